@@ -1,0 +1,141 @@
+"""Make ``import chainer`` (7.8.1, the last release, 2022) work on today's Python and NumPy.
+
+Chainer needs a few names that NumPy 2, Python 3.12 and new setuptools no longer have. This module supplies those that
+are missing, and only those, then imports chainer. ``util/__init__.py`` imports it, so that it runs before any
+other module of the project can say ``import chainer``.
+
+===========================  ======================================================  ===========================
+name                         who needs it                                            supplied
+===========================  ======================================================  ===========================
+``numpy.sctypes``            ``chainer.functions.array.as_strided``, when called too  for good
+``numpy.float``              ``chainer.functions.resize_images``, when called         for good
+``numpy.distutils``          ``chainer._environment_check`` (acts on macOS alone)     while chainer is imported
+``pkg_resources``            ``chainer._environment_check``, ``chainer.testing``      while chainer is imported
+===========================  ======================================================  ===========================
+"""
+import contextlib
+import importlib.abc
+import importlib.machinery
+import importlib.metadata
+import os
+import sys
+import types
+import warnings
+
+import numpy
+from packaging.requirements import Requirement
+
+
+def _add_numpy_names():
+    """Give NumPy back the two names that chainer reads when a function is called."""
+    if not hasattr(numpy, 'sctypes'):
+        numpy.sctypes = {
+            'int': [numpy.int8, numpy.int16, numpy.int32, numpy.int64],
+            'uint': [numpy.uint8, numpy.uint16, numpy.uint32, numpy.uint64],
+            'float': [numpy.float16, numpy.float32, numpy.float64, numpy.longdouble],
+            'complex': [numpy.complex64, numpy.complex128, numpy.clongdouble],
+            'others': [bool, object, bytes, str, numpy.void],
+        }
+    with warnings.catch_warnings():
+        # NumPy 1.20 to 1.23 still has numpy.float and warns; later ones raise AttributeError.
+        warnings.simplefilter('ignore')
+        if not hasattr(numpy, 'float'):
+            numpy.float = float
+
+
+def _make_pkg_resources():
+    """The few names of setuptools' pkg_resources that chainer uses, answered by importlib.metadata."""
+    module = types.ModuleType('pkg_resources')
+
+    class ResolutionError(Exception):
+        pass
+
+    class DistributionNotFound(ResolutionError):
+        pass
+
+    class VersionConflict(ResolutionError):
+        pass
+
+    def get_distribution(name):
+        try:
+            return importlib.metadata.distribution(name)
+        except importlib.metadata.PackageNotFoundError:
+            raise DistributionNotFound(name) from None
+
+    def require(*requirements):
+        for requirement in map(Requirement, requirements):
+            version = get_distribution(requirement.name).version
+            if not requirement.specifier.contains(version, prereleases=True):
+                raise VersionConflict(f'{requirement.name} {version} does not satisfy {requirement}')
+
+    class WorkingSet:
+        require = staticmethod(require)
+
+    module.ResolutionError = ResolutionError
+    module.DistributionNotFound = DistributionNotFound
+    module.VersionConflict = VersionConflict
+    module.WorkingSet = WorkingSet
+    module.get_distribution = get_distribution
+    module.require = require
+    return module
+
+
+def _make_numpy_distutils(name):
+    module = types.ModuleType(name)
+    module.__path__ = []
+    module.get_info = lambda *args, **kwargs: {}  # "no Accelerate here": NumPy has not been built on it since 1.20
+    return module
+
+
+class _MissingModules(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+    """Stands last in sys.meta_path, so that it is asked only for what is really missing."""
+
+    _makers = {
+        'pkg_resources': lambda name: _make_pkg_resources(),
+        'numpy.distutils': _make_numpy_distutils,
+        'numpy.distutils.system_info': _make_numpy_distutils,
+    }
+
+    def __init__(self):
+        self.supplied = []
+
+    def find_spec(self, name, path=None, target=None):
+        if name in self._makers:
+            return importlib.machinery.ModuleSpec(name, self, is_package=name == 'numpy.distutils')
+        return None
+
+    def create_module(self, spec):
+        self.supplied.append(spec.name)
+        return self._makers[spec.name](spec.name)
+
+    def exec_module(self, module):
+        pass
+
+
+@contextlib.contextmanager
+def _missing_modules():
+    finder = _MissingModules()
+    sys.meta_path.append(finder)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter('ignore')  # where pkg_resources exists it warns of its own end at every import
+            yield
+    finally:
+        sys.meta_path.remove(finder)
+        for name in finder.supplied:  # other packages shall not take a stand-in for the real thing
+            sys.modules.pop(name, None)
+        if 'numpy.distutils' in finder.supplied:
+            vars(numpy).pop('distutils', None)
+
+
+def _import_chainer():
+    # Chainer 7.8.1 warns that every CuPy after 12 "may not be compatible"; this project's tests say which are.
+    os.environ.setdefault('CHAINER_WARN_VERSION_MISMATCH', '0')
+    _add_numpy_names()
+    with _missing_modules():
+        import chainer  # noqa: F401
+        import chainer.testing  # noqa: F401  (imports pkg_resources itself; gradient_check needs it)
+        import chainer.gradient_check  # noqa: F401
+
+
+_import_chainer()
