@@ -1,7 +1,6 @@
 """The 3D pixel shuffler: r^3 feature channels of an LR volume become one volume r times finer on each axis."""
 import numpy
 from chainer import function_node
-from chainer.utils import type_check
 
 
 def _as_rate(r):
@@ -40,23 +39,18 @@ class PixelShuffler3D(function_node.FunctionNode):
     def __init__(self, r):
         self.rate = _as_rate(r)
 
-    def check_type_forward(self, in_types):
-        type_check._argname(in_types, ('x',))
-        x = in_types[0]
-        factor = int(numpy.prod(self.rate))
-        if x.ndim.eval() != 5:
-            raise ValueError(f'the pixel shuffler takes (N, C*{factor}, D, H, W), 5 axes; got {x.ndim.eval()} axes '
-                             f'of shape {x.shape.eval()}')
-        if x.dtype.eval().kind != 'f':
-            raise TypeError(f'the pixel shuffler takes float16, float32 or float64; got {x.dtype.eval()}')
-        channels = x.shape[1].eval()
-        if channels % factor:
-            rz, ry, rx = self.rate
-            raise ValueError(f'the number of channels ({channels}) must be divisible by '
-                             f'r_z*r_y*r_x = {rz}*{ry}*{rx} = {factor}')
-
     def forward(self, inputs):
-        return shuffle(inputs[0], self.rate),
+        x, = inputs
+        rz, ry, rx = self.rate
+        factor = rz * ry * rx
+        if x.ndim != 5:
+            raise ValueError(f'the pixel shuffler takes 5 axes, (N, C*{factor}, D, H, W); got {x.ndim}, shape {x.shape}')
+        if x.dtype.kind != 'f':
+            raise TypeError(f'the pixel shuffler takes float16, float32 or float64; got {x.dtype}')
+        if x.shape[1] % factor:
+            raise ValueError(f'the number of channels ({x.shape[1]}) must be divisible by '
+                             f'r_z*r_y*r_x = {rz}*{ry}*{rx} = {factor}')
+        return shuffle(x, self.rate),
 
     def backward(self, indexes, grad_outputs):
         return _PixelUnshuffler3D(self.rate).apply(grad_outputs)
