@@ -26,6 +26,21 @@ def test_gradient_check_imports_and_works_after_the_package_util():
         'x = numpy.ones((2, 3)); gradient_check.check_backward(F.sin, x, x, dtype="d")')
 
 
+def test_chainer_imports_where_setuptools_and_numpy_distutils_are_missing():
+    """As on Python 3.12 and later; here the two are hidden from the import system."""
+    out = in_a_fresh_interpreter(
+        'from importlib.machinery import PathFinder\n'
+        'find = PathFinder.find_spec\n'
+        'def hide(name, *args):\n'
+        '    return None if name.startswith(("pkg_resources", "numpy.distutils")) else find(name, *args)\n'
+        'PathFinder.find_spec = hide\n'
+        'import util, sys, chainer.testing\n'
+        '@chainer.testing.with_requires("numpy>=1")\n'
+        'def ran(): return True\n'
+        'print(ran(), "pkg_resources" in sys.modules, "numpy.distutils" in sys.modules)')
+    assert out.split() == ['True', 'False', 'False']
+
+
 def test_stand_ins_do_not_outlive_the_import():
     """Others must not take a stand-in for the real thing: after the import a missing module is missing again."""
     out = in_a_fresh_interpreter(
