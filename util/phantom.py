@@ -46,15 +46,16 @@ def make_head(size, seed, subject):
     rng = numpy.random.default_rng(numpy.random.SeedSequence(seed, spawn_key=(subject,)))
     grid = Grid(size, FIELD, CORNER)
     detail = max(1.0, grid.voxel / _FINE_VOXEL)
-    bias = numpy.exp(0.07 * grid.noise(rng, 160) + 0.0016 * over(-40 - grid.z) * -1)
+    bias = numpy.exp(0.09 * grid.noise(rng, 160) + 0.0016 * over(-40 - grid.z) * -1)
     canvas = _Canvas(grid, _contrast(rng))
-    texture = grid.noise(rng, 9 * detail)
+    # Tissue is never flat: its texture reaches down to the voxel, as in real scans.
+    texture = 0.7 * grid.noise(rng, 7 * detail) + grid.noise(rng, 2.6 * grid.voxel)
     _pose(rng, grid)
 
     cerebellum = ellipsoid(grid, (0, -50, -42), (50, 31, 25))
     cerebrum = _cerebrum_hull(grid, cerebellum)
-    stem = tube(grid, [(0, -14, -8), (0, -17, -32), (0, -27, -60), (0, -36, -150)], (15, 13, 8, 6.5))
-    inner = blend(blend(cerebrum, cerebellum, 12), numpy.minimum(stem, grid.z + 75), 12)
+    stem = tube(grid, [(0, -14, -14), (0, -17, -34), (0, -27, -60), (0, -36, -150)], (14, 12, 7.5, 6))
+    inner = blend(blend(cerebrum, cerebellum, 12), numpy.minimum(stem, grid.z + 66), 12)
     _outside(rng, grid, canvas, inner, texture, detail)
     _brain(rng, grid, canvas, cerebrum, texture, detail)
     _cerebellum(rng, grid, canvas, cerebellum, stem, detail)
@@ -92,7 +93,7 @@ class _Canvas:
         self.image = numpy.zeros(grid.shape, 'float32')
         self.labels = numpy.zeros(grid.shape, 'uint8')
         self.level = level
-        self.width = 1.35 * grid.voxel
+        self.width = 1.6 * grid.voxel
 
     def lay(self, tissue, inner, box=..., gain=1.0):
         """Args: tissue of ``TISSUES``; inner distance in mm; the box it is for; factor (array) on its intensity."""
@@ -105,9 +106,9 @@ class _Canvas:
 def _contrast(rng):
     """Intensity of each tissue for one subject, in ratios to white matter as T1-weighted scans have them."""
     white = rng.uniform(74, 92)
-    ratio = {'air': 0, 'skin': rng.uniform(0.45, 0.6), 'fat': rng.uniform(1.05, 1.35), 'muscle': rng.uniform(0.38, 0.46),
+    ratio = {'air': 0, 'skin': rng.uniform(0.4, 0.55), 'fat': rng.uniform(0.8, 1.1), 'muscle': rng.uniform(0.38, 0.46),
              'skull': rng.uniform(0.06, 0.1), 'marrow': rng.uniform(0.3, 0.55), 'csf': rng.uniform(0.16, 0.22),
-             'grey': rng.uniform(0.55, 0.64), 'white': 1, 'deep grey': rng.uniform(0.72, 0.8),
+             'grey': rng.uniform(0.54, 0.63), 'white': 1, 'deep grey': rng.uniform(0.72, 0.8),
              'vessel': rng.uniform(2.6, 3.8), 'eye': rng.uniform(0.16, 0.22)}
     return {name: white * value for name, value in ratio.items()}
 
@@ -115,7 +116,7 @@ def _contrast(rng):
 def _pose(rng, grid):
     """Give the subject its size, pose and smooth distortion."""
     rotation = Rotation.from_euler('xyz', rng.normal(0, 3, 3), degrees=True).as_matrix()
-    scale = rng.uniform(0.95, 1.03) * rng.uniform(0.97, 1.03, 3)
+    scale = rng.uniform(0.94, 1.01) * rng.uniform(0.97, 1.03, 3)
     shift = [2.2 * grid.noise(rng, 75) + numpy.float32(rng.normal(0, 1.5)) for _ in range(3)]
     grid.move(rotation, scale, shift)
 
@@ -123,7 +124,7 @@ def _pose(rng, grid):
 def _cerebrum_hull(grid, cerebellum):
     """Inner distance of the cerebrum without its folds: a flat-based egg with two temporal lobes."""
     # The front is narrower than the back.
-    egg = ellipsoid(grid, (0, -4, 6), (63, 80, 57)) - 5 * coverage(grid.y - 45, 80)
+    egg = ellipsoid(grid, (0, -4, 6), (60, 80, 57)) - 5 * coverage(grid.y - 45, 80)
     base = grid.z + 17 + 0.1 * grid.y
     dome = -blend(-egg, -base, 14)
     lobes = ellipsoid(grid, (41, 6, -27), (19, 36, 18), mirror=True)
@@ -132,26 +133,31 @@ def _cerebrum_hull(grid, cerebellum):
 
 def _outside(rng, grid, canvas, inner, texture, detail):
     """Everything around the brain: skin, fat, muscle, skull, CSF up to the skull, eyes and airways."""
-    skull = (6.2 + 1.1 * grid.noise(rng, 45)) * detail ** 0.5 + 0.05 * over(-30 - grid.z)
-    scalp = (4.8 + 0.6 * grid.noise(rng, 60)) * detail ** 0.5
-    csf = inner + (2.2 + 0.4 * grid.noise(rng, 50))
+    skull = (5.4 + 0.9 * grid.noise(rng, 45)) * detail ** 0.4 + 0.05 * over(-30 - grid.z)
+    scalp = (4.2 + 0.7 * grid.noise(rng, 60)) * detail ** 0.4
+    csf = inner + (1.5 + 0.4 * grid.noise(rng, 50))
     vault = csf + skull
     face = blend(ellipsoid(grid, (0, 45, -62), (56, 45, 62)), ellipsoid(grid, (0, 88, -50), (13, 14, 20)), 14)
     neck = tube(grid, [(0, -22, -60), (0, -32, -160)], (58, 54))
     head = blend(blend(vault + scalp, face, 25), neck, 25)
 
     canvas.lay('skin', head)
-    canvas.lay('fat', head - 1.6 * detail ** 0.5, gain=1 + 0.08 * texture)
+    canvas.lay('fat', head - 1.4 * detail ** 0.4, gain=1 + 0.1 * texture)
     # Below the vault muscles lie between sheets of fat, which the zero set of coarse noise draws.
-    sheets = to_zero_set(grid.noise(rng, 22 * detail), grid.spacing)
-    canvas.lay('muscle', numpy.minimum(head - scalp - 1.5, sheets - 1.2 * detail), gain=1 + 0.12 * texture)
+    sheets = to_zero_set(grid.noise(rng, 26 * detail) + 0.5 * grid.noise(rng, 10 * detail), grid.spacing)
+    patches = over(grid.noise(rng, 14 * detail))
+    canvas.lay('fat', head - scalp - 1.5, gain=0.75 + 0.1 * texture)
+    canvas.lay('muscle', numpy.minimum(head - scalp - 1.5, sheets - 0.7 * detail), gain=1 + 0.15 * texture + 0.3 * patches)
+    spine = tube(grid, [(0, -12, -82), (0, -18, -160)], (8.5, 9))
+    canvas.lay('skull', spine + 2)
+    canvas.lay('marrow', numpy.minimum(spine, 7 - 17 * numpy.abs(grid.z / 17 - numpy.rint(grid.z / 17))), gain=1.2)
     canvas.lay('skull', vault)
-    diploe = numpy.minimum(vault - 0.32 * skull, 0.66 * skull - vault) + 0.5 * texture * detail ** 0.5
+    diploe = numpy.minimum(vault - 0.32 * skull, 0.66 * skull - vault) + 0.6 * grid.noise(rng, 15) * detail ** 0.4
     canvas.lay('marrow', diploe - 0.4)
 
     for centre, radii, mirror in (((0, 66, -48), (9, 24, 22), False), ((26, 62, -52), (12, 14, 14), True),
                                   ((0, 30, -78), (8, 9, 30), False), ((11, 74, -8), (8, 5, 8), True)):
-        canvas.lay('air', numpy.minimum(ellipsoid(grid, centre, radii, mirror) + 1.5 * texture, head - 6))
+        canvas.lay('air', numpy.minimum(ellipsoid(grid, centre, radii, mirror), numpy.minimum(sheets - 1, head - 6)))
     for centre, radii, tissue in (((32, 55, -24), (17, 24, 16), 'fat'), ((32, 68, -24), (12.5, 12.5, 12.5), 'skull'),
                                   ((32, 68, -24), (11.7, 11.7, 11.7), 'eye'), ((32, 77.5, -24), (4.5, 2.2, 4.5), 'muscle')):
         canvas.lay(tissue, numpy.minimum(ellipsoid(grid, centre, radii, mirror=True), -csf - 1.5))
@@ -164,32 +170,32 @@ def _brain(rng, whole, canvas, cerebrum, texture, detail):
     grid, box = whole.crop(cerebrum > -4)
     hull, texture = cerebrum[box], texture[box]
     side = numpy.abs(grid.x)
-    core = ellipsoid(grid, (0, -6, 5), (44, 40, 27))
+    core = ellipsoid(grid, (0, -6, 4), (37, 38, 25))
 
     # Each fissure is a sheet; the last terms measure how far a voxel lies beyond the sheet's edge.
     midline = numpy.hypot(grid.x, over(core))
     slope = grid.z + 5 + 0.32 * grid.y
     sylvian = numpy.sqrt(slope ** 2 + over(33 - side) ** 2 + over(numpy.abs(grid.y - 2) - 36) ** 2)
     insula = numpy.sqrt((side - 35) ** 2 + over(numpy.abs(slope) - 8) ** 2 + over(numpy.abs(grid.y - 4) - 20) ** 2)
-    fissures = numpy.minimum(midline - 0.7 * detail, numpy.minimum(sylvian, insula) - 1.1 * detail ** 0.5)
+    fissures = numpy.minimum(midline - 0.4 * detail, numpy.minimum(sylvian, insula) - 0.7 * detail ** 0.5)
     depth = numpy.minimum(hull, fissures)
 
     # Sulci are sheets that go straight down: the noise is read at places drawn out along the radius of a hemisphere.
     p = [(side - 30) / 34, (grid.y + 4) / 80, (grid.z - 6) / 56]
     radius = numpy.sqrt(sum(a * a for a in p)) + numpy.float32(1e-3)
-    reach = numpy.float32(0.25) + numpy.float32(0.75) / radius
-    pitch = 24.0 * detail ** 0.8
+    reach = numpy.float32(0.4) + numpy.float32(0.6) / radius
+    pitch = 20.0 * detail ** 0.85
     field = band_noise(rng, pitch, numpy.sign(grid.x) * (30 + 34 * p[0] * reach), 80 * p[1] * reach, 56 * p[2] * reach)
-    field += numpy.float32(0.25) * band_noise(rng, 0.5 * pitch, grid.x, grid.y, grid.z)
-    reach = (14 + 4 * grid.noise(rng, 40)) * detail ** 0.4
-    gap = (0.75 + 0.3 * grid.noise(rng, 30)) * detail * (1 - 0.5 * numpy.clip(depth / 20, 0, 1))
+    field += numpy.float32(0.35) * band_noise(rng, 0.6 * pitch, grid.x, grid.y, grid.z)
+    reach = (16 + 5 * grid.noise(rng, 40)) * detail ** 0.4
+    gap = (0.4 + 0.3 * grid.noise(rng, 30)) * detail * (1 - 0.5 * numpy.clip(depth / 20, 0, 1))
     sulci = numpy.hypot(to_zero_set(field, grid.spacing), over(numpy.maximum(depth - reach, core + 3)))
     pial = numpy.minimum(depth, sulci - over(gap))
 
-    thick = (2.7 + 0.3 * grid.noise(rng, 35)) * detail ** 0.9
+    thick = (2.9 + 0.35 * grid.noise(rng, 35)) * detail ** 0.6
     canvas.lay('csf', numpy.minimum(hull + 1.5, -pial + 3), box)
-    canvas.lay('grey', pial, box, 1 + 0.04 * texture)
-    canvas.lay('white', pial - thick, box, 1 + 0.02 * texture)
+    canvas.lay('grey', pial, box, 1 + 0.045 * texture)
+    canvas.lay('white', pial - thick, box, 1 + 0.016 * texture)
     _deep(rng, grid, canvas, box)
 
 
@@ -204,10 +210,11 @@ def _deep(rng, grid, canvas, box):
     lay('deep grey', tube(grid, [(14, 24, 6), (17, 6, 19), (20, -20, 21)], (6.5, 4.5, 2.5), mirror=True))
     lay('grey', tube(grid, [(20, 2, -20), (27, -14, -17), (25, -30, -5)], (6.5, 4.5, 3.5), mirror=True), 1.05)
     size = rng.uniform(0.75, 1.35)
-    horns = [(7, 34, 6), (8, 20, 15), (10, -8, 22), (22, -36, 12), (31, -18, -9), (32, 0, -17)]
-    ventricle = tube(grid, horns, [size * r for r in (2.5, 4.5, 3.8, 5.5, 2.2, 1.4)], mirror=True)
+    horns = [(8, 33, 6), (7, 20, 13), (8, -8, 19), (22, -36, 12), (31, -18, -9), (32, 0, -17)]
+    ventricle = tube(grid, horns, [size * r for r in (2.5, 4.5, 4.0, 5.5, 2.2, 1.4)], mirror=True)
     ventricle = numpy.maximum(ventricle, tube(grid, [(22, -36, 12), (22, -58, 8)], (4 * size, 1.2), mirror=True))
-    lay('csf', numpy.minimum(ventricle, numpy.abs(grid.x) - 1))
+    ventricle = numpy.maximum(ventricle, ellipsoid(grid, (9, 8, 15), (7 * size, 26, 4.5 * size), mirror=True))
+    lay('csf', numpy.minimum(ventricle, numpy.abs(grid.x) - 0.8))
     lay('csf', ellipsoid(grid, (0, -8, 0), (1.8 * size, 13, 9)))
 
 
@@ -216,18 +223,19 @@ def _cerebellum(rng, whole, canvas, cerebellum, stem, detail):
     grid, box = whole.crop(numpy.maximum(cerebellum, stem) > -4)
     hull, stem = cerebellum[box], stem[box]
     # Fissures fan out from the front of the cerebellum; more of them are shallow than deep.
-    angle = numpy.arctan2(grid.z + 42, -(grid.y + 30))
+    up, back = grid.z + 42, -(grid.y + 24)
+    angle, far = numpy.arctan2(up, back), numpy.hypot(up, back)
     wobble = 0.16 * grid.noise(rng, 30)
     pial = hull
-    for pitch, reach, gap in ((15.0, 15.0, 0.5), (6.5, 6.0, 0.25)):
-        field = numpy.sin((angle + wobble) * numpy.float32(numpy.pi * 30 / (pitch * detail ** 0.8)))
-        sheet = numpy.hypot(to_zero_set(field, grid.spacing), over(hull - reach * detail ** 0.4))
+    for pitch, reach, gap in ((13.0, 20.0, 0.5), (5.0, 8.0, 0.25)):
+        field = numpy.sin((angle + wobble) * numpy.float32(numpy.pi * 42 / (pitch * detail ** 0.8)))
+        sheet = numpy.hypot(to_zero_set(field, grid.spacing), over(numpy.maximum(hull - reach * detail ** 0.4, 16 - far)))
         pial = numpy.minimum(pial, sheet - gap * detail)
     pial = numpy.minimum(pial, numpy.hypot(grid.x, over(grid.y + 66)) - 0.5)
     canvas.lay('csf', hull + 2, box)
     canvas.lay('grey', pial, box)
-    canvas.lay('white', pial - 1.9 * detail ** 0.9, box, 0.97)
-    canvas.lay('csf', stem + 2.5, box)
+    canvas.lay('white', pial - 1.7 * detail ** 0.5, box, 0.97)
+    canvas.lay('csf', numpy.minimum(stem + 2.5, -22 - grid.z), box)
     canvas.lay('white', stem, box, 0.9)
     canvas.lay('csf', ellipsoid(grid, (0, -31, -36), (6, 4, 9)), box)
 

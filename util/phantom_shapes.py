@@ -6,6 +6,7 @@ distance into the share of a voxel that the shape fills, which is what a scanner
 """
 import numpy
 from scipy import ndimage
+from scipy.interpolate import BSpline
 
 # A cubic B-spline over white noise of variance 1 has variance (151/315)^3 on average over the volume.
 _BSPLINE_STD = (151 / 315) ** 1.5
@@ -73,11 +74,15 @@ class Grid:
         finer grid.
         """
         step = wavelength / 2
-        full = [n * s for n, s in zip(self.shape, self.spacing[::-1])]
-        lattice = rng.standard_normal([int(numpy.ceil(f / step)) + 4 for f in full]).astype('float32')
-        scale = [s / step for s in self.spacing[::-1]]
-        return ndimage.affine_transform(lattice, scale, offset=[1.5 + s / 2 for s in scale], output_shape=self.shape,
-                                        order=3, prefilter=False, mode='nearest') / numpy.float32(_BSPLINE_STD)
+        lines = [numpy.arange(n) * (s / step) + s / (2 * step) for n, s in zip(self.shape, self.spacing[::-1])]
+        field = rng.standard_normal([int(line[-1]) + 4 for line in lines]).astype('float32')
+        # One axis at a time, four taps each: each pass moves the finished axis to the end.
+        for line in lines:
+            knots = numpy.arange(-3, len(field) + 1)
+            taps = BSpline.design_matrix(line, knots, 3).astype('float32')
+            field = (taps @ field.reshape(len(field), -1)).reshape(len(line), *field.shape[1:])
+            field = numpy.ascontiguousarray(numpy.moveaxis(field, 0, -1))
+        return field / numpy.float32(_BSPLINE_STD)
 
 
 def band_noise(rng, wavelength, x, y, z):
