@@ -1,9 +1,9 @@
 """3D-ESPCN, the baseline network of Tanno et al. (MICCAI 2017)."""
 import chainer
 import chainer.functions as F
-import chainer.links as L
 from chainer import initializers
 
+from models.convolution_3d import Convolution3D
 from models.pixel_shuffler_3d import pixel_shuffler_3d
 
 
@@ -41,10 +41,9 @@ class ESPCN3D(chainer.Chain):
         self.halo = sum(k // 2 for k in ksizes)
         k1, k2, k3 = ksizes
         with self.init_scope():
-            self.conv1 = L.ConvolutionND(3, in_channels, 50, k1, pad=k1 // 2)
-            self.conv2 = L.ConvolutionND(3, 50, 100, k2, pad=k2 // 2, initialW=initializers.HeNormal())
-            self.conv3 = L.ConvolutionND(3, 100, in_channels * rz * ry * rx, k3, pad=k3 // 2,
-                                         initialW=initializers.HeNormal())
+            self.conv1 = Convolution3D(in_channels, 50, k1)
+            self.conv2 = Convolution3D(50, 100, k2, initialW=initializers.HeNormal())
+            self.conv3 = Convolution3D(100, in_channels * rz * ry * rx, k3, initialW=initializers.HeNormal())
 
     def forward(self, x):
         """Super-resolve a batch: (N, in_channels, D, H, W) -> (N, in_channels, r_z*D, r_y*H, r_x*W), float32."""
