@@ -8,6 +8,7 @@ import signal
 import sys
 from pathlib import Path
 
+import util  # noqa: F401  (makes `import chainer` work)
 import chainer
 import chainer.functions as F
 import numpy
