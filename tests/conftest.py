@@ -1,1 +1,15 @@
+import pytest
+
 import util  # noqa: F401  (its compatibility module makes `import chainer` work in every test)
+from util.device import get_device
+from util.script import UserError
+
+
+def pytest_collection_modifyitems(items):
+    """Skip the tests marked gpu, saying why, where there is no GPU to run them on."""
+    try:
+        get_device(0)
+    except UserError as error:
+        for item in items:
+            if item.get_closest_marker('gpu'):
+                item.add_marker(pytest.mark.skip(reason=str(error)))

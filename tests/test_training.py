@@ -1,0 +1,154 @@
+"""The Trainer's promises, on tiny volumes: what is kept, that a resumed run is the uninterrupted one, what is refused."""
+import json
+import signal
+import subprocess
+import sys
+import time
+
+import numpy
+import pytest
+
+from tests.experiment import assert_refused, call, change, command, make_experiment
+from util.config import load_config
+from util.network import read_experiment
+
+ARGUMENTS = '-c', 'experiment.yml', '-R', '.'
+
+
+@pytest.fixture
+def experiment(tmp_path):
+    return make_experiment(tmp_path)
+
+
+def train(folder, *arguments, out='run'):
+    return call(folder, 'training.py', *ARGUMENTS, '-o', out, *arguments)
+
+
+def weights(path):
+    with numpy.load(path) as archive:
+        return {name: archive[name] for name in archive.files if '/' in name}
+
+
+def assert_same_weights(one, other):
+    one, other = weights(one), weights(other)
+    assert one.keys() == other.keys() and one
+    for name in one:
+        numpy.testing.assert_array_equal(one[name], other[name])
+
+
+def test_a_run_keeps_what_ran_and_logs_losses_and_psnr(experiment):
+    done = train(experiment)
+    assert done.returncode == 0, done.stderr
+    run = experiment / 'run'
+    found = {path.name for path in run.iterdir()}
+    assert found == {'config.yml', 'versions.yml', 'training_list.txt', 'val_list.txt', 'test_list.txt', 'espcn3d.py',
+                     'log', 'gen_loss.png', 'gen_iter_3.npz', 'gen_iter_6.npz', 'snapshot_iter_3.npz',
+                     'snapshot_iter_6.npz'}
+    config = load_config(experiment / 'experiment.yml')
+    assert load_config(run / 'config.yml') == config == read_experiment(run / 'gen_iter_6.npz')
+    log = json.loads((run / 'log').read_text())
+    assert [entry['iteration'] for entry in log] == [1, 2, 3, 4, 5, 6]
+    assert all(numpy.isfinite(entry['main/loss']) for entry in log)
+    assert [entry['iteration'] for entry in log if 'val/psnr' in entry] == [3, 6]
+    # what each update used: constant up to the decay's start, then falling linearly; after the last it is 0
+    assert [entry['alpha'] for entry in log] == pytest.approx([1e-4, 1e-4, 1e-4, 7.5e-5, 5e-5, 2.5e-5])
+
+
+def test_a_resumed_run_ends_with_the_same_weights_as_an_uninterrupted_one(experiment):
+    assert train(experiment).returncode == 0
+    done = train(experiment, '--resume', 'run/snapshot_iter_3.npz', out='resumed')
+    assert done.returncode == 0, done.stderr
+    assert_same_weights(experiment / 'run/gen_iter_6.npz', experiment / 'resumed/gen_iter_6.npz')
+
+
+def test_the_seed_alone_decides_the_weights(experiment):
+    for out in ('one', 'same'):
+        assert train(experiment, out=out).returncode == 0
+    change(experiment / 'experiment.yml', 'seed: 0', 'seed: 1')
+    assert train(experiment, out='other').returncode == 0
+    assert_same_weights(experiment / 'one/gen_iter_6.npz', experiment / 'same/gen_iter_6.npz')
+    with pytest.raises(AssertionError):
+        assert_same_weights(experiment / 'one/gen_iter_6.npz', experiment / 'other/gen_iter_6.npz')
+
+
+@pytest.mark.skipif(sys.platform == 'win32', reason='Windows cannot send Ctrl-C to one process')
+def test_ctrl_c_leaves_a_snapshot_that_resumes(experiment):
+    change(experiment / 'experiment.yml', 'iteration: 6', 'iteration: 100000')
+    process = subprocess.Popen(command('training.py', *ARGUMENTS, '-o', 'run'), cwd=experiment, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                               text=True)
+    deadline = time.monotonic() + 60
+    while not (experiment / 'run/gen_iter_3.npz').exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    snapshot = errors.strip().rsplit('--resume ', 1)[1]
+    stopped_at = int(snapshot.rsplit('_', 1)[1].removesuffix('.npz'))
+    change(experiment / 'experiment.yml', 'iteration: 100000', f'iteration: {stopped_at + 2}')
+    done = train(experiment, '--resume', snapshot)
+    assert done.returncode == 0, done.stderr
+    assert (experiment / f'run/gen_iter_{stopped_at + 2}.npz').exists()
+
+
+def test_a_trained_model_can_be_the_start_of_another_run(experiment):
+    assert train(experiment).returncode == 0
+    change(experiment / 'experiment.yml', 'alpha: 1.0e-4', 'alpha: 1.0e-30')  # so that the weights stay what they were
+    assert train(experiment, '-m', 'run/gen_iter_6.npz', out='next').returncode == 0
+    assert_same_weights(experiment / 'run/gen_iter_6.npz', experiment / 'next/gen_iter_6.npz')
+
+
+def test_a_run_is_never_written_over(experiment):
+    assert train(experiment).returncode == 0
+    before = (experiment / 'run/log').read_bytes()
+    assert_refused(train(experiment), 'run holds a run already')
+    assert (experiment / 'run/log').read_bytes() == before
+
+
+def test_a_finished_run_does_not_start_again(experiment):
+    assert train(experiment).returncode == 0
+    assert_refused(train(experiment, '--resume', 'run/snapshot_iter_6.npz'), 'iteration 6 is the last already')
+
+
+@pytest.mark.parametrize('arguments, words', [
+    (('--resume', 'none.npz'), 'none.npz: cannot read this snapshot: No such file'),
+    (('--resume', 'HR/0000.raw'), 'HR/0000.raw: not a snapshot, or damaged'),
+    (('-m', 'none.npz'), 'none.npz: cannot read this model file'),
+    (('-g', '99'), '-g 99: '),
+])
+def test_a_wrong_argument_is_one_line(experiment, arguments, words):
+    assert_refused(train(experiment, *arguments), words)
+    assert not (experiment / 'run').exists()
+
+
+def test_a_model_file_is_not_taken_for_a_snapshot(experiment):
+    assert train(experiment).returncode == 0
+    assert_refused(train(experiment, '--resume', 'run/gen_iter_3.npz'), 'not a snapshot of training.py')
+
+
+def test_missing_data_name_the_command_that_makes_them(experiment):
+    (experiment / 'LR/0000.mhd').unlink()
+    assert_refused(train(experiment), 'make_lr_img.py')
+
+
+def test_pairs_of_another_rate_are_refused(experiment):
+    change(experiment / 'experiment.yml', 'upsampling_rate: 2', 'upsampling_rate: 4')
+    assert_refused(train(experiment), 'do not fit upsampling_rate (4, 4, 4)')
+
+
+def test_pairs_of_another_degradation_are_refused(experiment):
+    """block_mean puts LR voxels half an HR voxel elsewhere than bspline."""
+    change(experiment / 'experiment.yml', 'name: bspline', 'name: block_mean')
+    assert_refused(train(experiment), 'mm away from where')
+
+
+def test_a_patch_larger_than_a_volume_is_refused(experiment):
+    change(experiment / 'experiment.yml', 'patchside: 8', 'patchside: 26')
+    assert_refused(train(experiment), 'patchside: 26 along z does not fit into a volume of 24 voxels')
+
+
+def test_a_loss_that_is_not_finite_stops_the_run_before_anything_is_kept(experiment):
+    change(experiment / 'experiment.yml', 'alpha: 1.0e-4', 'alpha: 1.0e+20')
+    change(experiment / 'experiment.yml', 'snapshot_interval: 3', 'snapshot_interval: 6')
+    done = train(experiment)
+    assert done.returncode == 2 and 'error: the loss is ' in done.stderr
+    assert not list((experiment / 'run').glob('*.npz'))
