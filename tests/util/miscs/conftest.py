@@ -1,0 +1,30 @@
+import sys
+
+import numpy as np
+import pytest
+from scipy import ndimage
+
+from util.script import run
+from util.volume import Volume
+
+
+@pytest.fixture
+def script(monkeypatch, capfd):
+    """Runs a script's main as the command line would: returns exit code, stdout and stderr, with what C++ prints there."""
+    def call(main, *args):
+        monkeypatch.setattr(sys, 'argv', ['script.py', *map(str, args)])
+        with pytest.raises(SystemExit) as caught:
+            run(main)
+        return (caught.value.code or 0, *capfd.readouterr())
+    return call
+
+
+@pytest.fixture
+def make_head():
+    """Volumes like small scans: int16, oblique, with sizes that are no multiples of 4."""
+    def make(seed=0, size=(17, 18, 19)):
+        rng = np.random.default_rng(seed)
+        blobs = np.clip(ndimage.gaussian_filter(rng.normal(size=size), 2) * 900, 0, None)
+        return Volume((blobs + rng.random(size) * 3).astype(np.int16), (1.0, 1.25, 1.5), (-80.0, 12.0, 7.0),
+                      (0.8, -0.6, 0.0, 0.6, 0.8, 0.0, 0.0, 0.0, 1.0))
+    return make

@@ -1,0 +1,131 @@
+import csv
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+
+from util.miscs.clean_data import main
+from util.script import PROJECT
+from util.volume import read_volume
+
+
+def save(path, volume, array=None):
+    image = sitk.GetImageFromArray(volume.array if array is None else array)
+    if image.GetDimension() == 3:
+        image.SetSpacing(volume.spacing)
+        image.SetOrigin(volume.origin)
+        image.SetDirection(volume.direction)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    sitk.WriteImage(image, str(path))
+    return path
+
+
+def table(folder):
+    with open(folder / 'cases.tsv', newline='') as file:
+        return [(row['case'], row['source'], row['size_xyz'], row['spacing_xyz_mm'])
+                for row in csv.DictReader(file, delimiter='\t')]
+
+
+@pytest.fixture
+def folders(tmp_path):
+    (tmp_path / 'raw').mkdir()
+    return tmp_path / 'raw', tmp_path / 'interim'
+
+
+def test_volumes_of_any_tree_are_numbered_by_their_sorted_paths_and_keep_geometry_and_type(folders, script, make_head):
+    raw, interim = folders
+    names = ['sub-10/anat/sub-10_T1w.nii.gz', 'sub-02/anat/sub-02_T1w.nii', 'a_T1w_defaced.nii.gz',
+             'sub-02/anat/sub-02_T2w.nii', '.hidden/x_T1w.nii', 'sub-02/._sub-02_T1w.nii']
+    for seed, name in enumerate(names):
+        save(raw / name, make_head(seed))
+    code, out, err = script(main, '-i', raw, '-o', interim)
+    assert (code, err) == (0, '') and '3 volumes' in out
+    order = [names[2], names[1], names[0]]
+    assert table(interim) == [(f'{n:04d}', name, '19x18x17', '1x1.25x1.5') for n, name in enumerate(order)]
+    for n, name in enumerate(order):
+        volume, expected = read_volume(interim / f'{n:04d}.mhd'), make_head(names.index(name))
+        assert volume.array.dtype == np.int16
+        np.testing.assert_array_equal(volume.array, expected.array)
+        for field in ('spacing', 'origin', 'direction'):
+            np.testing.assert_allclose(getattr(volume, field), getattr(expected, field), atol=1e-6)
+
+
+def test_what_is_no_finite_scalar_3d_volume_is_named_and_the_rest_goes_on(folders, script, make_head):
+    raw, interim = folders
+    head = make_head()
+    save(raw / 'b_T1w.nii.gz', head)
+    save(raw / 'c_T1w.nii.gz', head, np.stack([head.array] * 2))
+    vectors = sitk.GetImageFromArray(np.stack([head.array] * 3, axis=-1), isVector=True)
+    sitk.WriteImage(vectors, str(raw / 'd_T1w.nii.gz'))
+    (raw / 'e_T1w.nii.gz').touch()
+    cut = save(raw / 'f_T1w.nii.gz', make_head(1))
+    os.truncate(cut, cut.stat().st_size // 2)
+    array = head.array.astype(np.float32)
+    array[3, 4, 5] = np.nan
+    save(raw / 'g_T1w.nii.gz', head, array)
+    save(raw / 'h_T1w.nii.gz', head, np.full_like(head.array, 7))
+    save(raw / 'i_T1w.nii.gz', head)
+    (raw / 'j_T1w.nii.gz').write_text('hello' * 100)
+    (raw / 'k_T1w.nii.gz').symlink_to(raw / 'not_fetched')
+    save(raw / 'l_T1w.nii.gz', make_head(2))
+    for n in range(3):
+        save(raw / 'm_T1w' / f'IM{n}.dcm', head, head.array[n:n + 1])
+    code, out, err = script(main, '-i', raw, '-o', interim)
+    assert code == 1 and '2 volumes' in out and '10 refused' in out
+    assert [row[:2] for row in table(interim)] == [('0000', 'b_T1w.nii.gz'), ('0001', 'l_T1w.nii.gz')]
+    reasons = {'c': '19 x 18 x 17 x 2; one 3D volume', 'd': '3 values a voxel', 'e': '0 bytes', 'f': 'truncated',
+               'g': '1 of 5814 values are not finite', 'h': 'every voxel is 7', 'i': f'the same voxels as {raw}/b_T1w',
+               'j': 'not an image', 'k': 'a link to a file that is not there'}
+    for letter, reason in reasons.items():
+        assert any(line.startswith(f'refused: {raw}/{letter}_T1w.nii.gz: ') and reason in line for line in err.splitlines())
+    assert f'refused: {raw}/m_T1w: a DICOM series folder (3 DICOM files)' in err
+    assert len(err.splitlines()) == 10  # and nothing that ITK printed past Python
+
+
+def test_other_formats_are_chosen_by_pattern(folders, script, make_head):
+    raw, interim = folders
+    for seed, name in enumerate(['a.mha', 'b.nrrd', 'c.mhd', 'd_T1w.nii']):
+        save(raw / name, make_head(seed))
+    assert script(main, '-i', raw, '-o', interim, '--pattern', '*.m[hd]*')[0] == 0
+    assert [row[1] for row in table(interim)] == ['a.mha', 'c.mhd']
+
+
+def test_nothing_to_do_is_one_line_that_says_what_to_do(folders, script, make_head):
+    raw, interim = folders
+    code, out, err = script(main, '-i', raw, '-o', interim)
+    assert code == 2 and len(err.splitlines()) == 1 and "no file name matches '*T1w*.nii*'; put the volumes there" in err
+    code, out, err = script(main, '-i', raw / 'absent', '-o', interim)
+    assert code == 2 and 'absent: no such folder' in err
+    assert not interim.exists()
+
+
+def test_what_an_earlier_run_left_is_replaced_or_removed_and_nothing_else(folders, script, make_head):
+    raw, interim = folders
+    for seed in range(3):
+        save(raw / f'{seed}_T1w.nii', make_head(seed))
+    script(main, '-i', raw, '-o', interim)
+    save(interim / 'mine.mhd', make_head(9))
+    (raw / '0_T1w.nii').unlink()
+    assert script(main, '-i', raw, '-o', interim)[0] == 0
+    assert sorted(path.name for path in interim.glob('*.mhd')) == ['0000.mhd', '0001.mhd', 'mine.mhd']
+    np.testing.assert_array_equal(read_volume(interim / '0000.mhd').array, make_head(1).array)
+    assert len(table(interim)) == 2
+
+
+def test_linked_folders_are_followed_and_circles_are_not(folders, script, make_head, tmp_path):
+    raw, interim = folders
+    save(tmp_path / 'elsewhere' / 'a_T1w.nii', make_head())
+    (raw / 'linked').symlink_to(tmp_path / 'elsewhere')
+    (tmp_path / 'elsewhere' / 'circle').symlink_to(raw)
+    code, out, err = script(main, '-i', raw, '-o', interim)
+    assert code == 0 and [row[1] for row in table(interim)] == ['linked/a_T1w.nii']
+
+
+@pytest.mark.parametrize('name', ['clean_data', 'make_lr_img', 'make_lists'])
+def test_the_scripts_run_as_files_from_any_folder(name, tmp_path):
+    done = subprocess.run([sys.executable, PROJECT / 'util' / 'miscs' / f'{name}.py', '--help'], cwd=tmp_path,
+                          capture_output=True, text=True)
+    assert done.returncode == 0 and done.stdout.startswith('usage:') and done.stderr == ''

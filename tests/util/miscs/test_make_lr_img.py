@@ -1,0 +1,103 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+
+from util.degradation import centre_offset
+from util.geometry import check_pair
+from util.miscs.make_lr_img import main
+from util.pairs import read_pairs_info
+from util.script import PROJECT
+from util.volume import read_volume, write_volume
+
+BASE = (PROJECT / 'configs' / 'base.yml').read_text()
+
+
+@pytest.fixture
+def config(tmp_path):
+    def write(rate, name, noise_sigma=0, seed=0):
+        text = BASE.replace('upsampling_rate: 4', f'upsampling_rate: {rate}').replace('name: bspline', f'name: {name}')
+        text = text.replace(f'  name: {name}', f'  name: {name}\n  noise_sigma: {noise_sigma}').replace('seed: 0', f'seed: {seed}')
+        path = tmp_path / 'config.yml'
+        path.write_text(text)
+        return path
+    return write
+
+
+@pytest.fixture
+def folders(tmp_path, make_head):
+    for seed in range(2):
+        write_volume(tmp_path / 'interim' / f'{seed:04d}.mhd', make_head(seed))
+    return tmp_path / 'interim', tmp_path / 'processed'
+
+
+def pair(processed, case='0000'):
+    return [read_volume(processed / kind / f'{case}.mhd') for kind in ('LR', 'HR')]
+
+
+@pytest.mark.parametrize('name', ['bspline', 'block_mean', 'gaussian', 'kspace'])
+@pytest.mark.parametrize('rate', [4, [4, 1, 1], [2, 4, 1]])
+def test_pairs_fit_each_other_in_size_and_space(folders, config, script, make_head, name, rate):
+    interim, processed = folders
+    code, out, err = script(main, '-c', config(rate, name), '-i', interim, '-o', processed)
+    assert (code, err) == (0, '') and '2 pairs' in out
+    lr, hr = pair(processed)
+    rates = (rate,) * 3 if rate == 4 else tuple(rate)
+    assert hr.array.shape == tuple(r * n for r, n in zip(rates, lr.array.shape))
+    assert (lr.array.dtype, hr.array.dtype) == (np.float32, np.int16)
+    np.testing.assert_array_equal(hr.array, make_head(0).array[tuple(map(slice, hr.array.shape))])
+    check_pair(lr, hr, rates, centre_offset(name, rates), ('LR', 'HR'))
+
+
+@pytest.mark.parametrize('name', ['bspline', 'block_mean', 'gaussian', 'kspace'])
+def test_the_files_overlay_in_simpleitk(folders, config, script, name):
+    """HR resampled by SimpleITK where LR's header says its voxels lie correlates best there, not 1 mm beside it."""
+    interim, processed = folders
+    script(main, '-c', config(2, name), '-i', interim, '-o', processed)
+    lr, hr = (sitk.ReadImage(str(processed / kind / '0000.mhd'), sitk.sitkFloat32) for kind in ('LR', 'HR'))
+
+    def correlation(shift):
+        moved = sitk.Resample(hr, lr, sitk.TranslationTransform(3, shift), sitk.sitkLinear)
+        inner = (slice(2, -2),) * 3
+        return np.corrcoef(*(sitk.GetArrayFromImage(image)[inner].ravel() for image in (moved, lr)))[0, 1]
+
+    best = correlation((0.0, 0.0, 0.0))
+    assert best > 0.99
+    for axis in range(3):
+        for step in (-1.0, 1.0):
+            assert correlation([step if k == axis else 0.0 for k in range(3)]) < best
+
+
+def test_noise_comes_from_the_seed_and_the_case(folders, config, script, tmp_path):
+    interim, processed = folders
+    made = {}
+    for run, seed in [('first', 0), ('again', 0), ('other', 1)]:
+        script(main, '-c', config(4, 'bspline', 2.0, seed), '-i', interim, '-o', processed)
+        made[run] = pair(processed)[0].array
+    script(main, '-c', config(4, 'bspline'), '-i', interim, '-o', processed)
+    np.testing.assert_array_equal(made['first'], made['again'])
+    assert (made['first'] != made['other']).any()
+    assert (made['first'] != pair(processed)[0].array).all()
+
+
+def test_the_folder_says_what_its_pairs_were_made_with_and_holds_no_others(folders, config, script):
+    interim, processed = folders
+    script(main, '-c', config(4, 'bspline'), '-i', interim, '-o', processed)
+    (interim / '0001.mhd').unlink()
+    script(main, '-c', config([4, 1, 1], 'gaussian'), '-i', interim, '-o', processed)
+    assert read_pairs_info(processed) == {
+        'upsampling_rate': [4, 1, 1], 'degradation': {'name': 'gaussian', 'fwhm': 1.0, 'noise_sigma': 0.0}, 'seed': 0,
+        'cases': ['0000'], 'complete': True}
+    for kind in ('LR', 'HR'):
+        assert [path.name for path in Path(processed, kind).glob('*.mhd')] == ['0000.mhd']
+
+
+def test_faults_are_one_line(folders, config, script, make_head, tmp_path):
+    interim, processed = folders
+    code, _, err = script(main, '-c', config(4, 'bspline'), '-i', tmp_path / 'none', '-o', processed)
+    assert code == 2 and err.endswith('make them with: python util/miscs/clean_data.py\n')
+    write_volume(interim / '0001.mhd', make_head(0, (3, 8, 8)))
+    code, _, err = script(main, '-c', config(4, 'bspline'), '-i', interim, '-o', processed)
+    assert code == 2 and '0001.mhd: size (3, 8, 8) (z, y, x) is smaller than the rate (4, 4, 4)' in err
+    assert read_pairs_info(processed)['complete'] is False

@@ -1,0 +1,85 @@
+"""Case lists: text files with a line a case, the LR volume's path, white space, the HR volume's path."""
+from pathlib import Path
+from typing import NamedTuple, Optional
+
+from util.files import replacing
+from util.script import UserError
+
+
+class Case(NamedTuple):
+    """A LR volume and, where it is known, the HR volume that belongs to it."""
+    name: str  # the LR file's, without its suffix
+    lr_path: Path
+    hr_path: Optional[Path]
+
+
+def read_list(path, root):
+    """Read a case list and see that its volumes are there.
+
+    Args:
+        path: the list.
+        root: folder from which relative paths in the list start.
+
+    Returns:
+        list of Case, in the list's order; `hr_path` is None where a line has one path only.
+
+    Raises:
+        UserError: one line, if the list is missing, empty or has a line of more than two paths, names a case twice, or
+            names a volume that is not there.
+    """
+    path, root = Path(path), Path(root)
+    try:
+        lines = path.read_text(encoding='utf-8').splitlines()
+    except FileNotFoundError:
+        raise UserError(f'{path}: no such case list; make lists with: python util/miscs/make_lists.py') from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f'{path}: cannot be read as a case list: {error}') from None
+    cases = {}
+    for number, line in enumerate(lines, 1):
+        fields = line.split()
+        if not fields:
+            continue
+        where = f'{path}, line {number}'
+        if len(fields) > 2:
+            raise UserError(f'{where}: {len(fields)} fields; a line is a LR path, white space and a HR path, and the '
+                            'paths have no white space in them')
+        paths = [root / field for field in fields]
+        for volume in paths:
+            if not volume.is_file():
+                raise UserError(f'{where}: no volume {volume}; make it with: python util/miscs/make_lr_img.py '
+                                '(after util/miscs/clean_data.py)')
+        case = Case(paths[0].name.split('.')[0], paths[0], paths[1] if len(paths) == 2 else None)
+        if case.name in cases:
+            raise UserError(f'{where}: case {case.name} is in the list already; results are named after their cases')
+        cases[case.name] = case
+    if not cases:
+        raise UserError(f'{path}: an empty case list; make lists with: python util/miscs/make_lists.py')
+    return list(cases.values())
+
+
+def write_list(path, cases, root):
+    """Write cases so that :func:`read_list` returns them; paths below `root` are written relative to it.
+
+    Args:
+        path: the list to write.
+        cases: list of Case.
+        root: folder from which relative paths start.
+
+    Raises:
+        UserError: if a path holds white space, which separates the paths of a line.
+    """
+    lines = []
+    for case in cases:
+        fields = [_relative(volume, root) for volume in (case.lr_path, case.hr_path) if volume is not None]
+        for field in fields:
+            if len(field.split()) > 1:
+                raise UserError(f'{path}: a path with white space cannot stand in a case list: {field!r}; use a folder '
+                                'without white space, or one below the project')
+        lines.append(' '.join(fields) + '\n')
+    with replacing(path) as temporary:
+        temporary.write_text(''.join(lines), encoding='utf-8')
+
+
+def _relative(path, root):
+    path, root = Path(path).resolve(), Path(root).resolve()
+    return (path.relative_to(root) if path.is_relative_to(root) else path).as_posix()

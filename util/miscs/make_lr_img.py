@@ -1,0 +1,69 @@
+"""Make the LR-HR pairs of an experiment: data/interim/NNNN.mhd -> data/processed/HR/NNNN.mhd and LR/NNNN.mhd
+
+    python util/miscs/make_lr_img.py -c configs/base.yml
+"""
+import argparse
+import sys
+from pathlib import Path
+
+from tqdm import tqdm
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # run as a file, Python looks beside that file only
+
+from util.config import load_config  # noqa: E402
+from util.degradation import centre_offset, degrade, noise_rng  # noqa: E402
+from util.geometry import crop_to_multiple, lr_volume_geometry  # noqa: E402
+from util.pairs import read_pairs_info, write_pairs_info  # noqa: E402
+from util.script import PROJECT, UserError, run  # noqa: E402
+from util.volume import Volume, read_volume, remove_volume, write_volume  # noqa: E402
+
+
+def parse_arguments():
+    parser = argparse.ArgumentParser(
+        description="Make LR volumes at a config's upsampling_rate and degradation, and the HR volumes that belong to "
+                    'them: cropped at the far ends to multiples of the rate, of their own intensity type. LR is '
+                    'float32. Pairs that an earlier run left there are replaced or removed.')
+    parser.add_argument('-c', '--config_path', type=Path, default=PROJECT / 'configs/base.yml',
+                        help='the experiment (default: configs/base.yml in the project)')
+    parser.add_argument('-i', '--input', type=Path, default=PROJECT / 'data/interim',
+                        help='folder with the volumes (default: data/interim in the project)')
+    parser.add_argument('-o', '--output', type=Path, default=PROJECT / 'data/processed',
+                        help='folder of the result, in which LR and HR are made (default: data/processed in the project)')
+    return parser.parse_args()
+
+
+def make_pair(path, config):
+    """The LR and the HR volume made of one volume."""
+    rate, degradation = config.upsampling_rate, config.degradation
+    try:
+        hr = crop_to_multiple(read_volume(path), rate)
+    except UserError:
+        raise
+    except ValueError as error:
+        raise UserError(f'{path}: {error}') from None
+    lr = degrade(hr.array, rate, degradation, noise_rng(config.seed, path.stem))
+    return Volume(lr, *lr_volume_geometry(hr, rate, centre_offset(degradation.name, rate))), hr
+
+
+def main():
+    args = parse_arguments()
+    config = load_config(args.config_path)
+    paths = sorted(args.input.glob('*.mhd'))
+    if not paths:
+        raise UserError(f'{args.input}: no .mhd volumes there; make them with: python util/miscs/clean_data.py')
+    cases = {path.stem for path in paths}
+    earlier = set((read_pairs_info(args.output) or {'cases': []})['cases'])
+
+    write_pairs_info(args.output, config, cases | earlier, complete=False)
+    for path in tqdm(paths, desc='make_lr_img', unit='volume', disable=None):
+        for kind, volume in zip(('LR', 'HR'), make_pair(path, config)):
+            write_volume(args.output / kind / path.name, volume)
+    for case in earlier - cases:
+        for kind in ('LR', 'HR'):
+            remove_volume(args.output / kind / f'{case}.mhd')
+    write_pairs_info(args.output, config, cases, complete=True)
+    print(f'{len(cases)} pairs in {args.output}: rate {config.upsampling_rate} (z, y, x), {config.degradation.name}')
+
+
+if __name__ == '__main__':
+    run(main)
