@@ -9,11 +9,12 @@ import numpy
 from tqdm import tqdm
 
 from util.case_lists import Case, read_list
+from util.cases import read_pair
 from util.config import load_config
 from util.degradation import centre_offset
 from util.device import get_device
 from util.figures import save_case_figure
-from util.geometry import check_pair, hr_volume_geometry
+from util.geometry import hr_volume_geometry
 from util.intensity import intensity_scale
 from util.interpolation import METHODS, upsample
 from util.metrics import scores
@@ -77,16 +78,16 @@ def main():
 
     rows = {}
     for case in tqdm(cases, desc='inference', unit='case', disable=None):
-        volume = read_volume(case.lr_path, numpy.float32)
+        if case.hr_path is None:
+            volume, hr = read_volume(case.lr_path, numpy.float32), None
+        else:
+            volume, hr = read_pair(case, config)
         lr = volume.array
         scale = numpy.float32(intensity_scale(lr, config.intensity_scaling))
         sr = reconstruct(net, lr / scale) * scale
         write_volume(args.out / f'{case.name}.mhd', Volume(sr, *hr_volume_geometry(volume, rate, offset)))
-        if case.hr_path is None:
+        if hr is None:
             continue
-
-        hr = read_volume(case.hr_path, numpy.float32)
-        check_pair(volume, hr, rate, offset, (case.lr_path, case.hr_path))
         interpolated = {method: upsample(lr, rate, offset, method) for method in METHODS}
         rows[case.name] = {name: scores(hr.array, image) for name, image in {'network': sr, **interpolated}.items()}
         save_case_figure(args.out / f'{case.name}.png', case.name, lr, interpolated['linear'], sr, hr.array, hr.spacing)

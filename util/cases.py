@@ -5,8 +5,29 @@ from util.case_lists import read_list
 from util.degradation import centre_offset
 from util.geometry import check_pair
 from util.intensity import intensity_scale
+from util.pairs import check_pairs_info
 from util.script import UserError
 from util.volume import read_volume
+
+
+def read_pair(case, config):
+    """Read the LR and HR volume of a case, and refuse what does not belong together or to this experiment.
+
+    Args:
+        case (~util.case_lists.Case): A case with an HR volume.
+        config (~util.config.Config): The experiment.
+
+    Returns:
+        (~util.volume.Volume, ~util.volume.Volume): LR and HR, float32.
+
+    Raises:
+        UserError: If a volume is unreadable, or the pair was made at another rate or by another degradation.
+    """
+    check_pairs_info(case.lr_path.parent.parent, config)
+    lr, hr = read_volume(case.lr_path, numpy.float32), read_volume(case.hr_path, numpy.float32)
+    offset = centre_offset(config.degradation.name, config.upsampling_rate)
+    check_pair(lr, hr, config.upsampling_rate, offset, (case.lr_path, case.hr_path))
+    return lr, hr
 
 
 def load_pairs(list_path, config, root):
@@ -21,15 +42,13 @@ def load_pairs(list_path, config, root):
         list: (lr, hr) arrays a case, (z, y, x), float32, both divided by the LR's intensity scale.
 
     Raises:
-        UserError: If a volume is missing or unreadable, or a pair was made at another rate or by another degradation.
+        UserError: If a volume is missing or has no HR; and as :func:`read_pair`.
     """
-    offset = centre_offset(config.degradation.name, config.upsampling_rate)
     pairs = []
     for case in read_list(list_path, root):
         if case.hr_path is None:
             raise UserError(f'{list_path}: case {case.name} has no HR volume; training and validation need LR and HR')
-        lr, hr = read_volume(case.lr_path, numpy.float32), read_volume(case.hr_path, numpy.float32)
-        check_pair(lr, hr, config.upsampling_rate, offset, (case.lr_path, case.hr_path))
-        scale = intensity_scale(lr.array, config.intensity_scaling)
-        pairs.append((lr.array / numpy.float32(scale), hr.array / numpy.float32(scale)))
+        lr, hr = read_pair(case, config)
+        scale = numpy.float32(intensity_scale(lr.array, config.intensity_scaling))
+        pairs.append((lr.array / scale, hr.array / scale))
     return pairs
