@@ -69,7 +69,8 @@ def _make_pkg_resources():
                 raise VersionConflict(f'{requirement.name} {version} does not satisfy {requirement}')
 
     class WorkingSet:
-        require = staticmethod(require)
+        def require(self, *requirements):
+            return require(*requirements)
 
     module.ResolutionError = ResolutionError
     module.DistributionNotFound = DistributionNotFound

@@ -1,0 +1,55 @@
+"""3D-ESPCN, the baseline network of Tanno et al. (MICCAI 2017)."""
+import chainer
+import chainer.functions as F
+from chainer import initializers
+
+from models.convolution_3d import Convolution3D
+from models.pixel_shuffler_3d import pixel_shuffler_3d
+
+
+class ESPCN3D(chainer.Chain):
+    """Three convolutions on the LR volume, then the 3D pixel shuffler.
+
+    Source: R. Tanno et al., "Bayesian Image Quality Transfer with CNNs: Exploring Uncertainty in dMRI
+    Super-Resolution", MICCAI 2017, section 2 and Table 1.
+
+    =======  ======  ==============  ==========
+    layer    kernel  feature maps    activation
+    =======  ======  ==============  ==========
+    conv1    3x3x3   50              ReLU
+    conv2    1x1x1   100             ReLU
+    conv3    3x3x3   in_channels*r³  none
+    shuffle          in_channels     none
+    =======  ======  ==============  ==========
+
+    Stride 1 and zero padding keep the size of the LR volume up to the shuffle.
+
+    Args:
+        in_channels (int): Channels of the LR volume, and of the HR volume.
+        upsampling_rate (int or (int, int, int)): r, or (r_z, r_y, r_x); r³ above is then r_z*r_y*r_x.
+        ksizes ((int, int, int)): Odd kernel sizes of conv1, conv2 and conv3.
+        residual (bool): If true the network learns what to add to the nearest LR voxel; a departure from the paper.
+    """
+
+    def __init__(self, in_channels=1, upsampling_rate=4, ksizes=(3, 1, 3), residual=False):
+        super().__init__()
+        rz, ry, rx = self.rate = (upsampling_rate,) * 3 if isinstance(upsampling_rate, int) else tuple(upsampling_rate)
+        if len(ksizes) != 3 or any(k < 1 or k % 2 == 0 for k in ksizes):
+            raise ValueError(f'ksizes must be three odd numbers, which keep the size of a volume; got {ksizes}')
+        self.residual = residual
+        # How many LR voxels beyond its own place a voxel's value depends on; tiles need this much halo.
+        self.halo = sum(k // 2 for k in ksizes)
+        k1, k2, k3 = ksizes
+        with self.init_scope():
+            self.conv1 = Convolution3D(in_channels, 50, k1)
+            self.conv2 = Convolution3D(50, 100, k2, initialW=initializers.HeNormal())
+            self.conv3 = Convolution3D(100, in_channels * rz * ry * rx, k3, initialW=initializers.HeNormal())
+
+    def forward(self, x):
+        """Super-resolve a batch: (N, in_channels, D, H, W) -> (N, in_channels, r_z*D, r_y*H, r_x*W), float32."""
+        h = F.relu(self.conv1(x))
+        h = F.relu(self.conv2(h))
+        h = self.conv3(h)
+        if self.residual:
+            h += F.repeat(x, h.shape[1] // x.shape[1], axis=1)
+        return pixel_shuffler_3d(h, self.rate)

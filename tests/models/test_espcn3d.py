@@ -1,0 +1,60 @@
+import numpy
+import pytest
+
+from models.espcn3d import ESPCN3D
+from models.pixel_shuffler_3d import unshuffle
+
+REFERENCE_ARRAYS = {  # as the reference experiment's saved models hold them
+    '/conv1/W': (50, 1, 3, 3, 3), '/conv1/b': (50,),
+    '/conv2/W': (100, 50, 1, 1, 1), '/conv2/b': (100,),
+    '/conv3/W': (64, 100, 3, 3, 3), '/conv3/b': (64,),
+}
+
+
+def test_arrays_have_the_reference_names_shapes_and_dtype():
+    params = dict(ESPCN3D().namedparams())
+    assert {name: param.shape for name, param in params.items()} == REFERENCE_ARRAYS
+    assert {param.dtype for param in params.values()} == {numpy.dtype(numpy.float32)}
+
+
+@pytest.mark.parametrize('rate, channels', [(2, 1), (4, 2), ((4, 1, 1), 1)])
+def test_output_is_rate_times_the_input(rate, channels):
+    rz, ry, rx = (rate,) * 3 if isinstance(rate, int) else rate
+    y = ESPCN3D(channels, rate)(numpy.zeros((2, channels, 3, 4, 5), numpy.float32))
+    assert y.shape == (2, channels, 3 * rz, 4 * ry, 5 * rx)
+
+
+def test_conv2_and_conv3_start_he_normal():
+    """He et al. 2015: standard deviation sqrt(2 / fan in)."""
+    net = ESPCN3D()
+    for conv, fan_in in ((net.conv2, 50), (net.conv3, 100 * 27)):
+        assert conv.W.array.std() == pytest.approx(numpy.sqrt(2 / fan_in), rel=0.05)
+
+
+@pytest.mark.parametrize('ksizes', [(3, 1, 3), (5, 3, 3)])
+def test_halo_is_exactly_how_far_a_voxel_reaches(ksizes):
+    net = ESPCN3D(1, 2, ksizes)
+    side = 2 * net.halo + 5
+    x = numpy.zeros((1, 1, side, side, side), numpy.float32)
+    changed = x.copy()
+    centre = side // 2
+    changed[0, 0, centre, centre, centre] = 1
+    difference = numpy.abs(unshuffle((net(changed) - net(x)).array, net.rate)).max(axis=(0, 1))
+    touched = numpy.argwhere(difference)
+    assert touched.min() == centre - net.halo
+    assert touched.max() == centre + net.halo
+
+
+def test_residual_network_of_zero_weights_is_nearest_neighbour():
+    net = ESPCN3D(1, (2, 1, 3), residual=True)
+    for param in net.params():
+        param.array[...] = 0
+    x = numpy.random.default_rng(0).normal(size=(1, 1, 2, 3, 4)).astype(numpy.float32)
+    expected = x.repeat(2, axis=2).repeat(3, axis=4)
+    numpy.testing.assert_array_equal(net(x).array, expected)
+
+
+@pytest.mark.parametrize('ksizes', [(3, 2, 3), (3, 3), (0, 1, 3)])
+def test_even_or_missing_kernel_sizes_are_refused(ksizes):
+    with pytest.raises(ValueError, match='three odd numbers'):
+        ESPCN3D(ksizes=ksizes)

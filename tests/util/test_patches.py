@@ -1,0 +1,97 @@
+import numpy
+import pytest
+
+from util.degradation import centre_offset, degrade
+from util.config import Degradation
+from util.patches import PatchDataset
+from util.script import UserError
+
+RATES = [(4, 4, 4), (2, 2, 2), (3, 3, 3), (4, 1, 1)]
+NAMES = ['bspline', 'block_mean', 'gaussian', 'kspace']
+
+
+def coordinate_pair(axis, rate, offset, lr_shape=(8, 9, 10)):
+    """A pair whose intensity is its own HR index along an axis."""
+    hr_shape = [r * side for r, side in zip(rate, lr_shape)]
+    lr_index = rate[axis] * numpy.arange(lr_shape[axis]) + offset[axis]
+    line = [-1 if i == axis else 1 for i in range(3)]
+    return (numpy.broadcast_to(lr_index.reshape(line), lr_shape).astype(numpy.float32),
+            numpy.broadcast_to(numpy.arange(hr_shape[axis]).reshape(line), hr_shape).astype(numpy.float32))
+
+
+@pytest.mark.parametrize('flip', ['none', 'together', 'per_axis'])
+@pytest.mark.parametrize('name', NAMES)
+@pytest.mark.parametrize('rate', RATES)
+def test_lr_and_hr_patches_show_the_same_place_whichever_way_they_are_mirrored(rate, name, flip):
+    """LR voxel i lies at HR index r*i + offset of its own patch: there, HR's coordinate must be LR's."""
+    offset = centre_offset(name, rate)
+    side = [2 * r for r in rate]
+    directions = set()
+    for axis in range(3):
+        pair = coordinate_pair(axis, rate, offset)
+        dataset = PatchDataset([pair], rate, offset, side, 40, flip=flip)
+        for lr, hr in dataset:
+            assert lr.shape == (1, 2, 2, 2) and hr.shape == (1, *side)
+            lr_line, hr_line = (numpy.moveaxis(patch[0], axis, 0)[:, 0, 0] for patch in (lr, hr))
+            step = hr_line[1] - hr_line[0]
+            assert abs(step) == 1
+            at_lr_centres = hr_line[0] + step * (rate[axis] * numpy.arange(2) + offset[axis])
+            numpy.testing.assert_allclose(lr_line, at_lr_centres)
+            directions.add(float(step))
+    assert directions == ({1.0} if flip == 'none' else {1.0, -1.0})  # that is, mirrored patches were seen
+
+
+@pytest.mark.parametrize('name', NAMES)
+def test_mirrored_pair_is_the_pair_of_the_mirrored_volume(name):
+    """Degrading a mirrored HR volume gives the LR that the flipped patches show: the geometry really is kept."""
+    rate, offset = (4, 4, 4), centre_offset(name, (4, 4, 4))
+    hr = numpy.random.default_rng(0).normal(size=(32, 32, 32)).astype(numpy.float32)
+    settings = Degradation(name=name)
+    lr = degrade(hr, rate, settings)
+    dataset = PatchDataset([(lr, hr)], rate, offset, (16, 16, 16), 60, flip='together')
+    # Only where the degradation sees no further than the patch itself can it be repeated on the patch.
+    if name in ('bspline', 'block_mean'):
+        for lr_patch, hr_patch in dataset:
+            numpy.testing.assert_allclose(degrade(hr_patch[0], rate, settings), lr_patch[0], atol=1e-6)
+
+
+def test_flips_per_axis_are_independent():
+    offset = (0.0, 0.0, 0.0)
+    hr = numpy.arange(16**3, dtype=numpy.float32).reshape(16, 16, 16)
+    dataset = PatchDataset([(hr[::2, ::2, ::2], hr)], (2, 2, 2), offset, (4, 4, 4), 200, flip='per_axis')
+    seen = {tuple(numpy.sign([p[0, 1, 0, 0] - p[0, 0, 0, 0], p[0, 0, 1, 0] - p[0, 0, 0, 0], p[0, 0, 0, 1] - p[0, 0, 0, 0]]))
+            for _, p in dataset}
+    assert len(seen) == 8
+
+
+def test_patches_reach_both_ends_of_the_volume():
+    lr, hr = coordinate_pair(0, (4, 4, 4), (0, 0, 0))
+    dataset = PatchDataset([(lr, hr)], (4, 4, 4), (0, 0, 0), (8, 8, 8), 300, flip='none')
+    values = [patch for _, patch in dataset]
+    assert min(patch.min() for patch in values) == 0 and max(patch.max() for patch in values) == hr.max()
+
+
+def test_example_depends_on_seed_and_index_alone():
+    rng = numpy.random.default_rng(0)
+    pairs = [(rng.normal(size=(6, 6, 6)), rng.normal(size=(12, 12, 12))) for _ in range(3)]
+
+    def dataset(seed, length=50):
+        return PatchDataset(pairs, (2, 2, 2), (0, 0, 0), (4, 4, 4), length, seed, 'per_axis')
+
+    one, other = dataset(0), dataset(0, 1000)
+    for i in (49, 3, 17):
+        numpy.testing.assert_array_equal(one[i][1], other[i][1])
+    assert not all(numpy.array_equal(one[i][1], dataset(1)[i][1]) for i in range(10))
+
+
+@pytest.mark.parametrize('flip, side, words', [('none', (24, 8, 8), 'along z does not fit .* at most 16'),
+                                               ('together', (8, 8, 24), 'along x .* mirrored, .* at most 20')])
+def test_patch_larger_than_a_volume_is_refused(flip, side, words):
+    lr, hr = numpy.zeros((4, 4, 6)), numpy.zeros((16, 16, 24))
+    with pytest.raises(UserError, match=words):
+        PatchDataset([(lr, hr)], (4, 4, 4), (0, 0, 0), side, 1, flip=flip)
+
+
+def test_volumes_that_are_no_pair_are_refused():
+    with pytest.raises(UserError, match=r'\(16, 16, 16\) .* is not \(4, 4, 4\) times .*\(4, 4, 5\)'):
+        PatchDataset([(numpy.zeros((4, 4, 5)), numpy.zeros((16, 16, 16)))], (4, 4, 4), (0, 0, 0), (8, 8, 8), 1)

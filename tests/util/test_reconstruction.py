@@ -1,0 +1,36 @@
+import chainer
+import numpy
+import pytest
+
+from models.espcn3d import ESPCN3D
+from util.reconstruction import reconstruct
+
+
+def volume(shape=(13, 16, 11)):
+    return numpy.random.default_rng(0).normal(size=shape).astype(numpy.float32)
+
+
+@pytest.mark.parametrize('tile', [(4, 4, 4), (5, 16, 3), (8, 8, 8)])
+@pytest.mark.parametrize('rate, ksizes', [(2, (3, 1, 3)), ((4, 1, 1), (3, 3, 5))])
+def test_tiles_give_what_the_whole_volume_gives(tile, rate, ksizes):
+    net = ESPCN3D(1, rate, ksizes)
+    lr = volume()
+    with chainer.using_config('train', False), chainer.no_backprop_mode():
+        whole = net(lr[None, None]).array[0, 0]
+    numpy.testing.assert_allclose(reconstruct(net, lr, tile), whole, atol=2e-6 * numpy.abs(whole).max())
+
+
+def test_one_voxel_less_halo_would_show():
+    """The test above can fail: a halo too small by one changes the result visibly."""
+    net = ESPCN3D(1, 2)
+    lr = volume()
+    whole = reconstruct(net, lr, lr.shape)
+    net.halo -= 1
+    assert numpy.abs(reconstruct(net, lr, (4, 4, 4)) - whole).max() > 1e-2
+
+
+def test_training_mode_comes_back():
+    net = ESPCN3D(1, 2)
+    with chainer.using_config('train', True):
+        reconstruct(net, volume((4, 4, 4)))
+        assert chainer.config.train and chainer.config.enable_backprop

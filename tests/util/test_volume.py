@@ -1,0 +1,225 @@
+import gzip
+import os
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+
+from util import volume as volume_module
+from util.script import UserError
+from util.volume import Volume, data_file, read_volume, remove_volume, write_volume
+
+OBLIQUE = (0.8, -0.6, 0.0, 0.6, 0.8, 0.0, 0.0, 0.0, 1.0)
+
+
+def make_volume(seed=0, dtype=np.int16, size=(5, 6, 7)):
+    rng = np.random.default_rng(seed)
+    return Volume((rng.random(size) * 100).astype(dtype), (1.0, 4 / 3, 1 / 3), (-80.1, 100 / 3, 1e-7), OBLIQUE)
+
+
+def assert_same(a, b):
+    assert a.array.dtype == b.array.dtype
+    np.testing.assert_array_equal(a.array, b.array)
+    assert (a.spacing, a.origin, a.direction) == (b.spacing, b.origin, b.direction)
+
+
+@pytest.mark.parametrize('dtype', ['uint8', 'int8', 'uint16', 'int16', 'int32', 'float32', 'float64'])
+def test_a_written_volume_reads_back_without_loss(tmp_path, dtype):
+    volume = make_volume(dtype=dtype)
+    write_volume(tmp_path / 'new' / '0000.mhd', volume)
+    assert_same(read_volume(tmp_path / 'new' / '0000.mhd'), volume)
+    assert sorted(os.listdir(tmp_path / 'new')) == ['0000.mhd', '0000.raw']
+
+
+def test_simpleitk_sees_the_axes_in_its_own_order(tmp_path):
+    volume = make_volume()
+    write_volume(tmp_path / 'v.mhd', volume)
+    image = sitk.ReadImage(str(tmp_path / 'v.mhd'))
+    assert image.GetSize() == (7, 6, 5)
+    assert image[1, 2, 3] == volume.array[3, 2, 1]
+    assert image.GetSpacing() == volume.spacing
+
+
+def test_dtype_is_converted_when_asked(tmp_path):
+    write_volume(tmp_path / 'v.mhd', make_volume())
+    assert read_volume(tmp_path / 'v.mhd', np.float32).array.dtype == np.float32
+
+
+@pytest.mark.parametrize('writes_before', [1, 2])
+@pytest.mark.parametrize('step', ['data', 'header', 'cleaning up'])
+def test_a_kill_while_rewriting_leaves_the_old_or_the_new_volume(tmp_path, monkeypatch, step, writes_before):
+    class Killed(BaseException):
+        pass
+
+    path, (old, new) = tmp_path / '0000.mhd', (make_volume(1), make_volume(2, np.float32, (8, 4, 4)))
+    for _ in range(writes_before):
+        write_volume(path, old)
+    replace, moved = os.replace, []
+
+    def replace_or_die(source, target):
+        if len(moved) == {'data': 0, 'header': 1, 'cleaning up': 2}[step]:
+            raise Killed
+        moved.append(target)
+        replace(source, target)
+
+    def die(*args, **kwargs):
+        raise Killed
+
+    monkeypatch.setattr(os, 'replace', replace_or_die)
+    monkeypatch.setattr(volume_module.shutil, 'rmtree', lambda *args, **kwargs: None)  # a kill cleans up nothing
+    if step == 'cleaning up':
+        monkeypatch.setattr(volume_module.Path, 'unlink', die)
+    with pytest.raises(Killed):
+        write_volume(path, new)
+    monkeypatch.undo()
+    assert_same(read_volume(path), new if step == 'cleaning up' else old)
+    write_volume(path, new)
+    assert_same(read_volume(path), new)
+    assert sorted(os.listdir(tmp_path)) == sorted([path.name, data_file(path).name])
+
+
+def test_rewriting_many_times_leaves_one_data_file(tmp_path):
+    for seed in range(5):
+        write_volume(tmp_path / '0000.mhd', make_volume(seed))
+        assert_same(read_volume(tmp_path / '0000.mhd'), make_volume(seed))
+        assert len(os.listdir(tmp_path)) == 2
+
+
+def test_remove_volume_leaves_nothing_and_may_be_repeated(tmp_path):
+    for _ in range(2):
+        write_volume(tmp_path / '0000.mhd', make_volume())
+    for _ in range(2):
+        remove_volume(tmp_path / '0000.mhd')
+        assert not os.listdir(tmp_path)
+
+
+def write_nifti(path, array, spacing=(1, 1, 1)):
+    image = sitk.GetImageFromArray(array, isVector=False)
+    image.SetSpacing(spacing + (1,) * (image.GetDimension() - 3))
+    sitk.WriteImage(image, str(path))
+    return path
+
+
+def refusal(path):
+    with pytest.raises(UserError) as caught:
+        read_volume(path)
+    message = str(caught.value)
+    assert message.startswith(f'{path}: ') and '\n' not in message
+    return message
+
+
+@pytest.fixture
+def noise():
+    return np.random.default_rng(0).integers(0, 200, (16, 17, 18)).astype(np.int16)
+
+
+@pytest.mark.parametrize('kept', [0.3, 0.9, 0.9999])
+def test_a_truncated_gzipped_nifti_file_is_refused(tmp_path, noise, kept):
+    path = write_nifti(tmp_path / 'a.nii.gz', noise)
+    os.truncate(path, int(path.stat().st_size * kept))
+    assert 'truncated' in refusal(path)
+
+
+def test_a_truncated_nifti_file_is_refused_plain_or_gzipped_afterwards(tmp_path, noise):
+    path = write_nifti(tmp_path / 'a.nii', noise)
+    os.truncate(path, path.stat().st_size - 10)
+    assert f'truncated: {352 + 2 * noise.size} bytes are needed, {342 + 2 * noise.size} are there' in refusal(path)
+    (tmp_path / 'b.nii.gz').write_bytes(gzip.compress(path.read_bytes()))
+    assert 'truncated' in refusal(tmp_path / 'b.nii.gz')
+
+
+def test_damage_inside_a_gzipped_nifti_file_is_refused(tmp_path, noise):
+    path = write_nifti(tmp_path / 'a.nii.gz', noise)
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 0xff
+    path.write_bytes(content)
+    assert 'damaged' in refusal(path)
+
+
+@pytest.mark.parametrize('suffix', ['.mhd', '.mha', '.nrrd'])
+def test_other_truncated_formats_are_refused_and_stderr_stays_clean(tmp_path, noise, suffix, capfd):
+    path = write_nifti(tmp_path / f'a{suffix}', noise)
+    data = path.with_suffix('.raw') if suffix == '.mhd' else path
+    os.truncate(data, data.stat().st_size // 2)
+    assert 'cannot be read: ' in refusal(path)
+    assert capfd.readouterr() == ('', '')
+
+
+def test_pairs_of_nifti_files_read_whole_and_are_refused_truncated(tmp_path, noise):
+    path = write_nifti(tmp_path / 'a.hdr', noise)
+    np.testing.assert_array_equal(read_volume(path).array, noise)
+    os.truncate(tmp_path / 'a.img', 500)
+    for name in ('a.hdr', 'a.img'):
+        assert 'truncated' in refusal(tmp_path / name)
+
+
+def test_slope_and_intercept_are_applied(tmp_path, noise):
+    path = write_nifti(tmp_path / 'a.nii', noise)
+    content = bytearray(path.read_bytes())
+    content[112:120] = np.array([0.5, 3.0], '<f4').tobytes()  # scl_slope, scl_inter
+    path.write_bytes(content)
+    np.testing.assert_allclose(read_volume(path).array, noise * 0.5 + 3)
+
+
+def test_what_is_not_one_finite_scalar_3d_volume_is_refused(tmp_path, noise, capfd):
+    assert '18 x 17 x 16 x 2; one 3D volume' in refusal(write_nifti(tmp_path / '4d.nii.gz', np.stack([noise, noise])))
+    assert '18 x 17; one 3D' in refusal(write_nifti(tmp_path / '2d.nii.gz', noise[0]))
+    assert '18 x 17 x 1; one 3D' in refusal(write_nifti(tmp_path / 'slice.nrrd', noise[:1]))
+    vectors = sitk.GetImageFromArray(np.stack([noise] * 3, axis=-1), isVector=True)
+    sitk.WriteImage(vectors, str(tmp_path / 'vector.nii.gz'))
+    assert '3 values a voxel (vector' in refusal(tmp_path / 'vector.nii.gz')
+    sitk.WriteImage(sitk.GetImageFromArray(noise.astype(np.complex64)), str(tmp_path / 'complex.nii.gz'))
+    assert '2 values a voxel (complex' in refusal(tmp_path / 'complex.nii.gz')
+    assert 'no such file' in refusal(tmp_path / 'absent.nii.gz')
+    (tmp_path / 'link.nii.gz').symlink_to(tmp_path / 'absent.nii.gz')
+    assert 'a link to a file' in refusal(tmp_path / 'link.nii.gz')
+    (tmp_path / 'empty.nii.gz').touch()
+    assert '0 bytes' in refusal(tmp_path / 'empty.nii.gz')
+    (tmp_path / 'text.nii.gz').write_text('not an image' * 100)
+    assert 'not an image in a format' in refusal(tmp_path / 'text.nii.gz')
+    assert capfd.readouterr() == ('', '')
+
+
+@pytest.mark.parametrize('name', ['a.nii', 'a.nii.gz', 'a.img', 'a.mhd', 'a.nrrd'])
+@pytest.mark.parametrize('dtype', ['float32', 'float64'])
+@pytest.mark.parametrize('value', [np.nan, np.inf, -np.inf])
+def test_values_that_are_not_finite_are_counted_and_refused(tmp_path, noise, name, dtype, value):
+    """SimpleITK itself reads them as zeros from NIfTI files."""
+    array = noise.astype(dtype)
+    write_nifti(tmp_path / name, array)
+    assert read_volume(tmp_path / name).array.dtype == dtype
+    array[1, 2, 3] = array[3, 2, 1] = value
+    write_nifti(tmp_path / name, array)
+    assert f'2 of {noise.size} values are not finite' in refusal(tmp_path / name)
+
+
+def test_values_too_large_for_float32_are_refused(tmp_path, noise):
+    array = noise.astype(np.float64)
+    array[1, 2, 3] = 1e300
+    assert 'beyond float32' in refusal(write_nifti(tmp_path / 'a.nii.gz', array))
+
+
+def test_big_endian_nifti_files_read_like_others(tmp_path, noise):
+    array = noise.astype(np.float32)
+    content = write_nifti(tmp_path / 'a.nii', array).read_bytes()
+    # the types of the NIfTI-1 header's fields in their order
+    fields = np.dtype('i4,S28,i4,i2,S2,8i2,3f4,4i2,8f4,3f4,i2,S2,4f4,2i4,S104,2i2,18f4,S20')
+    swapped = np.frombuffer(content[:348], fields).astype(fields.newbyteorder('>')).tobytes()
+    (tmp_path / 'b.nii').write_bytes(swapped + content[348:352] + array.astype('>f4').tobytes())
+    np.testing.assert_array_equal(read_volume(tmp_path / 'b.nii').array, array)
+
+
+def test_a_4d_nifti_file_with_one_frame_is_a_3d_volume(tmp_path, noise):
+    np.testing.assert_array_equal(read_volume(write_nifti(tmp_path / 'a.nii.gz', noise[None])).array, noise)
+
+
+def test_a_volume_of_another_rank_or_suffix_is_not_written(tmp_path):
+    volume = make_volume()
+    with pytest.raises(ValueError, match='three axes'):
+        write_volume(tmp_path / 'a.mhd', Volume(volume.array[0], *make_geometry(volume)))
+    with pytest.raises(ValueError, match='written as .mhd'):
+        write_volume(tmp_path / 'a.nii', volume)
+
+
+def make_geometry(volume):
+    return volume.spacing, volume.origin, volume.direction

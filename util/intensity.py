@@ -1,0 +1,28 @@
+"""Intensity scaling: the one number that a volume is divided by before the network, and multiplied by after it."""
+import numpy
+
+from util.script import UserError
+
+PERCENTILE = 99  # about the brightest tissue; the maximum is set by a few bright vessels and differs by half and more
+
+
+def intensity_scale(lr, method):
+    """The scale of a volume, from its LR alone, since the HR is unknown where the network is used.
+
+    Args:
+        lr (numpy.ndarray): LR volume, (z, y, x), in the scanner's units.
+        method (str): ``'none'``: 1, as the reference experiment. ``'percentile'``: the 99th percentile of the LR's voxels.
+
+    Returns:
+        float: What LR and HR are divided by; the network's output is multiplied by it.
+
+    Raises:
+        UserError: If the percentile is not above 0, as in a volume that is nearly all zero.
+    """
+    if method == 'none':
+        return 1.0
+    scale = float(numpy.percentile(lr, PERCENTILE))
+    if scale <= 0:
+        raise UserError(f'the {PERCENTILE}th percentile of this LR volume is {scale:g}, so it gives no scale; '
+                        'use a volume with more signal, or intensity_scaling: none')
+    return scale

@@ -1,0 +1,50 @@
+"""Interpolation of LR volumes on the HR grid: what super-resolution has to beat.
+
+HR voxel m has LR coordinate (m - offset) / r along an axis of rate r (`util.degradation.centre_offset`). Coordinates
+outside the LR volume are clamped to its edge. Every method is separable, so an axis is one product with a small
+matrix (HR size x LR size): exact, and far quicker than resampling voxel by voxel.
+"""
+import numpy as np
+from scipy import ndimage
+
+METHODS = ('nearest', 'linear', 'bspline')
+
+
+def upsample(lr, rate, offset, method):
+    """Interpolate a LR array on the HR grid.
+
+    Args:
+        lr: array (D, H, W), axes z, y, x.
+        rate: (rz, ry, rx).
+        offset: HR index of the centre of LR voxel 0 (oz, oy, ox).
+        method: 'nearest' (a tie goes to the higher LR index, as ITK has it), 'linear', or 'bspline' (interpolating
+            cubic B-spline, mirrored at the borders; Unser 1999).
+
+    Returns:
+        float32 array (rz * D, ry * H, rx * W).
+
+    Raises:
+        ValueError: if the method is unknown.
+    """
+    if method not in METHODS:
+        raise ValueError(f'interpolation {method!r} is unknown; known are {", ".join(METHODS)}')
+    along_z, along_y, along_x = (_matrix(n, r, o, method) for n, r, o in zip(lr.shape, rate, offset))
+    hr = np.asarray(lr, dtype=np.float32)
+    # x, y, z in this order: each is a matrix product of contiguous arrays, without a transposed copy
+    hr = hr @ along_x.T
+    hr = along_y @ hr
+    return (along_z @ hr.reshape(len(hr), -1)).reshape(-1, *hr.shape[1:])
+
+
+def _matrix(n, r, offset, method):
+    """float32 array (r * n, n): the HR values of an axis are this times its LR values."""
+    coordinates = np.clip((np.arange(r * n) - offset) / r, 0, n - 1)
+    unit_images = np.eye(n)
+    if method == 'nearest':
+        matrix = unit_images[np.floor(coordinates + 0.5).astype(int)]
+    elif method == 'linear':
+        matrix = np.stack([np.interp(coordinates, np.arange(n), image) for image in unit_images], axis=1)
+    else:
+        matrix = np.stack([ndimage.map_coordinates(image, coordinates[None], order=3, mode='mirror')
+                           for image in unit_images], axis=1)
+    return matrix.astype(np.float32)

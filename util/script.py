@@ -1,0 +1,24 @@
+"""What every script shares: where the project lies, and how a user's mistake is told in one line."""
+import sys
+from pathlib import Path
+
+PROJECT = Path(__file__).resolve().parent.parent  # relative paths in a config or a case list start here
+
+
+class UserError(ValueError):
+    """Something the user can put right; its text is one line that says what was wrong, where, and what to do."""
+
+
+def run(main):
+    """Call ``main()`` and leave with its exit code; a UserError becomes one line on stderr and exit code 2."""
+    try:
+        sys.exit(main())
+    except UserError as error:
+        sys.exit(_say(f'error: {error}', 2))
+    except KeyboardInterrupt:
+        sys.exit(_say('interrupted', 130))
+
+
+def _say(message, code):
+    print(message, file=sys.stderr)
+    return code

@@ -1,0 +1,36 @@
+"""What a run was made with."""
+import importlib.metadata
+import platform
+import subprocess
+import sys
+
+import yaml
+
+from util.script import PROJECT
+
+PACKAGES = ('chainer', 'cupy', 'cupy-cuda12x', 'cupy-cuda13x', 'numpy', 'scipy', 'scikit-image', 'SimpleITK', 'pydantic')
+
+
+def versions():
+    """YAML text: Python, the packages that are installed, the platform, the project's commit, the command line."""
+    found = {}
+    for package in PACKAGES:
+        try:
+            found[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return yaml.safe_dump({
+        'command': sys.argv,
+        'python': platform.python_version(),
+        'platform': platform.platform(),
+        'packages': found,
+        'commit': _commit(),
+    }, sort_keys=False)
+
+
+def _commit():
+    command = ['git', '-C', str(PROJECT), 'describe', '--always', '--dirty']
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return None  # no git here, or a project without its history: there is no commit to name
