@@ -113,7 +113,8 @@ def _contrast(rng):
     """Intensity of each tissue for one subject, in ratios to white matter as T1-weighted scans have them."""
     white = rng.uniform(72, 88)
     ratio = {'air': 0, 'skin': rng.uniform(0.4, 0.55), 'fat': rng.uniform(0.72, 0.98),
-             'muscle': rng.uniform(0.38, 0.46), 'skull': rng.uniform(0.06, 0.1), 'marrow': rng.uniform(0.3, 0.55), 'csf': rng.uniform(0.16, 0.22),
+             'muscle': rng.uniform(0.38, 0.46), 'skull': rng.uniform(0.06, 0.1), 'marrow': rng.uniform(0.3, 0.55),
+             'csf': rng.uniform(0.16, 0.22),
              'grey': rng.uniform(0.54, 0.63), 'white': 1, 'deep grey': rng.uniform(0.72, 0.8),
              'vessel': rng.uniform(2.6, 3.8), 'eye': rng.uniform(0.16, 0.22)}
     return {name: white * value for name, value in ratio.items()}
