@@ -29,6 +29,8 @@ Head = namedtuple('Head', 'volume labels spacing white noise')
 def make_head(size, seed, subject):
     """One synthetic head. It depends on its arguments only, bit for bit, and not on how many others are made.
 
+    With other versions of NumPy or SciPy a voxel in a million may differ by one level.
+
     Args:
         size (tuple): voxels along x, y, z, each from 24 to 320.
         seed (int): the cohort's seed, 0 or above.
