@@ -205,8 +205,9 @@ def _brain(rng, whole, canvas, cerebrum, texture, detail):
 
     thick = (2.9 + 0.35 * grid.noise(rng, 35)) * detail ** 0.6
     canvas.lay('csf', numpy.minimum(hull + 1.5, -pial + 3), box)
-    canvas.lay('grey', pial, box, 1 + 0.045 * texture)
-    canvas.lay('white', pial - thick, box, 1 + 0.016 * texture)
+    canvas.lay('grey', pial, box, 1 + 0.05 * texture)
+    # Fibres fan out into the cortex: the inner edge is softer than the outer one.
+    canvas.lay('white', (pial - thick) / 1.6, box, 1 + 0.024 * texture)
     _deep(rng, grid, canvas, box)
 
 
