@@ -10,16 +10,17 @@ from collections import namedtuple
 
 import numpy
 import SimpleITK as sitk
+from scipy.interpolate import make_interp_spline
 from scipy.spatial.transform import Rotation
 
 from util.phantom_shapes import Grid, band_noise, blend, coverage, ellipsoid, over, to_zero_set, tube
 
 FIELD = (160.0, 216.0, 216.0)  # mm along x, y, z
-CORNER = (-80.0, -106.0, -128.0)  # mm, head coordinates; the brain is high in the field, the neck leaves it below
+CORNER = (-80.0, -103.0, -128.0)  # mm, head coordinates; the brain is high in the field, the neck leaves it below
 MIN_SIZE, MAX_SIZE = 24, 320
 TISSUES = ('air', 'skin', 'fat', 'muscle', 'skull', 'marrow', 'csf', 'grey', 'white', 'deep grey', 'vessel', 'eye')
-# What the brain's folds are drawn for: on coarser grids they are widened in proportion, so that a sulcus is as many
-# voxels wide there and super-resolution meets the same task.
+# What the brain's folds are drawn for: on coarser grids folds and layers are widened, so that they are nearly as many
+# voxels wide there and super-resolution meets a like task.
 _FINE_VOXEL = 1.15
 
 Head = namedtuple('Head', 'volume labels spacing white noise')
@@ -27,6 +28,8 @@ Head = namedtuple('Head', 'volume labels spacing white noise')
 
 def make_head(size, seed, subject):
     """One synthetic head. It depends on its arguments only, bit for bit, and not on how many others are made.
+
+    With other versions of NumPy or SciPy a voxel in a million may differ by one level.
 
     Args:
         size (tuple): voxels along x, y, z, each from 24 to 320.
@@ -43,24 +46,29 @@ def make_head(size, seed, subject):
     if len(size) != 3 or not all(MIN_SIZE <= n <= MAX_SIZE for n in size):
         raise ValueError(f'size {tuple(size)} (x, y, z) cannot hold a head: give three numbers from {MIN_SIZE} to '
                          f'{MAX_SIZE}, as 80 96 96')
-    rng = numpy.random.default_rng(numpy.random.SeedSequence(seed, spawn_key=(subject,)))
+    # A stream for each part, so that a subject keeps its pose, bias and contrast when it is drawn on another grid.
+    streams = (numpy.random.default_rng(s) for s in numpy.random.SeedSequence(seed, spawn_key=(subject,)).spawn(9))
     grid = Grid(size, FIELD, CORNER)
     detail = max(1.0, grid.voxel / _FINE_VOXEL)
-    bias = numpy.exp(0.09 * grid.noise(rng, 160) + 0.0016 * over(-40 - grid.z) * -1)
-    canvas = _Canvas(grid, _contrast(rng))
+    # Coils see less of what lies low.
+    bias = 0.1 * grid.noise(next(streams), 160) - 0.0016 * over(-40 - grid.z)
+    bias = numpy.exp(bias - bias.mean())
+    canvas = _Canvas(grid, _contrast(next(streams)))
+    _pose(next(streams), grid)
+    rng = next(streams)
     # Tissue is never flat: its texture reaches down to the voxel, as in real scans.
     texture = 0.7 * grid.noise(rng, 7 * detail) + grid.noise(rng, 2.6 * grid.voxel)
-    _pose(rng, grid)
 
     cerebellum = ellipsoid(grid, (0, -50, -42), (50, 31, 25))
     cerebrum = _cerebrum_hull(grid, cerebellum)
     stem = tube(grid, [(0, -14, -14), (0, -17, -34), (0, -27, -60), (0, -36, -150)], (14, 12, 7.5, 6))
     inner = blend(blend(cerebrum, cerebellum, 12), numpy.minimum(stem, grid.z + 66), 12)
-    _outside(rng, grid, canvas, inner, texture, detail)
-    _brain(rng, grid, canvas, cerebrum, texture, detail)
-    _cerebellum(rng, grid, canvas, cerebellum, stem, detail)
-    _vessels(rng, grid, canvas)
+    _outside(next(streams), grid, canvas, inner, texture, detail)
+    _brain(next(streams), grid, canvas, cerebrum, texture, detail)
+    _cerebellum(next(streams), grid, canvas, cerebellum, stem, detail)
+    _vessels(next(streams), grid, canvas)
 
+    rng = next(streams)
     sigma = rng.uniform(1.3, 1.5)
     signal = canvas.image * bias
     noisy = numpy.hypot(signal + sigma * rng.standard_normal(grid.shape, 'float32'),
@@ -105,9 +113,10 @@ class _Canvas:
 
 def _contrast(rng):
     """Intensity of each tissue for one subject, in ratios to white matter as T1-weighted scans have them."""
-    white = rng.uniform(74, 92)
-    ratio = {'air': 0, 'skin': rng.uniform(0.4, 0.55), 'fat': rng.uniform(0.8, 1.1), 'muscle': rng.uniform(0.38, 0.46),
-             'skull': rng.uniform(0.06, 0.1), 'marrow': rng.uniform(0.3, 0.55), 'csf': rng.uniform(0.16, 0.22),
+    white = rng.uniform(72, 88)
+    ratio = {'air': 0, 'skin': rng.uniform(0.4, 0.55), 'fat': rng.uniform(0.72, 0.98),
+             'muscle': rng.uniform(0.38, 0.46), 'skull': rng.uniform(0.06, 0.1), 'marrow': rng.uniform(0.3, 0.55),
+             'csf': rng.uniform(0.16, 0.22),
              'grey': rng.uniform(0.54, 0.63), 'white': 1, 'deep grey': rng.uniform(0.72, 0.8),
              'vessel': rng.uniform(2.6, 3.8), 'eye': rng.uniform(0.16, 0.22)}
     return {name: white * value for name, value in ratio.items()}
@@ -116,15 +125,15 @@ def _contrast(rng):
 def _pose(rng, grid):
     """Give the subject its size, pose and smooth distortion."""
     rotation = Rotation.from_euler('xyz', rng.normal(0, 3, 3), degrees=True).as_matrix()
-    scale = rng.uniform(0.94, 1.01) * rng.uniform(0.97, 1.03, 3)
-    shift = [2.2 * grid.noise(rng, 75) + numpy.float32(rng.normal(0, 1.5)) for _ in range(3)]
+    scale = rng.uniform(0.93, 1.0) * rng.uniform(0.97, 1.03, 3)
+    shift = [2.0 * grid.noise(rng, 75) + numpy.float32(rng.normal(0, 1.5)) for _ in range(3)]
     grid.move(rotation, scale, shift)
 
 
 def _cerebrum_hull(grid, cerebellum):
     """Inner distance of the cerebrum without its folds: a flat-based egg with two temporal lobes."""
     # The front is narrower than the back.
-    egg = ellipsoid(grid, (0, -4, 6), (60, 80, 57)) - 5 * coverage(grid.y - 45, 80)
+    egg = ellipsoid(grid, (0, -4, 6), (59, 80, 57)) - 5 * coverage(grid.y - 45, 80)
     base = grid.z + 17 + 0.1 * grid.y
     dome = -blend(-egg, -base, 14)
     lobes = ellipsoid(grid, (41, 6, -27), (19, 36, 18), mirror=True)
@@ -147,7 +156,8 @@ def _outside(rng, grid, canvas, inner, texture, detail):
     sheets = to_zero_set(grid.noise(rng, 26 * detail) + 0.5 * grid.noise(rng, 10 * detail), grid.spacing)
     patches = over(grid.noise(rng, 14 * detail))
     canvas.lay('fat', head - scalp - 1.5, gain=0.75 + 0.1 * texture)
-    canvas.lay('muscle', numpy.minimum(head - scalp - 1.5, sheets - 0.7 * detail), gain=1 + 0.15 * texture + 0.3 * patches)
+    canvas.lay('muscle', numpy.minimum(head - scalp - 1.5, sheets - 0.7 * detail),
+               gain=1 + 0.15 * texture + 0.3 * patches)
     spine = tube(grid, [(0, -12, -82), (0, -18, -160)], (8.5, 9))
     canvas.lay('skull', spine + 2)
     canvas.lay('marrow', numpy.minimum(spine, 7 - 17 * numpy.abs(grid.z / 17 - numpy.rint(grid.z / 17))), gain=1.2)
@@ -159,7 +169,8 @@ def _outside(rng, grid, canvas, inner, texture, detail):
                                   ((0, 30, -78), (8, 9, 30), False), ((11, 74, -8), (8, 5, 8), True)):
         canvas.lay('air', numpy.minimum(ellipsoid(grid, centre, radii, mirror), numpy.minimum(sheets - 1, head - 6)))
     for centre, radii, tissue in (((32, 55, -24), (17, 24, 16), 'fat'), ((32, 68, -24), (12.5, 12.5, 12.5), 'skull'),
-                                  ((32, 68, -24), (11.7, 11.7, 11.7), 'eye'), ((32, 77.5, -24), (4.5, 2.2, 4.5), 'muscle')):
+                                  ((32, 68, -24), (11.7, 11.7, 11.7), 'eye'),
+                                  ((32, 77.5, -24), (4.5, 2.2, 4.5), 'muscle')):
         canvas.lay(tissue, numpy.minimum(ellipsoid(grid, centre, radii, mirror=True), -csf - 1.5))
     canvas.lay('muscle', tube(grid, [(32, 57, -24), (8, 25, -16)], (2.2, 2.0), mirror=True))
     canvas.lay('csf', csf)
@@ -184,7 +195,7 @@ def _brain(rng, whole, canvas, cerebrum, texture, detail):
     p = [(side - 30) / 34, (grid.y + 4) / 80, (grid.z - 6) / 56]
     radius = numpy.sqrt(sum(a * a for a in p)) + numpy.float32(1e-3)
     reach = numpy.float32(0.4) + numpy.float32(0.6) / radius
-    pitch = 20.0 * detail ** 0.85
+    pitch = 20.0 * detail ** 1.0
     field = band_noise(rng, pitch, numpy.sign(grid.x) * (30 + 34 * p[0] * reach), 80 * p[1] * reach, 56 * p[2] * reach)
     field += numpy.float32(0.35) * band_noise(rng, 0.6 * pitch, grid.x, grid.y, grid.z)
     reach = (16 + 5 * grid.noise(rng, 40)) * detail ** 0.4
@@ -194,8 +205,9 @@ def _brain(rng, whole, canvas, cerebrum, texture, detail):
 
     thick = (2.9 + 0.35 * grid.noise(rng, 35)) * detail ** 0.6
     canvas.lay('csf', numpy.minimum(hull + 1.5, -pial + 3), box)
-    canvas.lay('grey', pial, box, 1 + 0.045 * texture)
-    canvas.lay('white', pial - thick, box, 1 + 0.016 * texture)
+    canvas.lay('grey', pial, box, 1 + 0.05 * texture)
+    # Fibres fan out into the cortex: the inner edge is softer than the outer one.
+    canvas.lay('white', (pial - thick) / 1.6, box, 1 + 0.024 * texture)
     _deep(rng, grid, canvas, box)
 
 
@@ -206,15 +218,16 @@ def _deep(rng, grid, canvas, box):
 
     lay('deep grey', ellipsoid(grid, (26, 4, 1), (6, 17, 12), mirror=True))
     lay('white', ellipsoid(grid, (19.5, 0, 0), (4.5, 10, 8), mirror=True), 0.9)
-    lay('deep grey', ellipsoid(grid, (11, -15, 4), (9, 14, 9), mirror=True), 1.08)
-    lay('deep grey', tube(grid, [(14, 24, 6), (17, 6, 19), (20, -20, 21)], (6.5, 4.5, 2.5), mirror=True))
     lay('grey', tube(grid, [(20, 2, -20), (27, -14, -17), (25, -30, -5)], (6.5, 4.5, 3.5), mirror=True), 1.05)
     size = rng.uniform(0.75, 1.35)
     horns = [(8, 33, 6), (7, 20, 13), (8, -8, 19), (22, -36, 12), (31, -18, -9), (32, 0, -17)]
     ventricle = tube(grid, horns, [size * r for r in (2.5, 4.5, 4.0, 5.5, 2.2, 1.4)], mirror=True)
     ventricle = numpy.maximum(ventricle, tube(grid, [(22, -36, 12), (22, -58, 8)], (4 * size, 1.2), mirror=True))
-    ventricle = numpy.maximum(ventricle, ellipsoid(grid, (9, 8, 15), (7 * size, 26, 4.5 * size), mirror=True))
-    lay('csf', numpy.minimum(ventricle, numpy.abs(grid.x) - 0.8))
+    ventricle = numpy.maximum(ventricle, ellipsoid(grid, (9, 8, 15), (8 * size, 26, 5.5 * size), mirror=True))
+    lay('csf', numpy.minimum(ventricle, numpy.abs(grid.x) - 0.4))
+    # These two bulge into the ventricles, which gives them their wings.
+    lay('deep grey', ellipsoid(grid, (11, -15, 4), (9, 14, 9), mirror=True), 1.08)
+    lay('deep grey', tube(grid, [(14, 24, 5), (16, 6, 12), (20, -20, 18)], (6.5, 5, 2.5), mirror=True))
     lay('csf', ellipsoid(grid, (0, -8, 0), (1.8 * size, 13, 9)))
 
 
@@ -229,9 +242,9 @@ def _cerebellum(rng, whole, canvas, cerebellum, stem, detail):
     pial = hull
     for pitch, reach, gap in ((13.0, 20.0, 0.5), (5.0, 8.0, 0.25)):
         field = numpy.sin((angle + wobble) * numpy.float32(numpy.pi * 42 / (pitch * detail ** 0.8)))
-        sheet = numpy.hypot(to_zero_set(field, grid.spacing), over(numpy.maximum(hull - reach * detail ** 0.4, 16 - far)))
+        beyond = over(numpy.maximum(hull - reach * detail ** 0.4, 16 - far))
+        sheet = numpy.hypot(to_zero_set(field, grid.spacing), beyond)
         pial = numpy.minimum(pial, sheet - gap * detail)
-    pial = numpy.minimum(pial, numpy.hypot(grid.x, over(grid.y + 66)) - 0.5)
     canvas.lay('csf', hull + 2, box)
     canvas.lay('grey', pial, box)
     canvas.lay('white', pial - 1.7 * detail ** 0.5, box, 0.97)
@@ -242,7 +255,7 @@ def _cerebellum(rng, whole, canvas, cerebellum, stem, detail):
 
 def _vessels(rng, whole, canvas):
     """Arteries, bright by inflow, and the great vein under the vault."""
-    wiggle = [rng.normal(0, 2.0, 3) for _ in range(12)]
+    wiggle = rng.normal(0, 2.0, (6, 3))
     carotid = [(24, -4, -135), (23, -2, -90), (20, 4, -55), (12, 12, -32), (10, 16, -22)]
     middle = [(10, 16, -20), (22, 14, -18), (34, 12, -9), (40, 4, -6), (44, -12, 0), (48, -28, 6)]
     front = [(2, 34, -12), (2, 44, 8), (2, 36, 34), (2, 10, 41)]
@@ -251,5 +264,7 @@ def _vessels(rng, whole, canvas):
                                         (middle, (1.7, 1.5, 1.3, 1.2, 1.0, 0.8), True, 0.9),
                                         (front, (1.3, 1.2, 1.0, 0.8), False, 0.8),
                                         (basilar, (1.6, 1.8, 1.8, 1.5), False, 0.85)):
-        points = [tuple(numpy.add(p, w)) for p, w in zip(points, wiggle)]
-        canvas.lay('vessel', tube(whole, points, radii, mirror), gain=gain)
+        course = make_interp_spline(range(len(points)), numpy.add(points, wiggle[:len(points)]), k=2)
+        at = numpy.linspace(0, len(points) - 1, 3 * len(points))
+        vessel = tube(whole, course(at).tolist(), numpy.interp(at, range(len(radii)), radii), mirror)
+        canvas.lay('vessel', vessel, gain=gain)

@@ -4,6 +4,8 @@ A shape is given by its *inner distance*: an array over the grid, in mm, positiv
 to the true distance near it. Unions, cuts and layers are then maxima, minima and sums, and :func:`coverage` turns the
 distance into the share of a voxel that the shape fills, which is what a scanner's partial volume effect measures.
 """
+import copy
+
 import numpy
 from scipy import ndimage
 from scipy.interpolate import BSpline
@@ -55,14 +57,11 @@ class Grid:
             margin (int): voxels kept around it.
 
         Returns:
-            tuple: a Grid that shares no noise lattice with this one, and the three slices; (None, None) if empty.
+            tuple: a Grid, whose ``noise`` is not a part of this grid's, and the three slices.
         """
-        found = ndimage.find_objects(mask.astype('uint8'))
-        if not found:
-            return None, None
-        box = tuple(slice(max(0, s.start - margin), min(n, s.stop + margin)) for s, n in zip(found[0], self.shape))
-        part = object.__new__(Grid)
-        part.__dict__.update(self.__dict__)
+        found = ndimage.find_objects(mask.astype('uint8'))[0]
+        box = tuple(slice(max(0, s.start - margin), min(n, s.stop + margin)) for s, n in zip(found, self.shape))
+        part = copy.copy(self)
         part.x, part.y, part.z = (numpy.broadcast_to(a, self.shape)[box] for a in (self.x, self.y, self.z))
         part.shape = part.x.shape
         return part, box
@@ -99,7 +98,7 @@ def band_noise(rng, wavelength, x, y, z):
     n, steps = 64, 6
     k = numpy.meshgrid(numpy.fft.fftfreq(n), numpy.fft.fftfreq(n), numpy.fft.rfftfreq(n), indexing='ij')
     ring = numpy.exp(-0.5 * ((numpy.sqrt(sum(a * a for a in k)) * steps - 1) / 0.22) ** 2)
-    lattice = numpy.fft.irfftn(numpy.fft.rfftn(rng.standard_normal((n, n, n))) * ring, s=(n, n, n))
+    lattice = numpy.fft.irfftn(numpy.fft.rfftn(rng.standard_normal((n, n, n))) * ring, s=(n, n, n), axes=(0, 1, 2))
     lattice = (lattice / lattice.std()).astype('float32')
     places = numpy.stack([z, y, x]) * numpy.float32(steps / wavelength)
     return ndimage.map_coordinates(lattice, places, order=3, mode='grid-wrap', output='float32')

@@ -1,22 +1,22 @@
 """Make the demo cohort: synthetic T1-weighted heads as NIfTI, in the BIDS tree that OpenNeuro uses.
 
-    python util/miscs/make_phantoms.py --subjects 8 --seed 0
-
-Files: ``OUT/sub-01/anat/sub-01_T1w.nii.gz`` and so on, ``participants.tsv``, ``dataset_description.json``, ``README``.
+    python util/miscs/make_phantoms.py
 """
 import argparse
 import json
-import os
+import shutil
 import sys
+import tempfile
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # run as a file, Python looks beside that file only
 
 import SimpleITK as sitk  # noqa: E402
 from tqdm import tqdm  # noqa: E402
 
+from util.files import replacing  # noqa: E402
 from util.phantom import MAX_SIZE, MIN_SIZE, head_image, make_head  # noqa: E402
+from util.script import PROJECT, UserError, run  # noqa: E402
 
 NAME = 'Synthetic T1-weighted heads (3D-ESPCN demo cohort)'
 README = """{name}
@@ -29,30 +29,30 @@ download. The same command makes the same files:
 """
 
 
-def main(argv=None):
-    """Make the cohort. Returns the exit code: 0, or 2 for a command line that cannot be carried out."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('-o', '--out', type=Path, default=ROOT / 'data/raw/demo', help='folder (default: %(default)s)')
+def parse_arguments(argv):
+    parser = argparse.ArgumentParser(
+        description='Make synthetic T1-weighted heads in a BIDS tree: sub-01/anat/sub-01_T1w.nii.gz and so on. A head '
+                    'depends on the seed, the size and its number, and not on how many are made.',
+        epilog='Exit code: 0, or 2 if the arguments cannot be carried out.')
+    parser.add_argument('-o', '--out', type=Path, default=PROJECT / 'data/raw/demo',
+                        help='folder of the result (default: data/raw/demo in the project)')
     parser.add_argument('--subjects', type=int, default=8, metavar='N', help='how many heads (default: %(default)s)')
     parser.add_argument('--size', type=int, nargs=3, default=(80, 96, 96), metavar=('X', 'Y', 'Z'),
                         help='voxels along x, y, z (default: 80 96 96; as real scans: 160 192 192)')
     parser.add_argument('--seed', type=int, default=0, help='0 or above (default: %(default)s)')
-    args = parser.parse_args(argv)
+    return parser.parse_args(argv)
 
-    wrong = refusal(args)
-    if wrong:
-        print(f'make_phantoms.py: {wrong}', file=sys.stderr)
-        return 2
 
-    args.out.mkdir(parents=True, exist_ok=True)
-    for path, text in texts(args).items():
-        replace(path, lambda temporary: temporary.write_text(text, encoding='utf-8', newline='\n'))
-    for number in tqdm(range(args.subjects), unit='head', desc=str(args.out)):
-        path = args.out / f'{case(number)}/anat/{case(number)}_T1w.nii.gz'
-        path.parent.mkdir(parents=True, exist_ok=True)
+def main(argv=None):
+    args = parse_arguments(argv)
+    check(args)
+    for name, text in texts(args).items():
+        with replacing(args.out / name) as temporary:
+            temporary.write_text(text, encoding='utf-8', newline='\n')
+    for number in tqdm(range(args.subjects), desc='heads', unit='head'):
         image = head_image(make_head(tuple(args.size), args.seed, number))
-        replace(path, lambda temporary: sitk.WriteImage(image, str(temporary)))
-    return 0
+        write_nifti(args.out / f'{case(number)}/anat/{case(number)}_T1w.nii.gz', image)
+    print(f'{args.subjects} heads: {args.out}')
 
 
 def case(number):
@@ -60,45 +60,44 @@ def case(number):
     return f'sub-{number + 1:02d}'
 
 
-def refusal(args):
-    """One line that says why the arguments cannot be carried out, or None."""
+def check(args):
+    """Refuse what cannot be made, and folders where the cohort would be mixed with other volumes."""
     if not all(MIN_SIZE <= n <= MAX_SIZE for n in args.size):
-        return f'--size {" ".join(map(str, args.size))} cannot hold a head: each must be from {MIN_SIZE} to {MAX_SIZE}'
+        raise UserError(f'--size {" ".join(map(str, args.size))} cannot hold a head: each must be from {MIN_SIZE} to '
+                        f'{MAX_SIZE}')
     if args.subjects < 1 or args.seed < 0:
-        return f'--subjects {args.subjects} --seed {args.seed}: give at least 1 subject and a seed of 0 or above'
+        raise UserError(f'--subjects {args.subjects} --seed {args.seed}: give 1 subject or more, a seed of 0 or above')
     if args.out.exists() and not args.out.is_dir():
-        return f'{args.out} is a file: choose another folder with -o'
-    # A cohort must be of one making: other people's data are never mixed with it, nor an older, larger cohort.
-    wanted = {case(n) for n in range(args.subjects)}
-    others = sorted(p.name for p in args.out.glob('sub-*') if p.name not in wanted)
-    if others:
-        return f'{args.out} already holds {", ".join(others[:3])} (of {len(others)}): remove them or choose another -o'
+        raise UserError(f'{args.out} is a file: choose a folder with -o')
+    found = sorted(path.name for path in args.out.glob('sub-*'))
     description = args.out / 'dataset_description.json'
-    if any(args.out.glob('sub-*')) and not (description.is_file() and NAME in description.read_text('utf-8')):
-        return f'{args.out} holds volumes that this script did not make: choose another folder with -o'
-    return None
+    if found and not (description.is_file() and NAME in description.read_text('utf-8', errors='replace')):
+        raise UserError(f'{args.out} holds volumes that this script did not make: choose another folder with -o')
+    others = sorted(set(found) - {case(number) for number in range(args.subjects)})
+    if others:
+        raise UserError(f'{args.out} holds {", ".join(others[:3])} of a larger cohort: remove the folder or choose '
+                        'another with -o')
 
 
 def texts(args):
-    """The cohort's text files: path to content."""
+    """The cohort's text files: name to content."""
     description = {'Name': NAME, 'BIDSVersion': '1.8.0', 'DatasetType': 'derivative', 'License': 'CC0',
                    'GeneratedBy': [{'Name': 'util/miscs/make_phantoms.py'}]}
-    rows = ''.join(f'{case(n)}\tn/a\tn/a\n' for n in range(args.subjects))
+    rows = ''.join(f'{case(number)}\tn/a\tn/a\n' for number in range(args.subjects))
     readme = README.format(name=NAME, subjects=args.subjects, seed=args.seed, size=' '.join(map(str, args.size)))
-    return {args.out / 'dataset_description.json': json.dumps(description, indent=4) + '\n',
-            args.out / 'participants.tsv': f'participant_id\tsex\tage\n{rows}',
-            args.out / 'README': readme}
+    return {'dataset_description.json': json.dumps(description, indent=4) + '\n',
+            'participants.tsv': f'participant_id\tsex\tage\n{rows}',
+            'README': readme}
 
 
-def replace(path, write):
-    """Call ``write`` with a temporary name beside ``path`` and move the result there, so that no half file is left."""
-    temporary = path.with_name(f'.tmp-{os.getpid()}-{path.name}')
-    try:
-        write(temporary)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+def write_nifti(path, image):
+    """Write a SimpleITK image as .nii.gz, whole or not at all."""
+    with tempfile.TemporaryDirectory() as folder, replacing(path) as temporary:
+        # SimpleITK chooses the format by the ending .nii.gz, which the temporary name does not have.
+        whole = Path(folder) / path.name
+        sitk.WriteImage(image, str(whole))
+        shutil.copyfile(whole, temporary)
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    run(main)
