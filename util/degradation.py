@@ -121,7 +121,7 @@ def _kspace(x, axis, r, settings):
     return scipy.fft.irfft(scipy.fft.rfft(x, axis=axis), n=m, axis=axis) / r
 
 
-# name -> (function, where an LR voxel's centre lies: on the 'first' voxel of its block, or in the middle of the 'block')
+# name -> (function, where an LR voxel's centre lies: on its block's 'first' voxel, or amid the 'block')
 _DEGRADATIONS = {
     'bspline': (_bspline, 'first'),
     'block_mean': (_block_mean, 'block'),

@@ -62,8 +62,8 @@ def check_pairs_info(folder, config):
         raise UserError(f'{folder}: the making of these pairs was interrupted; {_AGAIN}')
     for key, wanted in _settings(config).items():
         if info.get(key) != wanted:
-            raise UserError(f'{folder}: the pairs were made with {key} {info.get(key)}, the config says {wanted}; {_AGAIN} '
-                            '-c CONFIG')
+            raise UserError(f'{folder}: the pairs were made with {key} {info.get(key)}, the config says '
+                            f'{wanted}; {_AGAIN} -c CONFIG')
 
 
 def _settings(config):

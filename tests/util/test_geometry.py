@@ -65,7 +65,8 @@ def test_a_pair_of_another_rate_offset_or_place_is_refused():
         check_pair(lr, hr, (4, 4, 4), offset, ('LR.mhd', 'HR.mhd'))
     with pytest.raises(UserError, match='mm away'):
         check_pair(lr, hr, rate, (0.0, 0.0, 0.0), ('LR.mhd', 'HR.mhd'))
-    for field, value in [('spacing', (2.0, 4.0, 2.8)), ('origin', (0.0, 0.0, 0.0)), ('direction', tuple(np.eye(3).ravel()))]:
+    others = {'spacing': (2.0, 4.0, 2.8), 'origin': (0.0, 0.0, 0.0), 'direction': tuple(np.eye(3).ravel())}
+    for field, value in others.items():
         moved = Volume(**{**vars(lr), field: value})
         with pytest.raises(UserError, match='mm away'):
             check_pair(moved, hr, rate, offset, ('LR.mhd', 'HR.mhd'))

@@ -1,12 +1,15 @@
 import gzip
 import os
+import subprocess
+import sys
+import time
 
 import numpy as np
 import pytest
 import SimpleITK as sitk
 
 from util import volume as volume_module
-from util.script import UserError
+from util.script import PROJECT, UserError
 from util.volume import Volume, data_file, read_volume, remove_volume, write_volume
 
 OBLIQUE = (0.8, -0.6, 0.0, 0.6, 0.8, 0.0, 0.0, 0.0, 1.0)
@@ -223,3 +226,21 @@ def test_a_volume_of_another_rank_or_suffix_is_not_written(tmp_path):
 
 def make_geometry(volume):
     return volume.spacing, volume.origin, volume.direction
+
+
+def test_a_real_kill_at_any_time_leaves_a_volume_that_reads(tmp_path):
+    """A process that rewrites one volume without end is killed at several moments."""
+    path = tmp_path / '0000.mhd'
+    write_volume(path, make_volume(0))
+    code = ('import sys; from tests.util.test_volume import make_volume; from util.volume import write_volume\n'
+            'print("ready", flush=True)\n'
+            'while True:\n'
+            '    for seed in range(3): write_volume(sys.argv[1], make_volume(seed, size=(5 + seed, 6, 7)))')
+    for wait in (0.005, 0.0123, 0.0217):
+        writer = subprocess.Popen([sys.executable, '-c', code, path], cwd=PROJECT, stdout=subprocess.PIPE)
+        writer.stdout.readline()
+        time.sleep(wait)
+        writer.kill()
+        writer.wait()
+        volume = read_volume(path)
+        assert_same(volume, make_volume(volume.array.shape[0] - 5, size=volume.array.shape))

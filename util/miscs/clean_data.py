@@ -23,10 +23,10 @@ TABLE = 'cases.tsv'
 
 def parse_arguments():
     parser = argparse.ArgumentParser(
-        description='Collect volumes under one folder as 0000.mhd, 0001.mhd, ... with their geometry and intensity type, '
-                    'in the order of their paths (plain sort of relative paths); what is refused takes no number. A '
-                    f'table {TABLE} says which is which. Volumes that an earlier run left there are replaced or removed.',
-        epilog='Exit code: 0 if all were taken, 1 if some were refused (named at the end), 2 if there was nothing to do.')
+        description='Collect volumes under one folder as 0000.mhd, 0001.mhd, ... with their geometry and intensity '
+                    'type, in plain sorted order of their relative paths; what is refused takes no number. '
+                    f'A table {TABLE} says which is which. Volumes of an earlier run are replaced or removed.',
+        epilog='Exit code: 0 if all were taken, 1 if some were refused (named at the end), 2 if nothing was found.')
     parser.add_argument('-i', '--input', type=Path, default=PROJECT / 'data/raw',
                         help='folder with the volumes, in any tree (default: data/raw in the project)')
     parser.add_argument('-o', '--output', type=Path, default=PROJECT / 'data/interim',
@@ -92,8 +92,8 @@ def main():
         raise UserError(f'{args.input}: no such folder; put the volumes there, in any tree, or name another with -i')
     files, refusals = find_files(args.input, args.pattern)
     if not files:
-        raise UserError('; '.join([f'{args.input}: no file name matches {args.pattern!r}; put the volumes there, in any '
-                                   'tree, or choose others with -i or --pattern'] + refusals))
+        raise UserError('; '.join([f'{args.input}: no file name matches {args.pattern!r}; put the volumes there, in '
+                                   'any tree, or choose others with -i or --pattern'] + refusals))
     rows, known = {}, {}
     for path in tqdm(files, desc='clean_data', unit='volume', disable=None):
         try:

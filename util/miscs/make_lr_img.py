@@ -28,7 +28,7 @@ def parse_arguments():
     parser.add_argument('-i', '--input', type=Path, default=PROJECT / 'data/interim',
                         help='folder with the volumes (default: data/interim in the project)')
     parser.add_argument('-o', '--output', type=Path, default=PROJECT / 'data/processed',
-                        help='folder of the result, in which LR and HR are made (default: data/processed in the project)')
+                        help='folder in which LR and HR are made (default: data/processed in the project)')
     return parser.parse_args()
 
 

@@ -10,7 +10,7 @@ from util.volume import Volume
 
 @pytest.fixture
 def script(monkeypatch, capfd):
-    """Runs a script's main as the command line would: returns exit code, stdout and stderr, with what C++ prints there."""
+    """Runs a script's main as the command line would: returns exit code, stdout and stderr (C++'s prints as well)."""
     def call(main, *args):
         monkeypatch.setattr(sys, 'argv', ['script.py', *map(str, args)])
         with pytest.raises(SystemExit) as caught:

@@ -13,7 +13,7 @@ from util.volume import read_volume
 
 
 def save(path, volume, array=None):
-    image = sitk.GetImageFromArray(volume.array if array is None else array)
+    image = sitk.GetImageFromArray(volume.array if array is None else array, isVector=False)
     if image.GetDimension() == 3:
         image.SetSpacing(volume.spacing)
         image.SetOrigin(volume.origin)
@@ -80,7 +80,8 @@ def test_what_is_no_finite_scalar_3d_volume_is_named_and_the_rest_goes_on(folder
                'g': '1 of 5814 values are not finite', 'h': 'every voxel is 7', 'i': f'the same voxels as {raw}/b_T1w',
                'j': 'not an image', 'k': 'a link to a file that is not there'}
     for letter, reason in reasons.items():
-        assert any(line.startswith(f'refused: {raw}/{letter}_T1w.nii.gz: ') and reason in line for line in err.splitlines())
+        start = f'refused: {raw}/{letter}_T1w.nii.gz: '
+        assert any(line.startswith(start) and reason in line for line in err.splitlines())
     assert f'refused: {raw}/m_T1w: a DICOM series folder (3 DICOM files)' in err
     assert len(err.splitlines()) == 10  # and nothing that ITK printed past Python
 
@@ -96,7 +97,8 @@ def test_other_formats_are_chosen_by_pattern(folders, script, make_head):
 def test_nothing_to_do_is_one_line_that_says_what_to_do(folders, script, make_head):
     raw, interim = folders
     code, out, err = script(main, '-i', raw, '-o', interim)
-    assert code == 2 and len(err.splitlines()) == 1 and "no file name matches '*T1w*.nii*'; put the volumes there" in err
+    assert code == 2 and len(err.splitlines()) == 1
+    assert "no file name matches '*T1w*.nii*'; put the volumes there" in err
     code, out, err = script(main, '-i', raw / 'absent', '-o', interim)
     assert code == 2 and 'absent: no such folder' in err
     assert not interim.exists()

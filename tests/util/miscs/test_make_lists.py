@@ -15,7 +15,8 @@ def processed(tmp_path):
 
 
 def names(folder):
-    return {key: [case.name for case in read_list(folder / f'{key}_list.txt', PROJECT)] for key in ('training', 'val', 'test')}
+    lists = {key: read_list(folder / f'{key}_list.txt', PROJECT) for key in ('training', 'val', 'test')}
+    return {key: [case.name for case in cases] for key, cases in lists.items()}
 
 
 def test_counts_are_drawn_at_random_from_the_seed_and_the_rest_is_for_training(processed, script, tmp_path):
@@ -30,7 +31,8 @@ def test_counts_are_drawn_at_random_from_the_seed_and_the_rest_is_for_training(p
 
 
 def test_cases_are_given_by_name_and_by_number_together(processed, script, tmp_path):
-    assert script(main, '--train', '0000', '0001', '--val', '0003', '--test', '0007', '-i', processed, '-o', tmp_path)[0] == 0
+    named = ['--train', '0000', '0001', '--val', '0003', '--test', '0007']
+    assert script(main, *named, '-i', processed, '-o', tmp_path)[0] == 0
     assert names(tmp_path) == {'training': ['0000', '0001'], 'val': ['0003'], 'test': ['0007']}
     assert script(main, '--train', 4, '--val', '0003', '--test', 1, '-i', processed, '-o', tmp_path)[0] == 0
     split = names(tmp_path)

@@ -18,7 +18,8 @@ BASE = (PROJECT / 'configs' / 'base.yml').read_text()
 def config(tmp_path):
     def write(rate, name, noise_sigma=0, seed=0):
         text = BASE.replace('upsampling_rate: 4', f'upsampling_rate: {rate}').replace('name: bspline', f'name: {name}')
-        text = text.replace(f'  name: {name}', f'  name: {name}\n  noise_sigma: {noise_sigma}').replace('seed: 0', f'seed: {seed}')
+        text = text.replace(f'  name: {name}', f'  name: {name}\n  noise_sigma: {noise_sigma}')
+        text = text.replace('seed: 0', f'seed: {seed}')
         path = tmp_path / 'config.yml'
         path.write_text(text)
         return path
