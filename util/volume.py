@@ -87,7 +87,7 @@ def write_volume(path, volume):
 
     Raises:
         ValueError: if the array is not 3D, or the path does not end in .mhd.
-        UserError: if it cannot be written (a full disk, for one).
+        UserError: if it cannot be written (a full disk, a folder without permission).
     """
     path = Path(path)
     if path.suffix != '.mhd':
@@ -99,16 +99,16 @@ def write_volume(path, volume):
     image.SetOrigin([float(value) for value in volume.origin])
     image.SetDirection([float(value) for value in volume.direction])
 
-    path.parent.mkdir(parents=True, exist_ok=True)
-    data, other = path.with_suffix('.raw'), path.with_suffix('.1.raw')
-    if path.exists() and data_file(path) == data:
-        data, other = other, data
     # Below the same folder, so that the moves stay within one file system. SimpleITK names the data file after
     # the header, and the header names it without a folder: both may be moved.
     folder = path.with_name(f'.{path.stem}.writing')
-    shutil.rmtree(folder, ignore_errors=True)  # a kill may have left it
-    folder.mkdir()
     try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        data, other = path.with_suffix('.raw'), path.with_suffix('.1.raw')
+        if path.exists() and data_file(path) == data:
+            data, other = other, data
+        shutil.rmtree(folder, ignore_errors=True)  # a kill may have left it
+        folder.mkdir()
         header = folder / data.with_suffix('.mhd').name
         with _one_line_errors(path, 'cannot be written'):
             sitk.WriteImage(image, str(header))
@@ -116,9 +116,11 @@ def write_volume(path, volume):
             raise UserError(f'{path}: cannot be written in full; is the disk full?')
         os.replace(header.with_suffix('.raw'), data)
         os.replace(header, path)
+        other.unlink(missing_ok=True)
+    except OSError as error:
+        raise UserError(f'{path}: cannot be written: {error}') from None
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    other.unlink(missing_ok=True)
 
 
 def remove_volume(path):

@@ -224,6 +224,27 @@ def test_a_volume_of_another_rank_or_suffix_is_not_written(tmp_path):
         write_volume(tmp_path / 'a.nii', volume)
 
 
+@pytest.mark.skipif(sys.platform == 'win32', reason='resource limits are POSIX')
+def test_a_disk_that_fills_up_is_one_line_and_leaves_the_old_volume(tmp_path):
+    """A limit on the file size stands for the disk."""
+    path, old = tmp_path / '0000.mhd', make_volume()
+    write_volume(path, old)
+    code = ('import resource, sys; from tests.util.test_volume import make_volume; from util.volume import write_volume\n'
+            'resource.setrlimit(resource.RLIMIT_FSIZE, (20000, 20000))\n'
+            'write_volume(sys.argv[1], make_volume(size=(40, 40, 40)))')
+    done = subprocess.run([sys.executable, '-c', code, path], cwd=PROJECT, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert f'UserError: {path}: cannot be written' in done.stderr.splitlines()[-1]
+    assert_same(read_volume(path), old)
+    assert len(os.listdir(tmp_path)) == 2
+
+
+def test_a_folder_that_cannot_be_made_is_one_line(tmp_path):
+    (tmp_path / 'file').touch()
+    with pytest.raises(UserError, match='a.mhd: cannot be written: '):
+        write_volume(tmp_path / 'file' / 'a.mhd', make_volume())
+
+
 def make_geometry(volume):
     return volume.spacing, volume.origin, volume.direction
 

@@ -99,6 +99,9 @@ def test_nothing_to_do_is_one_line_that_says_what_to_do(folders, script, make_he
     code, out, err = script(main, '-i', raw, '-o', interim)
     assert code == 2 and len(err.splitlines()) == 1
     assert "no file name matches '*T1w*.nii*'; put the volumes there" in err
+    save(raw / 'scan' / 'IM0.dcm', make_head(), make_head().array[:1])
+    code, out, err = script(main, '-i', raw, '-o', interim)
+    assert code == 2 and len(err.splitlines()) == 1 and 'no file name' in err and 'a DICOM series folder' in err
     code, out, err = script(main, '-i', raw / 'absent', '-o', interim)
     assert code == 2 and 'absent: no such folder' in err
     assert not interim.exists()
