@@ -51,6 +51,7 @@ def test_paths_below_the_project_are_written_relative_to_it(processed, script, t
     (['--val', '4', '--test', '4'], '--train would be empty'),
     (['--val', '0', '--test', '1'], '--val would be empty'),
     (['--val', '0000', '--test', '0000'], '--test 0000: this case is named twice'),
+    (['--val', '0077', '--test', '1'], '--val 0077: no such case'),
     (['--val', '0000', '0099', '--test', '1'], '--val 0099: no such case; there are 0000, 0001')])
 def test_impossible_splits_are_refused_and_nothing_is_written(processed, script, args, message):
     code, _, err = script(main, *args, '-i', processed)
