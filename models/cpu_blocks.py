@@ -34,7 +34,7 @@ class Workers:
     """A pool of as many threads as BLAS would use; one call of `run` at a time, since each takes all the cores."""
 
     def __init__(self):
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._blas = None
         self._pool = None
         self._scratches = []
@@ -47,18 +47,23 @@ class Workers:
         if threads > 1:
             self._pool = concurrent.futures.ThreadPoolExecutor(threads - 1, 'convolution')
 
-    @property
-    def count(self):
-        if not self._scratches:
-            with self._lock:
-                if not self._scratches:
-                    self._start()
-        return len(self._scratches)
+    @contextlib.contextmanager
+    def alone(self):
+        """Keep other callers out and BLAS to one thread.
+
+        A single product on BLAS's own threads would leave these spinning for milliseconds, on the cores that the workers
+        need next, so that small products before and after `run` belong in here too.
+        """
+        with self._lock:
+            if not self._scratches:
+                self._start()
+            with self._blas.limit(limits=1):
+                yield
 
     def run(self, task, blocks):
         """Call ``task(block, scratch)`` for every block of a list, in no particular order."""
-        threads = min(self.count, len(blocks))
-        with self._lock, self._blas.limit(limits=1) if self._blas.info() else contextlib.nullcontext():
+        with self.alone():
+            threads = min(len(self._scratches), len(blocks))
             queue = iter(blocks)
             turn = threading.Lock()
 
@@ -83,15 +88,16 @@ class Workers:
 
         Each worker sums its own fixed share, in order, so that the same run gives the same bits again.
         """
-        shares = [blocks[i::self.count] for i in range(min(self.count, len(blocks)))]
-        totals = [None] * len(shares)
+        with self.alone():
+            count = min(len(self._scratches), len(blocks))
+            totals = [None] * count
 
-        def add(i, scratch):
-            totals[i] = task(shares[i][0], scratch).copy()
-            for block in shares[i][1:]:
-                totals[i] += task(block, scratch)
+            def add(i, scratch):
+                totals[i] = task(blocks[i], scratch).copy()
+                for block in blocks[i + count::count]:
+                    totals[i] += task(block, scratch)
 
-        self.run(add, range(len(shares)))
+            self.run(add, range(count))
         return sum(totals[1:], totals[0])
 
 
