@@ -33,7 +33,7 @@ def save_case_figure(path, title, lr, linear, sr, hr, spacing):
     errors = {'linear - truth': linear - hr, 'network - truth': sr - hr}
     limit = numpy.percentile(numpy.abs(errors['linear - truth']), 99.5)
     columns = {'LR': lr, 'linear': linear, 'network': sr, 'truth': hr, **errors}
-    figure, axes = pyplot.subplots(3, 6, figsize=(18, 9.6), layout='compressed')
+    figure, axes = pyplot.subplots(3, 6, figsize=(18, 8.6), layout='compressed')
     try:
         for column, (name, volume) in zip(axes.T, columns.items()):
             error = name in errors

@@ -7,13 +7,13 @@ from pathlib import Path
 
 @contextlib.contextmanager
 def replacing(path):
-    """A temporary path beside ``path``, with its suffix, that takes its place when the block ends well.
+    """A temporary path beside ``path``, with its suffixes, that takes its place when the block ends well.
 
     Folders on the way are made. If the block raises, the temporary file goes and ``path`` stays as it was.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(prefix=f'.{path.stem}-', suffix=path.suffix, dir=path.parent)
+    handle, temporary = tempfile.mkstemp(prefix=f'.{path.stem}-', suffix=''.join(path.suffixes), dir=path.parent)
     os.close(handle)
     try:
         yield Path(temporary)

@@ -4,9 +4,7 @@
 """
 import argparse
 import json
-import shutil
 import sys
-import tempfile
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # run as a file, Python looks beside that file only
@@ -51,7 +49,8 @@ def main(argv=None):
             temporary.write_text(text, encoding='utf-8', newline='\n')
     for number in tqdm(range(args.subjects), desc='heads', unit='head'):
         image = head_image(make_head(tuple(args.size), args.seed, number))
-        write_nifti(args.out / f'{case(number)}/anat/{case(number)}_T1w.nii.gz', image)
+        with replacing(args.out / f'{case(number)}/anat/{case(number)}_T1w.nii.gz') as temporary:
+            sitk.WriteImage(image, str(temporary))
     print(f'{args.subjects} heads: {args.out}')
 
 
@@ -88,15 +87,6 @@ def texts(args):
     return {'dataset_description.json': json.dumps(description, indent=4) + '\n',
             'participants.tsv': f'participant_id\tsex\tage\n{rows}',
             'README': readme}
-
-
-def write_nifti(path, image):
-    """Write a SimpleITK image as .nii.gz, whole or not at all."""
-    with tempfile.TemporaryDirectory() as folder, replacing(path) as temporary:
-        # SimpleITK chooses the format by the ending .nii.gz, which the temporary name does not have.
-        whole = Path(folder) / path.name
-        sitk.WriteImage(image, str(whole))
-        shutil.copyfile(whole, temporary)
 
 
 if __name__ == '__main__':
