@@ -84,6 +84,8 @@ class PatchDataset(chainer.dataset.DatasetMixin):
 
     def get_example(self, i):
         """Pair ``i``: LR (1, d, h, w) and HR (1, r_z*d, r_y*h, r_x*w), views of the volumes."""
+        if not 0 <= i < self.length:
+            raise IndexError(f'example {i} of {self.length}')
         rng = numpy.random.default_rng((self.seed, i))
         lr, hr = self.pairs[rng.integers(len(self.pairs))]
         if self.flip == 'together':
