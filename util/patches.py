@@ -71,9 +71,9 @@ class PatchDataset(chainer.dataset.DatasetMixin):
                                          flipped)
                 if not starts:
                     raise UserError(
-                        f'patchside: {self.patchside[axis]} along {"zyx"[axis]} does not fit into a volume of '
-                        f'{hr.shape[axis]} voxels' + (', mirrored,' if flipped else '') + '; allowed: at most '
-                        f'{hr.shape[axis] - (self.rate[axis] if flipped else 0)}')
+                        f'patchside: {self.patchside[axis]} along {"zyx"[axis]} does not fit{" mirrored" * flipped} '
+                        f'into a volume of {hr.shape[axis]} voxels; allowed: at most '
+                        f'{hr.shape[axis] - self.rate[axis] * flipped}')
 
     def __len__(self):
         return self.length
