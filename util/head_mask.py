@@ -1,17 +1,19 @@
 """Where the head is in a volume: most of a scan is air, which is easy to reconstruct and dominates whole-volume figures."""
 import numpy
 from scipy import ndimage
-from skimage.filters import threshold_otsu
+from skimage.filters import threshold_li
 
 from util.script import UserError
 
 
 def head_mask(volume):
-    """The head: the largest connected part above Otsu's threshold, with its holes filled.
+    """The head: the largest connected part above Li's threshold, with its holes filled.
 
-    The threshold is that of N. Otsu, "A threshold selection method from gray-level histograms", IEEE Trans. SMC 1979.
-    What is dark inside (ventricles, skull) is filled as far as bright tissue encloses it, in the volume or in one of its
-    planes; the sinuses, which open outwards in every plane, stay air.
+    Threshold: minimum cross entropy, C. H. Li and P. K. S. Tam, "An iterative algorithm for minimum cross entropy
+    thresholding", Pattern Recognition Letters 1998. Otsu's lies about twice as high in T1-weighted scans, where grey
+    and white matter make two classes of their own, and leaves out the scalp.
+    What is dark inside (ventricles, skull) is filled as far as brighter tissue encloses it, in the volume or in one of
+    its planes; the sinuses, which open outwards in every plane, stay air.
 
     Args:
         volume (numpy.ndarray): LR or HR volume, (z, y, x), in any intensity units.
@@ -26,7 +28,7 @@ def head_mask(volume):
     if not low < high or not numpy.isfinite(high - low):
         raise UserError(f'no head can be found in a volume with intensities from {low:g} to {high:g}; '
                         'a volume with tissue brighter than air is wanted')
-    bright = volume > threshold_otsu(volume)
+    bright = volume > threshold_li(volume)
     labels, _ = ndimage.label(bright)
     sizes = numpy.bincount(labels.ravel())
     sizes[0] = 0  # the air
