@@ -41,15 +41,13 @@ class ESPCN3D(chainer.Chain):
         self.halo = sum(k // 2 for k in ksizes)
         k1, k2, k3 = ksizes
         with self.init_scope():
-            self.conv1 = Convolution3D(in_channels, 50, k1)
-            self.conv2 = Convolution3D(50, 100, k2, initialW=initializers.HeNormal())
+            self.conv1 = Convolution3D(in_channels, 50, k1, relu=True)
+            self.conv2 = Convolution3D(50, 100, k2, relu=True, initialW=initializers.HeNormal())
             self.conv3 = Convolution3D(100, in_channels * rz * ry * rx, k3, initialW=initializers.HeNormal())
 
     def forward(self, x):
         """Super-resolve a batch: (N, in_channels, D, H, W) -> (N, in_channels, r_z*D, r_y*H, r_x*W), float32."""
-        h = F.relu(self.conv1(x))
-        h = F.relu(self.conv2(h))
-        h = self.conv3(h)
+        h = self.conv3(self.conv2(self.conv1(x)))
         if self.residual:
             h += F.repeat(x, h.shape[1] // x.shape[1], axis=1)
         return pixel_shuffler_3d(h, self.rate)

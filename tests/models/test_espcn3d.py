@@ -40,7 +40,8 @@ def test_halo_is_exactly_how_far_a_voxel_reaches(ksizes):
     centre = side // 2
     changed[0, 0, centre, centre, centre] = 1
     difference = numpy.abs(unshuffle((net(changed) - net(x)).array, net.rate)).max(axis=(0, 1))
-    touched = numpy.argwhere(difference)
+    # Winograd's convolution spreads rounding errors, and nothing more, over a tile.
+    touched = numpy.argwhere(difference > 1e-5 * difference.max())
     assert touched.min() == centre - net.halo
     assert touched.max() == centre + net.halo
 
