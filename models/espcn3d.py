@@ -54,8 +54,8 @@ class ESPCN3D(chainer.Chain):
         self.halo = max(sum(k // 2 for k in ksizes), 0 if residual == 'none' else 1)
         k1, k2, k3 = ksizes
         with self.init_scope():
-            self.conv1 = Convolution3D(in_channels, 50, k1)
-            self.conv2 = Convolution3D(50, 100, k2, initialW=initializers.HeNormal())
+            self.conv1 = Convolution3D(in_channels, 50, k1, relu=True)
+            self.conv2 = Convolution3D(50, 100, k2, relu=True, initialW=initializers.HeNormal())
             initializer = initializers.HeNormal()
             if icnr:
                 initializer = ICNR(initializer, rz * ry * rx)
@@ -63,9 +63,8 @@ class ESPCN3D(chainer.Chain):
 
     def forward(self, x):
         """Super-resolve a batch: (N, in_channels, D, H, W) -> (N, in_channels, r_z*D, r_y*H, r_x*W), float32."""
-        h = F.relu(self.conv1(x))
-        h = F.relu(self.conv2(h))
-        y = pixel_shuffler_3d(self.conv3(h), self.rate)
+        h = self.conv3(self.conv2(self.conv1(x)))
+        y = pixel_shuffler_3d(h, self.rate)
         return y if self.residual == 'none' else y + self.interpolate(x)
 
     def interpolate(self, x):
