@@ -8,6 +8,7 @@ import chainer.functions as F
 import numpy
 
 from models import gather_3d
+from models import reused_memory
 from models import winograd_3d
 from models.cpu_blocks import workers
 
@@ -88,7 +89,7 @@ class RectifierGradient(function_node.FunctionNode):
     def forward(self, inputs):
         gy, y = _channels_last(inputs[0]), _channels_last(self.y)
         if isinstance(gy, numpy.ndarray):
-            gx = numpy.empty_like(gy)
+            gx = reused_memory.empty(gy.shape, gy.dtype)
 
             def compute(plane, scratch):
                 numpy.multiply(gy[plane], y[plane] > 0, out=gx[plane])

@@ -22,6 +22,7 @@ import math
 
 import numpy
 
+from models import reused_memory
 from models.cpu_blocks import workers
 
 TILE = 4  # outputs per tile and axis
@@ -41,7 +42,7 @@ def _matrices():
 
 _MATRICES = _matrices()
 
-# Tiles per block. With 16, products run at full speed and all they touch stays near the core; many more leave the cache.
+# Tiles per block. With 16, products run at full speed and what they touch stays near the core; 64 leave the cache.
 # The weights' gradient adds up one array of the filters' size (5.5 MB for 100 x 64 channels) a block, hence larger ones.
 _TILES, _TILES_OF_GRADIENT = 16, 80
 
@@ -160,7 +161,7 @@ def convolve(x, W, b=None, relu=False):
     """
     channels, channels_in = W.shape[:2]
     g = _MATRICES[x.dtype][2]
-    y = numpy.empty(x.shape[:4] + (channels,), x.dtype)
+    y = reused_memory.empty(x.shape[:4] + (channels,), x.dtype)
 
     def compute(block, scratch):
         slices, tiles = _tiles(block, x.shape[3])
