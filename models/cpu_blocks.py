@@ -42,8 +42,8 @@ class Workers:
         blas = threadpoolctl.ThreadpoolController().select(user_api='blas')
         # OMP_NUM_THREADS, OPENBLAS_NUM_THREADS and a caller's threadpool_limits keep their meaning this way.
         threads = max([library['num_threads'] for library in blas.info()], default=os.cpu_count())
-        # For good, not only while `run` runs: after a single product on its own threads (the dot product of a loss, say)
-        # OpenBLAS leaves these spinning for 26 ms, on the cores that the next convolution needs.
+        # For good, not only while `run` runs: after a single product on its own threads (the dot product of a loss,
+        # say) OpenBLAS leaves these spinning for 26 ms, on the cores that the next convolution needs.
         blas.limit(limits=1)
         self._scratches = [Scratch() for _ in range(threads)]
         if threads > 1:

@@ -1,7 +1,7 @@
 """Convolution of any odd kernel as one matrix product: every voxel's neighbourhood gathered into a row (im2col).
 
-Arrays here are channels-last, (N, D, H, W, C), of NumPy or CuPy. Rows are gathered slab by slab, so that they stay in the
-cache (CPU) or in a bounded piece of memory (GPU).
+Arrays here are channels-last, (N, D, H, W, C), of NumPy or CuPy. Rows are gathered slab by slab, so that they stay in
+the cache (CPU) or in a bounded piece of memory (GPU).
 """
 from chainer.backends import cuda
 import numpy

@@ -1,8 +1,8 @@
 """Large NumPy arrays whose memory is used again, by a later array, once the last reference to them is gone.
 
-The C library gives arrays of tens of megabytes back to the operating system at once and fetches, and the kernel zeroes,
-new pages for the next: about 9 ms for 64 MB, some ten times in a training iteration at rate 2. Nothing is ever overwritten
-while any array or view of it lives.
+The C library gives arrays of tens of megabytes back to the operating system at once and fetches, and the kernel
+zeroes, new pages for the next: about 9 ms for 64 MB, some ten times in a training iteration at rate 2. Nothing is
+ever overwritten while any array or view of it lives.
 """
 import collections
 import math
