@@ -3,6 +3,9 @@
 Arrays here are channels-last, (N, D, H, W, C), of NumPy or CuPy. Rows are gathered slab by slab, so that they stay in
 the cache (CPU) or in a bounded piece of memory (GPU).
 """
+import itertools
+import math
+
 from chainer.backends import cuda
 import numpy
 
@@ -13,39 +16,57 @@ _CPU_BYTES = 1 << 18
 _GPU_BYTES = 1 << 28
 
 
+def _cut(length, parts):
+    parts = max(1, min(length, parts))
+    return [slice(length * i // parts, length * (i + 1) // parts) for i in range(parts)]
+
+
 def _slabs(x, ksize):
-    """(n, first plane, last plane + 1) such that a slab's gathered rows take few bytes, if a plane's do."""
+    """(n, planes, lines) such that a slab's gathered rows take few bytes: several planes, or some lines of one."""
     n, depth, height, width, channels = x.shape
-    plane = height * width * channels * x.itemsize * ksize[0] * ksize[1] * ksize[2]
-    parts = min(depth, -(-depth * plane // (_CPU_BYTES if isinstance(x, numpy.ndarray) else _GPU_BYTES)))
-    edges = [depth * i // parts for i in range(parts + 1)]
-    return [(i, start, stop) for i in range(n) for start, stop in zip(edges, edges[1:])]
+    limit = _CPU_BYTES if isinstance(x, numpy.ndarray) else _GPU_BYTES
+    line = width * channels * x.itemsize * math.prod(ksize)
+    lines = _cut(height, -(-height * line // limit))
+    planes = _cut(depth, depth if len(lines) > 1 else -(-depth * height * line // limit))
+    return list(itertools.product(range(n), planes, lines))
+
+
+def _rows(a, slab):
+    """The slab's voxels of `a` as rows (voxels, C); a view, since a slab has whole planes or lines of one plane."""
+    return a[slab].reshape(-1, a.shape[4])
+
+
+def _reach(part, pad, length):
+    """What a part of an axis reads: where it lies in the axis, and where in the padded part."""
+    first, last = max(part.start - pad, 0), min(part.stop + pad, length)
+    return slice(first, last), slice(first - part.start + pad, last - part.start + pad)
 
 
 def _gather(x, slab, ksize, scratch):
     """Rows (voxels of the slab, kd * kh * kw * C) of `x`, zero outside."""
-    n, start, stop = slab
     _, depth, height, width, channels = x.shape
     if tuple(ksize) == (1, 1, 1):
-        return x[n, start:stop].reshape(-1, channels)
+        return _rows(x, slab)
     xp = cuda.get_array_module(x)
     empty = scratch.get if scratch is not None else lambda name, shape, dtype: xp.empty(shape, dtype)
+    n, planes, lines = slab
     pd, ph, pw = (k // 2 for k in ksize)
-    padded = empty('padded', (stop - start + 2 * pd, height + 2 * ph, width + 2 * pw, channels), x.dtype)
+    voxels, taps = (planes.stop - planes.start, lines.stop - lines.start, width), tuple(ksize)
+    padded = empty('padded', (voxels[0] + 2 * pd, voxels[1] + 2 * ph, width + 2 * pw, channels), x.dtype)
     padded[...] = 0
-    first, last = max(start - pd, 0), min(stop + pd, depth)
-    padded[first - start + pd:last - start + pd, ph:ph + height, pw:pw + width] = x[n, first:last]
-    voxels, taps = (stop - start, height, width), tuple(ksize)
+    from_planes, to_planes = _reach(planes, pd, depth)
+    from_lines, to_lines = _reach(lines, ph, height)
+    padded[to_planes, to_lines, pw:pw + width] = x[n, from_planes, from_lines]
     if channels == 1:
         # One row per tap instead of one per voxel: whole lines are copied, and BLAS takes the transpose as well.
         view = xp.lib.stride_tricks.as_strided(padded, taps + voxels, padded.strides[:3] * 2)
         rows = empty('rows', view.shape, x.dtype)
         rows[...] = view
-        return rows.reshape(ksize[0] * ksize[1] * ksize[2], -1).T
+        return rows.reshape(math.prod(taps), -1).T
     view = xp.lib.stride_tricks.as_strided(padded, voxels + taps + (channels,), padded.strides[:3] + padded.strides)
     rows = empty('rows', view.shape, x.dtype)
     rows[...] = view
-    return rows.reshape((stop - start) * height * width, -1)
+    return rows.reshape(math.prod(voxels), -1)
 
 
 def convolve(x, W, b=None, relu=False):
@@ -67,8 +88,7 @@ def convolve(x, W, b=None, relu=False):
     y = empty(x.shape[:4] + (W.shape[0],), x.dtype)
 
     def compute(slab, scratch):
-        n, start, stop = slab
-        out = y[n, start:stop].reshape(-1, W.shape[0])
+        out = _rows(y, slab)
         xp.matmul(_gather(x, slab, ksize, scratch), filters, out=out)
         if b is not None:
             out += b
@@ -97,8 +117,7 @@ def weight_gradient(x, gy, ksize):
     xp = cuda.get_array_module(x)
 
     def compute(slab, scratch):
-        n, start, stop = slab
-        return xp.matmul(gy[n, start:stop].reshape(-1, gy.shape[4]).T, _gather(x, slab, ksize, scratch))
+        return xp.matmul(_rows(gy, slab).T, _gather(x, slab, ksize, scratch))
 
     if isinstance(x, numpy.ndarray):
         total = workers.sum(compute, _slabs(x, ksize))
