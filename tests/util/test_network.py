@@ -104,7 +104,7 @@ def test_a_network_from_another_file_needs_no_change_to_the_scripts(tmp_path):
     (tmp_path / 'mine.py').write_text(
         'import chainer\n'
         'class Mine(chainer.Chain):\n'
-        '    def __init__(self, upsampling_rate, width):\n'
+        '    def __init__(self, upsampling_rate, centre_offset, width):\n'
         '        super().__init__()\n'
         '        self.rate, self.width = upsampling_rate, width\n')
     net = build_network(with_generator(fn=str(tmp_path / 'mine.py'), name='Mine', args={'width': 7}))
