@@ -17,9 +17,9 @@ from util.network import save_network
 def experiment(tmp_path):
     """The tiny experiment and a model that is nearest-neighbour interpolation: a residual network of zero weights."""
     make_experiment(tmp_path)
-    change(tmp_path / 'experiment.yml', 'in_channels: 1', 'residual: true')
+    change(tmp_path / 'experiment.yml', 'residual: none', 'residual: nearest')
     change(tmp_path / 'experiment.yml', 'intensity_scaling: none', 'intensity_scaling: percentile')
-    net = ESPCN3D(1, 2, residual=True)
+    net = ESPCN3D(1, 2, residual='nearest')
     for param in net.params():
         param.array[...] = 0
     save_network(tmp_path / 'gen.npz', net, load_config(tmp_path / 'experiment.yml'))
@@ -44,9 +44,10 @@ def test_model_file_alone_gives_volume_scores_and_picture(experiment):
     for one, other in ((sr.GetSpacing(), hr.GetSpacing()), (sr.GetOrigin(), hr.GetOrigin()),
                        (sr.GetDirection(), hr.GetDirection()), (sr.GetSize(), hr.GetSize())):
         assert one == pytest.approx(other)
-    # the scaling is undone: a network that repeats voxels gives the LR's intensities
+    # the scaling is undone: a network that takes the nearest LR voxel, at HR index 2 i, gives the LR's intensities
     sr, hr, lr = map(sitk.GetArrayFromImage, (sr, hr, lr))
-    numpy.testing.assert_allclose(sr, lr.repeat(2, 0).repeat(2, 1).repeat(2, 2), rtol=1e-6)
+    nearest = numpy.minimum(numpy.arange(1, 25) // 2, 11)
+    numpy.testing.assert_allclose(sr, lr[numpy.ix_(nearest, nearest, nearest)], rtol=1e-6)
 
     row = scores(experiment)['0001']
     assert row == scores(experiment)['mean']
