@@ -105,7 +105,8 @@ def _region_table(rows, region):
                   for metric, digits in (('psnr', 2), ('ssim', 4), ('rmse', 3))]
         interpolated = [f'{values(row.scores, f"{metric}{region}_{best}").mean():.{digits}f}'
                         for metric, digits in (('psnr', 2), ('ssim', 4))]
-        gained = [_spread(gains(row.scores, metric, region), digits, '+') for metric, digits in (('psnr', 2), ('ssim', 4))]
+        gained = [_spread(gains(row.scores, metric, region), digits, '+')
+                  for metric, digits in (('psnr', 2), ('ssim', 4))]
         each = [', '.join(f'{gains(scores, "psnr", region).mean():+.2f}' for scores in row.seeds)] * several
         lines.append([row.name, row.lr, *scored, best, *interpolated, *gained, *each])
     return _table(head, lines)
@@ -122,8 +123,8 @@ def _case_table(rows):
 
 
 def _pattern_table(rows):
-    head = ['recipe', 'LR', 'pattern, network', 'pattern, interpolation', 'grid peak, network', 'grid peak, interpolation',
-            'worst phase, network', 'worst phase, interpolation']
+    head = ['recipe', 'LR', *(f'{measure}, {image}' for measure in ('pattern', 'grid peak', 'worst phase')
+                              for image in ('network', 'interpolation'))]
     lines = []
     for row in rows:
         best = best_interpolation(row.scores, '')
@@ -132,9 +133,9 @@ def _pattern_table(rows):
         lines.append([row.name, row.lr, *(f'{100 * value:.2f} %' for value in pattern),
                       *(f'{value:.2f}' for value in peak), *(f'{value:.2f}' for value in worst)])
     return ('Pattern: share of the squared error in the head that is one fixed pattern repeated in every block of the '
-            "shuffle. Grid peak: power of the error's spectrum at multiples of 1/r over the power around them, largest of "
-            'the axes; about 1 without a checkerboard. Worst phase: the largest mean squared error of a phase over the '
-            'mean of the phases.\n\n' + _table(head, lines))
+            "shuffle. Grid peak: power of the error's spectrum at multiples of 1/r over the power around them, largest "
+            'of the axes; about 1 without a checkerboard. Worst phase: the largest mean squared error of a phase over '
+            'the mean of the phases.\n\n' + _table(head, lines))
 
 
 def _spread(array, digits, sign=''):

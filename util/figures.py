@@ -61,8 +61,8 @@ def save_gain_figure(path, bars):
         bars (dict): Name of the recipe -> {name of the region: gains in dB, an array with a value a case}.
     """
     regions = list(next(iter(bars.values())))
-    figure, axes = pyplot.subplots(1, len(regions), figsize=(5.5 * len(regions) + 1, 1.2 + 0.4 * len(bars)), sharex=True,
-                                   sharey=True, squeeze=False, layout='constrained')
+    figure, axes = pyplot.subplots(1, len(regions), figsize=(5.5 * len(regions) + 1, 1.2 + 0.4 * len(bars)),
+                                   sharex=True, sharey=True, squeeze=False, layout='constrained')
     try:
         for axis, region in zip(axes[0], regions):
             for line, gain in enumerate(bars.values()):
@@ -86,7 +86,7 @@ def save_spectrum_figure(path, title, spectra, rate):
     Args:
         path: PNG file to write.
         title (str): Heading.
-        spectra (dict): Name of the method -> for each axis (z, y, x) what :func:`util.phase_error.error_spectrum` gives.
+        spectra (dict): Name of the method -> for z, y, x what :func:`util.phase_error.error_spectrum` gives.
         rate ((int, int, int)): (r_z, r_y, r_x); dotted lines mark the multiples of 1/r.
     """
     figure, axes = pyplot.subplots(1, 3, figsize=(15, 4), sharey=True, layout='constrained')

@@ -76,7 +76,7 @@ def test_pairs_that_are_there_are_not_made_again(tmp_path, called):
     assert [Path(call[0]).name for call in called] == ['make_lr_img.py', 'make_lists.py']
     assert called[1][-2:] == ('--val', '1')
     made = load_config(called[0][2])
-    assert made.seed == 0 and made.degradation == run.config.degradation  # the recipe's seed, whichever it is trained with
+    assert made.seed == 0 and made.degradation == run.config.degradation  # the recipe's seed, not the training's
     runs_info = {'cases': ['0000', '0001'], 'complete': True}
     (run.pairs).mkdir(parents=True)
     (run.pairs / 'degradation.yml').write_text(yaml.safe_dump(runs_info))

@@ -31,16 +31,16 @@ def positive(text):
 
 def parse_arguments():
     parser = argparse.ArgumentParser(
-        description='Compare recipes on a cleaned dataset: pairs, training and inference of each, skipping what is done; '
-                    'then comparison.md, comparison.csv and comparison.png.')
+        description='Compare recipes on a cleaned dataset: pairs, training and inference of each, skipping what is '
+                    'done; then comparison.md, comparison.csv and comparison.png.')
     parser.add_argument('recipes', type=Path, nargs='+', help='configs; their case lists are replaced by this split')
     parser.add_argument('-i', '--input', type=Path, default=PROJECT / 'data/interim',
                         help='folder with the cleaned volumes (default: data/interim in the project)')
     parser.add_argument('-o', '--out', type=Path, default=PROJECT / 'results/comparison',
                         help='folder of the comparison, pairs included (default: results/comparison in the project)')
-    parser.add_argument('--train', nargs='+', metavar='CASE', help='as make_lists.py: names, or how many (default: rest)')
-    parser.add_argument('--val', nargs='+', metavar='CASE', required=True, help='as make_lists.py')
-    parser.add_argument('--test', nargs='+', metavar='CASE', required=True, help='as make_lists.py')
+    parser.add_argument('--train', nargs='+', metavar='CASE', help='names, or how many (default: the rest)')
+    parser.add_argument('--val', nargs='+', metavar='CASE', required=True, help='names, or how many')
+    parser.add_argument('--test', nargs='+', metavar='CASE', required=True, help='names, or how many')
     parser.add_argument('--degradation', nargs='+', choices=('bspline', 'block_mean', 'gaussian', 'kspace'),
                         help="run each recipe on each of these LR kinds, instead of the recipe's own")
     parser.add_argument('--seeds', nargs='+', type=int, help="train each recipe once a seed, instead of with its own")
