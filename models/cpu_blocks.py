@@ -60,6 +60,13 @@ class Workers:
             with self._blas.limit(limits=1):
                 yield
 
+    @property
+    def count(self):
+        with self._lock:
+            if not self._scratches:
+                self._start()
+            return len(self._scratches)
+
     def run(self, task, blocks):
         """Call ``task(block, scratch)`` for every block of a list, in no particular order."""
         with self.alone():

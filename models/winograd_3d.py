@@ -1,21 +1,21 @@
-"""3x3x3 convolution on the CPU with Winograd's minimal filtering F(4, 3) along depth and height.
+"""3x3x3 convolution on the CPU with Winograd's minimal filtering F(4, 3) along all three axes.
 
 A. Lavin and S. Gray, "Fast Algorithms for Convolutional Neural Networks", CVPR 2016. Along one axis, four outputs of a
-three-tap filter take six products instead of twelve: ``y = A^T [(G g) * (B^T d)]``. Along two axes 36 products replace
-144, and the third axis, width, stays a plain sum over three taps: rows are stored width after width with the channels
-innermost, so three neighbouring voxels are one contiguous row of 3 C numbers and the sum is part of the matrix product.
+three-tap filter take six products instead of twelve: ``y = A^T [(G g) * (B^T d)]``; along three axes 216 products replace
+1728. Per product of the transformed domain there is one matrix product (tiles by channels) of the block.
 
-The gradient with respect to the weights is the same bilinear form read the other way: ``dG = (B^T d) * (A dy)``. The
+The gradient with respect to the weights is the same trilinear form read another way: ``dg = G^T [(B^T d) * (A dy)]``. The
 gradient with respect to the input is the convolution with flipped weights.
 
-The transforms are themselves small matrix products, B^T (6, 6) by planes of thousands of numbers: BLAS does them about
-four times as fast as a sequence of element-wise sums, and a block takes few calls of NumPy, between which the threads
-wait for each other.
+The transforms are themselves small matrix products, B^T (6, 6) by planes, lines or voxels: BLAS does them about four
+times as fast as sequences of element-wise sums, and a block takes few calls of NumPy, between which threads wait for each
+other.
 
-The points of interpolation are 0, +-sqrt(1/2), +-sqrt(2) and infinity: with them float32 results are within about 1e-6
-(relative, L2) of the direct sum; the textbook's 0, +-1, +-2 are twice as far off.
+The points of interpolation are 0, +-sqrt(1/2), +-sqrt(2) and infinity; with the textbook's 0, +-1, +-2 float32 results are
+several times as far from the direct sum.
 
-Arrays here are channels-last: (N, D, H, W, C).
+Arrays here are channels-last, (N, D, H, W, C). In the transformed domain, a block is (6 * 6, tiles, 6, C): points along
+depth and height, tiles along height and width, points along width, channels.
 """
 import itertools
 import math
@@ -29,113 +29,121 @@ POINTS = TILE + 2
 
 
 def _matrices():
-    """A (6, 4), B^T (6, 6) and G (6, 3) of F(4, 3) for the points 0, +-sqrt(1/2), +-sqrt(2), infinity."""
+    """A (6, 4), B^T (6, 6) and G (6, 3) of F(4, 3)."""
     points = [0.0, math.sqrt(0.5), -math.sqrt(0.5), math.sqrt(2.0), -math.sqrt(2.0)]
     a = [[p ** k for k in range(TILE)] for p in points] + [[0.0, 0.0, 0.0, 1.0]]
     # Row i of B^T: the coefficients of the polynomial that vanishes at all the finite points but the i-th.
     b = [numpy.poly([q for q in points if q != p])[::-1].tolist() + [0.0] for p in points]
     b.append(numpy.poly(points)[::-1])
     g = [[p ** k / math.prod(p - q for q in points if q != p) for k in range(3)] for p in points] + [[0.0, 0.0, 1.0]]
-    return numpy.array(a), numpy.array(b), numpy.array(g)
+    return {dtype: [numpy.ascontiguousarray(m, dtype) for m in (a, b, g)] for dtype in map(numpy.dtype, 'fd')}
 
 
-_A, _BT, _G = _matrices()
-_G2 = numpy.kron(_G, _G)  # (36, 9): depth and height at once
+_MATRICES = _matrices()
 
-# Rows per block: the smallest products that run at full speed; larger blocks leave the cache (138 rows: 205 GFLOP/s on
-# two cores; 273 rows: 116).
-_ROWS = 136
+# Tiles per block. With 16, products run at full speed and all they touch stays near the core; many more leave the cache.
+# The weights' gradient adds up one array of the filters' size (5.5 MB for 100 x 64 channels) a block, hence larger ones.
+_TILES, _TILES_OF_GRADIENT = 16, 80
 
 
-def _blocks(shape):
-    """Blocks of segments (n, depth tile, first height tile, last height tile + 1) of about _ROWS rows each."""
+def _blocks(shape, most):
+    """Blocks of at most `most` tiles where a line has no more, all about as large, one a worker at least.
+
+    A block is a list of segments (n, depth tile, first height tile, last height tile + 1).
+    """
     n, depth, height, width = shape[:4]
-    depth_tiles, height_tiles = -(-depth // TILE), -(-height // TILE)
-    parts = min(height_tiles, max(1, round(height_tiles * (width + 1) / _ROWS)))
-    edges = [height_tiles * i // parts for i in range(parts + 1)]
-    segments = [(i, j, start, stop) for i, j in itertools.product(range(n), range(depth_tiles))
-                for start, stop in itertools.pairwise(edges)]
-    rows = max(stop - start for start, stop in itertools.pairwise(edges)) * (width + 1)
-    together = max(1, _ROWS // rows)
-    return [segments[i:i + together] for i in range(0, len(segments), together)]
+    down, high, across = (-(-length // TILE) for length in (depth, height, width))
+    parts = min(high, -(-high * across // most))
+    edges = [high * i // parts for i in range(parts + 1)]
+    segments = [(i, j, *edge) for i, j in itertools.product(range(n), range(down)) for edge in itertools.pairwise(edges)]
+    count = max(-(-n * down * high * across // most), min(workers.count, len(segments)))
+    count = min(len(segments), -(-count // workers.count) * workers.count)
+    edges = [len(segments) * i // count for i in range(count + 1)]
+    return [segments[first:last] for first, last in itertools.pairwise(edges)]
 
 
-def _lines(block):
-    return sum(stop - start for _, _, start, stop in block)
+def _tiles(block, width):
+    """The tiles of a block's segments, as slices of the block's axis of tiles, and their number."""
+    across = -(-width // TILE)
+    ends = list(itertools.accumulate((stop - start) * across for _, _, start, stop in block))
+    return [slice(first, last) for first, last in zip([0] + ends, ends)], ends[-1]
 
 
-def _planes(a, n, first, last, top, bottom):
-    """Rows top..bottom of planes first..last of item n, one plane a row; a view."""
-    part = a[n, first:last, top:bottom]
-    return part.reshape(len(part), -1)
+def _lines(a, n, planes, rows):
+    """Planes and rows of item n as (row, plane, W * C), a view: matrices whose columns are the voxels of a line."""
+    part = a[n, planes[0]:planes[1], rows[0]:rows[1]]
+    return part.reshape(part.shape[0], part.shape[1], -1).transpose(1, 0, 2)
 
 
-def _grid(points, lines, width):
-    """The rows of (36, rows, C) as (depth point, line, height point, W * C), without the zeros between lines; a view."""
-    channels = points.shape[2]
-    grid = points[:, :lines * (width + 1)].reshape(POINTS, POINTS, lines, (width + 1) * channels)
-    return grid[..., :width * channels].transpose(0, 2, 1, 3)
+def _by_height(points, count):
+    """(36, tiles, 6, C) as (depth point, height tile, height point, the rest), a view."""
+    return points.reshape(POINTS, POINTS, count, -1).transpose(0, 2, 1, 3)
 
 
-def _points_of_input(x, block, scratch):
-    """B^T d B of a block: (36, rows, C) with one zero row before each line of W voxels, and two and more at the end."""
+def _sliding(a, axis):
+    """Overlapping tiles of six along `axis`, in steps of four, as two axes (tile, six); a view."""
+    count = a.shape[axis] // TILE
+    shape = a.shape[:axis] + (count, POINTS) + a.shape[axis + 1:]
+    strides = a.strides[:axis] + (TILE * a.strides[axis],) + a.strides[axis:]
+    return numpy.lib.stride_tricks.as_strided(a, shape, strides)
+
+
+def _points_of_input(x, segment, points, scratch):
+    """B^T of the segment's input tiles along each axis, to `points` (36, tiles, 6, C)."""
     _, depth, height, width, channels = x.shape
-    lines = _lines(block)
-    rows = lines * (width + 1)
-    points = scratch.get('input points', (POINTS * POINTS, 3 * -(-rows // 3) + 2, channels), x.dtype)
-    points[:, :rows + 1:width + 1] = 0
-    points[:, rows + 1:] = 0
-    grid = _grid(points[:, 1:], lines, width)
-    bt = _BT.astype(x.dtype)
-    line = 0
-    for n, tile, start, stop in block:
-        count = stop - start
-        top, bottom = TILE * start - 1, TILE * stop + 1
-        first, last = max(top, 0), min(bottom, height)
-        middle = scratch.get('input middle', (POINTS, bottom - top, width * channels), x.dtype)
-        middle[:, :first - top] = 0
-        middle[:, last - top:] = 0
-        z = TILE * tile - 1
-        near, far = max(z, 0), min(z + POINTS, depth)
-        numpy.matmul(bt[:, near - z:far - z], _planes(x, n, near, far, first, last),
-                     out=middle[:, first - top:last - top].reshape(POINTS, -1))
-        plane, row, item = middle.strides
-        tiles = numpy.lib.stride_tricks.as_strided(
-            middle, (POINTS, count, POINTS, width * channels), (plane, TILE * row, row, item))
-        numpy.matmul(bt, tiles, out=grid[:, line:line + count])
-        line += count
-    return points
+    n, tile, start, stop = segment
+    _, bt, _ = _MATRICES[x.dtype]
+    count, across = stop - start, -(-width // TILE)
+    z, top, bottom = TILE * tile - 1, TILE * start - 1, TILE * stop + 1
+    near, far, first, last = max(z, 0), min(z + POINTS, depth), max(top, 0), min(bottom, height)
+    inside = slice(first - top, last - top)
+
+    planes = scratch.get('planes', (POINTS, bottom - top, TILE * across + 2, channels), x.dtype)
+    planes[:, inside, 0] = 0
+    planes[:, inside, width + 1:] = 0
+    numpy.matmul(bt[:, near - z:far - z], _lines(x, n, (near, far), (first, last)),
+                 out=planes[:, inside, 1:width + 1].reshape(POINTS, last - first, -1).transpose(1, 0, 2))
+    rows = scratch.get('rows', (POINTS, bottom - top, across, POINTS, channels), x.dtype)
+    rows[:, :first - top] = 0
+    rows[:, last - top:] = 0
+    numpy.matmul(bt, _sliding(planes[:, inside], 2), out=rows[:, inside])
+    numpy.matmul(bt, _sliding(rows.reshape(POINTS, bottom - top, -1), 1), out=_by_height(points, count))
 
 
-def _points_of_gradient(gy, block, scratch):
-    """A dy A^T of a block: (36, rows, C) with one zero row after each line of W voxels."""
+def _points_of_gradient(gy, segment, points, scratch):
+    """A times the segment's tiles of the output's gradient along each axis, to `points` (36, tiles, 6, C)."""
     _, depth, height, width, channels = gy.shape
-    lines = _lines(block)
-    rows = lines * (width + 1)
-    points = scratch.get('gradient points', (POINTS * POINTS, rows, channels), gy.dtype)
-    points[:, width::width + 1] = 0
-    grid = _grid(points, lines, width)
-    a = _A.astype(gy.dtype)
-    line = 0
-    for n, tile, start, stop in block:
-        count = stop - start
-        first, last = TILE * start, min(TILE * stop, height)
-        middle = scratch.get('gradient middle', (POINTS, TILE * count, width * channels), gy.dtype)
-        middle[:, last - first:] = 0
-        z = TILE * tile
-        far = min(z + TILE, depth)
-        numpy.matmul(a[:, :far - z], _planes(gy, n, z, far, first, last),
-                     out=middle[:, :last - first].reshape(POINTS, -1))
-        numpy.matmul(a, middle.reshape(POINTS, count, TILE, -1), out=grid[:, line:line + count])
-        line += count
-    return points
+    n, tile, start, stop = segment
+    a, _, _ = _MATRICES[gy.dtype]
+    count, across = stop - start, -(-width // TILE)
+    z, first, last = TILE * tile, TILE * start, min(TILE * stop, height)
+    far = min(z + TILE, depth)
+
+    planes = scratch.get('planes', (POINTS, TILE * count, TILE * across, channels), gy.dtype)
+    planes[:, :last - first, width:] = 0
+    planes[:, last - first:] = 0
+    numpy.matmul(a[:, :far - z], _lines(gy, n, (z, far), (first, last)),
+                 out=planes[:, :last - first, :width].reshape(POINTS, last - first, -1).transpose(1, 0, 2))
+    rows = scratch.get('rows', (POINTS, TILE * count, across, POINTS, channels), gy.dtype)
+    numpy.matmul(a, planes.reshape(POINTS, TILE * count, across, TILE, channels), out=rows)
+    numpy.matmul(a, rows.reshape(POINTS, count, TILE, -1), out=_by_height(points, count))
 
 
-def _windows(points, offset, rows):
-    """Every third run of three neighbouring rows, from `offset` on, as one row of 3 C: (36, rows / 3, 3 C), no copy."""
-    channels, item = points.shape[2], points.itemsize
-    return numpy.lib.stride_tricks.as_strided(
-        points[:, offset:], (len(points), rows // 3, 3 * channels), (points.strides[0], 3 * channels * item, item))
+def _store_output(products, segment, y, scratch):
+    """A^T of the products (36, tiles, 6, C) along each axis, to the segment's place in y."""
+    _, depth, height, width, channels = y.shape
+    n, tile, start, stop = segment
+    at = _MATRICES[y.dtype][0].T
+    count, across = stop - start, -(-width // TILE)
+    z, first, last = TILE * tile, TILE * start, min(TILE * stop, height)
+    far = min(z + TILE, depth)
+
+    rows = scratch.get('rows', (POINTS, count, TILE, across * POINTS * channels), y.dtype)
+    numpy.matmul(at, _by_height(products, count), out=rows)
+    planes = scratch.get('planes', (POINTS, TILE * count, across, TILE, channels), y.dtype)
+    numpy.matmul(at, rows.reshape(POINTS, TILE * count, across, POINTS, channels), out=planes)
+    planes = planes.reshape(POINTS, TILE * count, -1)[:, :last - first, :width * channels]
+    numpy.matmul(at[:far - z], planes.transpose(1, 0, 2), out=_lines(y, n, (z, far), (first, last)))
 
 
 def convolve(x, W, b=None):
@@ -149,36 +157,28 @@ def convolve(x, W, b=None):
     Returns:
         (N, D, H, W, C_out), C-contiguous.
     """
-    n, depth, height, width, channels_in = x.shape
-    channels = len(W)
-    at = numpy.ascontiguousarray(_A.T.astype(x.dtype))
-    y = numpy.empty((n, depth, height, width, channels), x.dtype)
+    channels, channels_in = W.shape[:2]
+    g = _MATRICES[x.dtype][2]
+    y = numpy.empty(x.shape[:4] + (channels,), x.dtype)
 
     def compute(block, scratch):
-        points = _points_of_input(x, block, scratch)
-        lines = _lines(block)
-        rows = points.shape[1] - 2
-        products = scratch.get('products', (POINTS * POINTS, rows, channels), x.dtype)
-        for j in range(3):
-            numpy.matmul(_windows(points, j, rows), filters, out=products[:, j::3])
-        middle = scratch.get('output middle', (POINTS, lines, TILE, width * channels), x.dtype)
-        numpy.matmul(at, _grid(products, lines, width), out=middle)
-        middle = middle.reshape(POINTS, -1, width * channels)
-        line = 0
-        for n, tile, start, stop in block:
-            first, last = TILE * start, min(TILE * stop, height)
-            z = TILE * tile
-            far = min(z + TILE, depth)
-            numpy.matmul(at[:far - z], middle[:, line:line + last - first].reshape(POINTS, -1),
-                         out=_planes(y, n, z, far, first, last))
+        slices, tiles = _tiles(block, x.shape[3])
+        points = scratch.get('input points', (POINTS * POINTS, tiles, POINTS, channels_in), x.dtype)
+        products = scratch.get('products', (POINTS * POINTS, tiles, POINTS, channels), x.dtype)
+        for segment, part in zip(block, slices):
+            _points_of_input(x, segment, points[:, part], scratch)
+        numpy.matmul(points.transpose(0, 2, 1, 3), filters, out=products.transpose(0, 2, 1, 3))
+        for segment, part in zip(block, slices):
+            _store_output(products[:, part], segment, y, scratch)
             if b is not None:
-                y[n, z:far, first:last] += b
-            line += TILE * (stop - start)
+                n, tile, start, stop = segment
+                y[n, TILE * tile:TILE * tile + TILE, TILE * start:TILE * stop] += b
 
     with workers.alone():
-        filters = _G2.astype(W.dtype) @ W.transpose(2, 3, 4, 1, 0).reshape(9, -1)
-        filters = filters.reshape(POINTS * POINTS, 3 * channels_in, channels)
-        workers.run(compute, _blocks(x.shape))
+        filters = numpy.matmul(g, W.transpose(2, 3, 4, 1, 0).reshape(3, 3, 3, -1))
+        filters = numpy.matmul(g, filters.reshape(3, 3, -1))
+        filters = numpy.matmul(g, filters.reshape(3, -1)).reshape(POINTS * POINTS, POINTS, channels_in, channels)
+        workers.run(compute, _blocks(x.shape, _TILES))
     return y
 
 
@@ -193,18 +193,22 @@ def weight_gradient(x, gy):
         (C_out, C_in, 3, 3, 3), C-contiguous.
     """
     channels_in, channels = x.shape[4], gy.shape[4]
+    g = _MATRICES[x.dtype][2].T
 
     def compute(block, scratch):
-        points = _points_of_input(x, block, scratch).transpose(0, 2, 1)
-        gradient = _points_of_gradient(gy, block, scratch)
-        rows = gradient.shape[1]
-        products = scratch.get('weight products', (3, POINTS * POINTS, channels_in, channels), x.dtype)
-        for k in range(3):
-            numpy.matmul(points[:, :, k:k + rows], gradient, out=products[k])
+        slices, tiles = _tiles(block, x.shape[3])
+        points = scratch.get('input points', (POINTS * POINTS, tiles, POINTS, channels_in), x.dtype)
+        gradient = scratch.get('gradient points', (POINTS * POINTS, tiles, POINTS, channels), x.dtype)
+        for segment, part in zip(block, slices):
+            _points_of_input(x, segment, points[:, part], scratch)
+            _points_of_gradient(gy, segment, gradient[:, part], scratch)
+        products = scratch.get('products', (POINTS * POINTS, POINTS, channels_in, channels), x.dtype)
+        numpy.matmul(points.transpose(0, 2, 3, 1), gradient.transpose(0, 2, 1, 3), out=products)
         return products
 
     with workers.alone():
-        total = workers.sum(compute, _blocks(x.shape)).transpose(1, 0, 2, 3).reshape(POINTS * POINTS, -1)
-        gW = _G2.T.astype(x.dtype) @ total
-    gW = gW.reshape(3, 3, 3, channels_in, channels)
-    return numpy.ascontiguousarray(gW.transpose(4, 3, 0, 1, 2))
+        total = workers.sum(compute, _blocks(x.shape, _TILES_OF_GRADIENT))
+        total = numpy.matmul(g, total.reshape(POINTS * POINTS, POINTS, -1))
+        total = numpy.matmul(g, total.reshape(POINTS, POINTS, -1))
+        total = numpy.matmul(g, total.reshape(POINTS, -1))
+    return numpy.ascontiguousarray(total.reshape(3, 3, 3, channels_in, channels).transpose(4, 3, 0, 1, 2))
