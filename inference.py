@@ -13,11 +13,12 @@ from util.cases import read_pair
 from util.config import load_config
 from util.degradation import centre_offset
 from util.device import get_device
+from util.ensemble import reconstruct_ensemble
 from util.figures import save_case_figure
 from util.geometry import hr_volume_geometry
-from util.intensity import intensity_scale
+from util.intensity import intensity_scale, like_input
 from util.interpolation import METHODS, upsample
-from util.metrics import scores
+from util.metrics import score_images
 from util.network import build_network, load_network, read_experiment
 from util.reconstruction import reconstruct
 from util.score_table import format_table, save_csv
@@ -39,6 +40,11 @@ def parse_arguments():
                         help='folder of the results (default: results/inference)')
     parser.add_argument('-i', '--input', type=Path, nargs='+', metavar='LR',
                         help="LR volumes to super-resolve, instead of the config's test list")
+    parser.add_argument('--ensemble', action='store_true',
+                        help='mean over the eight mirrorings of each volume: a little better, eight times the time')
+    parser.add_argument('--like-input', action='store_true',
+                        help="write (and score) volumes in the LR volume's range, and rounded to its integer type if it "
+                             'has one (default: float32, as the network gives them)')
     parser.add_argument('-R', '--root', type=Path, default=PROJECT,
                         help="folder that the config's and the list's relative paths start from (default: the project)")
     return parser.parse_args()
@@ -84,12 +90,14 @@ def main():
             volume, hr = read_pair(case, config)
         lr = volume.array
         scale = numpy.float32(intensity_scale(lr, config.intensity_scaling))
-        sr = reconstruct(net, lr / scale) * scale
+        sr = (reconstruct_ensemble(net, lr / scale, offset) if args.ensemble else reconstruct(net, lr / scale)) * scale
+        if args.like_input:
+            sr = like_input(sr, read_volume(case.lr_path).array)
         write_volume(args.out / f'{case.name}.mhd', Volume(sr, *hr_volume_geometry(volume, rate, offset)))
         if hr is None:
             continue
         interpolated = {method: upsample(lr, rate, offset, method) for method in METHODS}
-        rows[case.name] = {name: scores(hr.array, image) for name, image in {'network': sr, **interpolated}.items()}
+        rows[case.name] = score_images(hr.array, {'network': sr, **interpolated})
         save_case_figure(args.out / f'{case.name}.png', case.name, lr, interpolated['linear'], sr, hr.array, hr.spacing)
 
     if rows:

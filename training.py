@@ -10,19 +10,21 @@ from pathlib import Path
 
 import util  # noqa: F401  (makes `import chainer` work)
 import chainer
-import chainer.functions as F
 import numpy
 from chainer import training
 from chainer.training import extensions
 
+from util.best_model import BestModel
 from util.cases import load_pairs
 from util.config import dump_config, load_config
 from util.degradation import centre_offset
 from util.device import get_device
 from util.evaluator import VolumeEvaluator
 from util.files import replacing
+from util.losses import LOSSES
 from util.network import build_network, load_network, network_path, save_network
 from util.patches import PatchDataset
+from util.schedules import AlphaSchedule
 from util.script import PROJECT, UserError, run
 from util.snapshot import load_snapshot, save_snapshot
 from util.versions import versions
@@ -103,13 +105,15 @@ def main():
     training_pairs = load_pairs(args.root / config.dataset.training_list, config, args.root)
     val_pairs = load_pairs(args.root / config.dataset.val_list, config, args.root)
     patches = PatchDataset(training_pairs, config.upsampling_rate, offset, config.patchside,
-                           config.iteration * config.batchsize, config.seed, config.flip)
+                           config.iteration * config.batchsize, config.seed, config.flip, config.background_share)
     patches.to_device(device)
     # The patches are random already, and example i is always the same one: in order, a resumed run repeats none.
     iterator = chainer.iterators.SerialIterator(patches, config.batchsize, shuffle=False)
 
+    penalty = LOSSES[config.loss]
+
     def loss_func(lr, hr):
-        loss = F.mean_squared_error(net(lr), hr)
+        loss = penalty(net(lr), hr)
         chainer.report({'loss': loss}, net)
         return loss
 
@@ -122,13 +126,13 @@ def main():
 
     display, snapshot = every(config.display_interval), every(config.snapshot_interval)
 
-    # alpha stays until the decay starts, then falls to 0 at the last iteration.
-    trainer.extend(extensions.LinearShift('alpha', (config.adam.alpha, 0.0),
-                                          (config.iteration_decay_start, config.iteration)))
+    trainer.extend(AlphaSchedule(config.adam.alpha, config.schedule, config.iteration_decay_start, config.iteration))
     # A loss that is not finite makes the weights so, for good: looking before anything is shown or kept is enough.
     trainer.extend(stop_on_non_finite_loss, trigger=lambda trainer: display(trainer) or snapshot(trainer),
                    priority=training.PRIORITY_EDITOR)
-    trainer.extend(VolumeEvaluator(net, val_pairs, offset), trigger=every(config.evaluation_interval))
+    trainer.extend(VolumeEvaluator(net, val_pairs, offset, penalty), trigger=every(config.evaluation_interval))
+    best = BestModel(args.out / 'gen_best.npz', net, config)
+    trainer.extend(best, trigger=every(config.evaluation_interval))
     trainer.extend(extensions.observe_value('alpha', lambda trainer: optimizer.alpha), trigger=display)
     trainer.extend(extensions.LogReport(trigger=display))
     trainer.extend(extensions.PrintReport(['iteration', 'main/loss', 'val/loss', 'val/psnr', 'val/psnr_linear', 'alpha',
@@ -161,6 +165,7 @@ def main():
         print(f'interrupted; to go on, add --resume {args.out}/snapshot_iter_{done}.npz', file=sys.stderr)
         return 130
     print(f'model: {args.out}/gen_iter_{done}.npz')
+    print(f'best on validation: {best.path} ({best.psnr:.2f} dB at iteration {best.iteration})')
 
 
 if __name__ == '__main__':

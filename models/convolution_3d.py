@@ -9,6 +9,7 @@ import numpy
 
 from models import gather_3d
 from models import winograd_3d
+from models.cpu_blocks import workers
 
 
 def _use_stock(x, W):
@@ -18,17 +19,23 @@ def _use_stock(x, W):
     return isinstance(x, cuda.ndarray) and chainer.should_use_cudnn('>=auto')
 
 
-def _use_winograd(x, ksize, channels_out):
-    """The transforms cost as much as they save with few channels, and a thin volume is mostly padding for them."""
-    depth, height = x.shape[1:3]
-    return (isinstance(x, numpy.ndarray) and tuple(ksize) == (3, 3, 3)
-            and min(x.shape[4], channels_out) >= 16 and min(depth, height) >= 3)
+def _way(x, ksize, channels_out):
+    """The module that computes it: Winograd's transforms pay unless channels are few or the volume is mostly padding."""
+    if (isinstance(x, numpy.ndarray) and tuple(ksize) == (3, 3, 3)
+            and min(x.shape[4], channels_out) >= 4 and min(x.shape[1:4]) >= 3):
+        return winograd_3d
+    return gather_3d
 
 
 def _channels_last(x):
     """(N, C, D, H, W) to C-contiguous (N, D, H, W, C); no copy of what this module made itself."""
     xp = cuda.get_array_module(x)
     return xp.ascontiguousarray(x.transpose(0, 2, 3, 4, 1))
+
+
+def _flip(W):
+    """The weights of the gradient with respect to the input: in- and output exchanged, taps in reverse order."""
+    return F.transpose(W[:, :, ::-1, ::-1, ::-1], (1, 0, 2, 3, 4))
 
 
 def _check(x_shape, W_shape, b_shape=None):
@@ -42,31 +49,57 @@ def _check(x_shape, W_shape, b_shape=None):
 
 
 class Convolution3DFunction(function_node.FunctionNode):
-    """y = x * W + b; the result is (N, C, D, H, W) by shape and channels-last in memory, which the next layer needs."""
+    """y = x * W + b, or max(0, that); (N, C, D, H, W) by shape, and channels-last in memory, as the next one reads it."""
+
+    def __init__(self, relu=False):
+        self.relu = relu
 
     def forward(self, inputs):
         self.retain_inputs((0, 1))
+        if self.relu:
+            self.retain_outputs((0,))
         x, W = inputs[:2]
         b = inputs[2] if len(inputs) == 3 else None
         x = _channels_last(x)
-        if _use_winograd(x, W.shape[2:], W.shape[0]):
-            y = winograd_3d.convolve(x, W, b)
-        else:
-            y = gather_3d.convolve(x, W, b)
+        y = _way(x, W.shape[2:], W.shape[0]).convolve(x, W, b, self.relu)
         return y.transpose(0, 4, 1, 2, 3),
 
     def backward(self, indexes, grad_outputs):
         x, W = self.get_retained_inputs()
         gy, = grad_outputs
+        if self.relu:
+            gy, = RectifierGradient(self.get_retained_outputs()[0].array).apply((gy,))
         grads = {}
         if 0 in indexes:
-            flipped = F.flip(F.flip(F.flip(W, 2), 3), 4)
-            grads[0] = convolution_3d(gy, F.transpose(flipped, (1, 0, 2, 3, 4)))
+            grads[0] = convolution_3d(gy, _flip(W))
         if 1 in indexes:
             grads[1], = Convolution3DWeightGradient(W.shape[2:]).apply((x, gy))
         if 2 in indexes:
             grads[2] = F.sum(gy, axis=(0, 2, 3, 4))
         return tuple(grads[i] for i in indexes)
+
+
+class RectifierGradient(function_node.FunctionNode):
+    """gy where the rectified output `y` is positive, 0 elsewhere; linear in gy, so its own gradient too."""
+
+    def __init__(self, y):
+        self.y = y
+
+    def forward(self, inputs):
+        gy, y = _channels_last(inputs[0]), _channels_last(self.y)
+        if isinstance(gy, numpy.ndarray):
+            gx = numpy.empty_like(gy)
+
+            def compute(plane, scratch):
+                numpy.multiply(gy[plane], y[plane] > 0, out=gx[plane])
+
+            workers.run(compute, list(numpy.ndindex(gy.shape[:2])))
+        else:
+            gx = gy * (y > 0)
+        return gx.transpose(0, 4, 1, 2, 3),
+
+    def backward(self, indexes, grad_outputs):
+        return RectifierGradient(self.y).apply(grad_outputs)
 
 
 class Convolution3DWeightGradient(function_node.FunctionNode):
@@ -78,29 +111,27 @@ class Convolution3DWeightGradient(function_node.FunctionNode):
     def forward(self, inputs):
         self.retain_inputs((0, 1))
         x, gy = map(_channels_last, inputs)
-        if _use_winograd(x, self.ksize, gy.shape[4]):
-            return winograd_3d.weight_gradient(x, gy),
-        return gather_3d.weight_gradient(x, gy, self.ksize),
+        return _way(x, self.ksize, gy.shape[4]).weight_gradient(x, gy, self.ksize),
 
     def backward(self, indexes, grad_outputs):
         x, gy = self.get_retained_inputs()
         ggW, = grad_outputs
         grads = {}
         if 0 in indexes:
-            flipped = F.flip(F.flip(F.flip(ggW, 2), 3), 4)
-            grads[0] = convolution_3d(gy, F.transpose(flipped, (1, 0, 2, 3, 4)))
+            grads[0] = convolution_3d(gy, _flip(ggW))
         if 1 in indexes:
             grads[1] = convolution_3d(x, ggW)
         return tuple(grads[i] for i in indexes)
 
 
-def convolution_3d(x, W, b=None):
+def convolution_3d(x, W, b=None, relu=False):
     """3D convolution (cross-correlation, as in `F.convolution_nd`) with stride 1 and zero padding to the same size.
 
     Args:
         x: Variable or array (N, C_in, D, H, W).
         W: Variable or array (C_out, C_in, kd, kh, kw), each k odd.
         b: Variable or array (C_out,), or None.
+        relu (bool): return `F.relu` of it, which costs nothing while the result is in the cache.
 
     Returns:
         Variable (N, C_out, D, H, W), channels-last in memory.
@@ -111,9 +142,10 @@ def convolution_3d(x, W, b=None):
     _check(x.shape, W.shape, None if b is None else b.shape)
     x, W = chainer.as_variable(x), chainer.as_variable(W)
     if _use_stock(x.array, W.array):
-        return F.convolution_nd(x, W, b, stride=1, pad=tuple(k // 2 for k in W.shape[2:]))
+        y = F.convolution_nd(x, W, b, stride=1, pad=tuple(k // 2 for k in W.shape[2:]))
+        return F.relu(y) if relu else y
     inputs = (x, W) if b is None else (x, W, b)
-    return Convolution3DFunction().apply(inputs)[0]
+    return Convolution3DFunction(relu).apply(inputs)[0]
 
 
 class Convolution3D(chainer.Link):
@@ -124,10 +156,13 @@ class Convolution3D(chainer.Link):
         ksize (int or 3-tuple): odd kernel size, (z, y, x).
         nobias (bool): no `b`.
         initialW, initial_bias: initializers, as in `L.ConvolutionND`; by default LeCunNormal and 0.
+        relu (bool): rectify the output.
     """
 
-    def __init__(self, in_channels, out_channels, ksize, nobias=False, initialW=None, initial_bias=None):
+    def __init__(self, in_channels, out_channels, ksize, nobias=False, initialW=None, initial_bias=None,
+                 relu=False):
         super().__init__()
+        self.relu = relu
         ksize = (ksize,) * 3 if isinstance(ksize, int) else tuple(ksize)
         shape = (out_channels, in_channels) + ksize
         _check((1, in_channels, 1, 1, 1), shape)
@@ -139,4 +174,4 @@ class Convolution3D(chainer.Link):
                 self.b = variable.Parameter(initializers._get_initializer(bias), (out_channels,))
 
     def forward(self, x):
-        return convolution_3d(x, self.W, self.b)
+        return convolution_3d(x, self.W, self.b, self.relu)

@@ -4,7 +4,11 @@ import chainer.functions as F
 from chainer import initializers
 
 from models.convolution_3d import Convolution3D
+from models.icnr import ICNR
 from models.pixel_shuffler_3d import pixel_shuffler_3d
+from util.interpolation import interpolation_matrix
+
+RESIDUALS = ('none', 'nearest', 'linear')
 
 
 class ESPCN3D(chainer.Chain):
@@ -28,28 +32,47 @@ class ESPCN3D(chainer.Chain):
         in_channels (int): Channels of the LR volume, and of the HR volume.
         upsampling_rate (int or (int, int, int)): r, or (r_z, r_y, r_x); r³ above is then r_z*r_y*r_x.
         ksizes ((int, int, int)): Odd kernel sizes of conv1, conv2 and conv3.
-        residual (bool): If true the network learns what to add to the nearest LR voxel; a departure from the paper.
+        centre_offset ((float, float, float)): HR index of the centre of LR voxel 0, (z, y, x): where interpolation
+            puts the LR voxels; unused without it.
+        residual (str): ``'none'``, as the paper; or the network learns what to add to the LR volume's ``'nearest'`` or
+            ``'linear'`` interpolation (`util.interpolation`).
+        icnr (bool): Whether conv3's weights start by ICNR (`models.icnr`), so that no checkerboard is there to unlearn.
     """
 
-    def __init__(self, in_channels=1, upsampling_rate=4, ksizes=(3, 1, 3), residual=False):
+    def __init__(self, in_channels=1, upsampling_rate=4, ksizes=(3, 1, 3), centre_offset=(0, 0, 0), residual='none',
+                 icnr=False):
         super().__init__()
         rz, ry, rx = self.rate = (upsampling_rate,) * 3 if isinstance(upsampling_rate, int) else tuple(upsampling_rate)
         if len(ksizes) != 3 or any(k < 1 or k % 2 == 0 for k in ksizes):
             raise ValueError(f'ksizes must be three odd numbers, which keep the size of a volume; got {ksizes}')
+        if residual not in RESIDUALS:
+            raise ValueError(f'residual {residual!r} is unknown; allowed: {", ".join(RESIDUALS)}')
         self.residual = residual
-        # How many LR voxels beyond its own place a voxel's value depends on; tiles need this much halo.
-        self.halo = sum(k // 2 for k in ksizes)
+        self.centre_offset = tuple(centre_offset)
+        # How many LR voxels beyond its own place a voxel's value depends on; tiles need this much halo. Interpolation
+        # between two neighbours needs 1.
+        self.halo = max(sum(k // 2 for k in ksizes), 0 if residual == 'none' else 1)
         k1, k2, k3 = ksizes
         with self.init_scope():
-            self.conv1 = Convolution3D(in_channels, 50, k1)
-            self.conv2 = Convolution3D(50, 100, k2, initialW=initializers.HeNormal())
-            self.conv3 = Convolution3D(100, in_channels * rz * ry * rx, k3, initialW=initializers.HeNormal())
+            self.conv1 = Convolution3D(in_channels, 50, k1, relu=True)
+            self.conv2 = Convolution3D(50, 100, k2, relu=True, initialW=initializers.HeNormal())
+            initializer = initializers.HeNormal()
+            if icnr:
+                initializer = ICNR(initializer, rz * ry * rx)
+            self.conv3 = Convolution3D(100, in_channels * rz * ry * rx, k3, initialW=initializer)
 
     def forward(self, x):
         """Super-resolve a batch: (N, in_channels, D, H, W) -> (N, in_channels, r_z*D, r_y*H, r_x*W), float32."""
-        h = F.relu(self.conv1(x))
-        h = F.relu(self.conv2(h))
-        h = self.conv3(h)
-        if self.residual:
-            h += F.repeat(x, h.shape[1] // x.shape[1], axis=1)
-        return pixel_shuffler_3d(h, self.rate)
+        h = self.conv3(self.conv2(self.conv1(x)))
+        y = pixel_shuffler_3d(h, self.rate)
+        return y if self.residual == 'none' else y + self.interpolate(x)
+
+    def interpolate(self, x):
+        """What the residual is added to, (N, C, D, H, W) -> (N, C, r_z*D, r_y*H, r_x*W); no weights are involved."""
+        along_z, along_y, along_x = (
+            self.xp.asarray(interpolation_matrix(n, r, offset, self.residual).astype(x.dtype, copy=False))
+            for n, r, offset in zip(x.shape[2:], self.rate, self.centre_offset))
+        y = F.matmul(along_y, F.matmul(x, along_x, transb=True))
+        shape = y.shape
+        y = F.matmul(along_z, F.reshape(y, shape[:3] + (-1,)))
+        return F.reshape(y, shape[:2] + (len(along_z),) + shape[3:])

@@ -20,11 +20,12 @@ def shuffle(x, rate):
 
 
 def unshuffle(y, rate):
-    """The inverse of :func:`shuffle`. One copy."""
+    """The inverse of :func:`shuffle`. One copy, channels-last in memory: the layout that convolution_3d works in."""
     rz, ry, rx = rate
     n, c, d, h, w = y.shape
     y = y.reshape(n, c, d // rz, rz, h // ry, ry, w // rx, rx)
-    return y.transpose(0, 1, 3, 5, 7, 2, 4, 6).reshape(n, c * rz * ry * rx, d // rz, h // ry, w // rx)
+    x = y.transpose(0, 2, 4, 6, 1, 3, 5, 7).reshape(n, d // rz, h // ry, w // rx, c * rz * ry * rx)
+    return x.transpose(0, 4, 1, 2, 3)
 
 
 class PixelShuffler3D(function_node.FunctionNode):

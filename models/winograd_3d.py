@@ -146,13 +146,14 @@ def _store_output(products, segment, y, scratch):
     numpy.matmul(at[:far - z], planes.transpose(1, 0, 2), out=_lines(y, n, (z, far), (first, last)))
 
 
-def convolve(x, W, b=None):
+def convolve(x, W, b=None, relu=False):
     """Convolution with zero 'same' padding.
 
     Args:
         x: (N, D, H, W, C_in), C-contiguous, float32 or float64.
         W: (C_out, C_in, 3, 3, 3), of the same dtype.
         b: (C_out,) or None.
+        relu (bool): rectify the result.
 
     Returns:
         (N, D, H, W, C_out), C-contiguous.
@@ -170,9 +171,12 @@ def convolve(x, W, b=None):
         numpy.matmul(points.transpose(0, 2, 1, 3), filters, out=products.transpose(0, 2, 1, 3))
         for segment, part in zip(block, slices):
             _store_output(products[:, part], segment, y, scratch)
+            n, tile, start, stop = segment
+            out = y[n, TILE * tile:TILE * tile + TILE, TILE * start:TILE * stop]
             if b is not None:
-                n, tile, start, stop = segment
-                y[n, TILE * tile:TILE * tile + TILE, TILE * start:TILE * stop] += b
+                out += b
+            if relu:
+                numpy.maximum(out, 0, out=out)
 
     with workers.alone():
         filters = numpy.matmul(g, W.transpose(2, 3, 4, 1, 0).reshape(3, 3, 3, -1))
@@ -182,8 +186,8 @@ def convolve(x, W, b=None):
     return y
 
 
-def weight_gradient(x, gy):
-    """Gradient with respect to the weights of `convolve`.
+def weight_gradient(x, gy, ksize=(3, 3, 3)):
+    """Gradient with respect to the weights of `convolve` (before rectification).
 
     Args:
         x: (N, D, H, W, C_in), C-contiguous.
@@ -202,8 +206,8 @@ def weight_gradient(x, gy):
         for segment, part in zip(block, slices):
             _points_of_input(x, segment, points[:, part], scratch)
             _points_of_gradient(gy, segment, gradient[:, part], scratch)
-        products = scratch.get('products', (POINTS * POINTS, POINTS, channels_in, channels), x.dtype)
-        numpy.matmul(points.transpose(0, 2, 3, 1), gradient.transpose(0, 2, 1, 3), out=products)
+        products = scratch.get('products', (POINTS * POINTS, POINTS, channels, channels_in), x.dtype)
+        numpy.matmul(gradient.transpose(0, 2, 3, 1), points.transpose(0, 2, 1, 3), out=products)
         return products
 
     with workers.alone():
@@ -211,4 +215,4 @@ def weight_gradient(x, gy):
         total = numpy.matmul(g, total.reshape(POINTS * POINTS, POINTS, -1))
         total = numpy.matmul(g, total.reshape(POINTS, POINTS, -1))
         total = numpy.matmul(g, total.reshape(POINTS, -1))
-    return numpy.ascontiguousarray(total.reshape(3, 3, 3, channels_in, channels).transpose(4, 3, 0, 1, 2))
+    return numpy.ascontiguousarray(total.reshape(3, 3, 3, channels, channels_in).transpose(3, 4, 0, 1, 2))

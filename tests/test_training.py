@@ -42,7 +42,7 @@ def test_a_run_keeps_what_ran_and_logs_losses_and_psnr(experiment):
     run = experiment / 'run'
     found = {path.name for path in run.iterdir()}
     assert found == {'config.yml', 'versions.yml', 'training_list.txt', 'val_list.txt', 'test_list.txt', 'espcn3d.py',
-                     'log', 'gen_loss.png', 'gen_iter_3.npz', 'gen_iter_6.npz', 'snapshot_iter_3.npz',
+                     'log', 'gen_loss.png', 'gen_best.npz', 'gen_iter_3.npz', 'gen_iter_6.npz', 'snapshot_iter_3.npz',
                      'snapshot_iter_6.npz'}
     config = load_config(experiment / 'experiment.yml')
     assert load_config(run / 'config.yml') == config == read_experiment(run / 'gen_iter_6.npz')
@@ -58,7 +58,32 @@ def test_a_resumed_run_ends_with_the_same_weights_as_an_uninterrupted_one(experi
     assert train(experiment).returncode == 0
     done = train(experiment, '--resume', 'run/snapshot_iter_3.npz', out='resumed')
     assert done.returncode == 0, done.stderr
-    assert_same_weights(experiment / 'run/gen_iter_6.npz', experiment / 'resumed/gen_iter_6.npz')
+    for name in ('gen_iter_6.npz', 'gen_best.npz'):
+        assert_same_weights(experiment / 'run' / name, experiment / 'resumed' / name)
+
+
+def test_every_element_of_the_recipe_resumes_too(experiment):
+    for old, new in (('residual: none', 'residual: linear'), ('icnr: false', 'icnr: true'), ('flip: together', 'flip: x'),
+                     ('background_share: null', 'background_share: 0.2'), ('loss: mse', 'loss: charbonnier'),
+                     ('schedule: linear', 'schedule: cosine')):
+        change(experiment / 'experiment.yml', old, new)
+    assert train(experiment).returncode == 0
+    done = train(experiment, '--resume', 'run/snapshot_iter_3.npz', out='resumed')
+    assert done.returncode == 0, done.stderr
+    for name in ('gen_iter_6.npz', 'gen_best.npz'):
+        assert_same_weights(experiment / 'run' / name, experiment / 'resumed' / name)
+
+
+def test_the_best_model_outlives_worse_ones_and_a_resumption_elsewhere(experiment):
+    """A step of 10 leaves any minimum: validation is best at the first evaluation, before the bad resumption."""
+    assert train(experiment).returncode == 0
+    log = {entry['iteration']: entry.get('val/psnr') for entry in json.loads((experiment / 'run/log').read_text())}
+    best = max((3, 6), key=log.get)
+    assert_same_weights(experiment / 'run/gen_best.npz', experiment / f'run/gen_iter_{best}.npz')
+    change(experiment / 'experiment.yml', 'alpha: 1.0e-4', 'alpha: 10.0')
+    done = train(experiment, '--resume', 'run/snapshot_iter_3.npz', out='resumed')
+    assert f'best on validation: resumed/gen_best.npz ({log[3]:.2f} dB at iteration 3)' in done.stdout, done.stderr
+    assert_same_weights(experiment / 'resumed/gen_best.npz', experiment / 'run/gen_iter_3.npz')
 
 
 def test_the_seed_alone_decides_the_weights(experiment):

@@ -53,7 +53,7 @@ class Degradation(_Section):
 
 
 class Network(_Section):
-    """The network: class ``name`` in file ``fn``, made as ``name(upsampling_rate=..., **args)``."""
+    """The network: class ``name`` in file ``fn``, made as ``name(upsampling_rate=..., centre_offset=..., **args)``."""
     fn: str
     name: str
     args: dict = {}
@@ -85,8 +85,11 @@ class Config(_Section):
     intensity_scaling: Literal['none', 'percentile'] = 'none'
     batchsize: Count
     patchside: PerAxis  # HR voxels
-    flip: Literal['none', 'together', 'per_axis'] = 'none'
+    flip: Literal['none', 'together', 'per_axis', 'x'] = 'none'
+    background_share: Annotated[Number, Field(ge=0, le=1)] | None = None
+    loss: Literal['mse', 'l1', 'charbonnier'] = 'mse'
     iteration: Count
+    schedule: Literal['linear', 'cosine', 'constant'] = 'linear'
     iteration_decay_start: Annotated[StrictInt, Field(ge=0)]
     adam: Adam = Adam()
     seed: Annotated[StrictInt, Field(ge=0)] = 0

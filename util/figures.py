@@ -33,13 +33,15 @@ def save_case_figure(path, title, lr, linear, sr, hr, spacing):
     errors = {'linear - truth': linear - hr, 'network - truth': sr - hr}
     limit = numpy.percentile(numpy.abs(errors['linear - truth']), 99.5)
     columns = {'LR': lr, 'linear': linear, 'network': sr, 'truth': hr, **errors}
-    figure, axes = pyplot.subplots(3, 6, figsize=(18, 8.6), layout='compressed')
+    aspects = sy / sx, sz / sx, sz / sy  # height over width of a voxel in each plane
+    heights = [aspect * plane.shape[0] / plane.shape[1] for aspect, plane in zip(aspects, middle_planes(hr))]
+    figure, axes = pyplot.subplots(3, 6, figsize=(16, 2.4 * sum(heights) + 0.8), height_ratios=heights,
+                                   layout='compressed')
     try:
         for column, (name, volume) in zip(axes.T, columns.items()):
             error = name in errors
-            for axis, plane, truth, aspect in zip(column, middle_planes(volume), middle_planes(hr),
-                                                  (sy / sx, sz / sx, sz / sy)):
-                height, width = truth.shape  # the LR plane fills the truth's, so that the same place is at the same place
+            for axis, plane, truth, aspect in zip(column, middle_planes(volume), middle_planes(hr), aspects):
+                height, width = truth.shape  # the LR plane fills the truth's: a place is at the same place everywhere
                 shown = axis.imshow(plane, cmap='RdBu_r' if error else 'gray', vmin=-limit if error else 0,
                                     vmax=limit if error else white, origin='lower', aspect=aspect,
                                     extent=(0, width, 0, height), interpolation='nearest')

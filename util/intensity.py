@@ -26,3 +26,17 @@ def intensity_scale(lr, method):
         raise UserError(f'the {PERCENTILE}th percentile of this LR volume is {scale:g}, so it gives no scale; '
                         'use a volume with more signal, or intensity_scaling: none')
     return scale
+
+
+def like_input(sr, lr):
+    """A reconstructed volume in the range and the type of the LR volume it was made of.
+
+    Args:
+        sr (numpy.ndarray): Reconstructed volume.
+        lr (numpy.ndarray): LR volume, of its file's type; what lies outside its minimum and maximum is clipped.
+
+    Returns:
+        numpy.ndarray: ``sr``'s shape, ``lr``'s type; rounded if that is an integer type.
+    """
+    clipped = sr.astype(numpy.float64).clip(lr.min(), lr.max())  # float32 does not hold every 32-bit integer
+    return (numpy.rint(clipped) if lr.dtype.kind in 'iu' else clipped).astype(lr.dtype)

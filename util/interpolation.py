@@ -4,6 +4,8 @@ HR voxel m has LR coordinate (m - offset) / r along an axis of rate r (`util.deg
 outside the LR volume are clamped to its edge. Every method is separable, so an axis is one product with a small
 matrix (HR size x LR size): exact, and far quicker than resampling voxel by voxel.
 """
+import functools
+
 import numpy as np
 from scipy import ndimage
 
@@ -28,7 +30,7 @@ def upsample(lr, rate, offset, method):
     """
     if method not in METHODS:
         raise ValueError(f'interpolation {method!r} is unknown; known are {", ".join(METHODS)}')
-    along_z, along_y, along_x = (_matrix(n, r, o, method) for n, r, o in zip(lr.shape, rate, offset))
+    along_z, along_y, along_x = (interpolation_matrix(n, r, o, method) for n, r, o in zip(lr.shape, rate, offset))
     hr = np.asarray(lr, dtype=np.float32)
     # x, y, z in this order: each is a matrix product of contiguous arrays, without a transposed copy
     hr = hr @ along_x.T
@@ -36,8 +38,9 @@ def upsample(lr, rate, offset, method):
     return (along_z @ hr.reshape(len(hr), -1)).reshape(-1, *hr.shape[1:])
 
 
-def _matrix(n, r, offset, method):
-    """float32 array (r * n, n): the HR values of an axis are this times its LR values."""
+@functools.lru_cache(maxsize=64)  # a network that interpolates asks for the same few in every iteration
+def interpolation_matrix(n, r, offset, method):
+    """Read-only float32 array (r * n, n): the HR values of an axis are this times its LR values; see :func:`upsample`."""
     coordinates = np.clip((np.arange(r * n) - offset) / r, 0, n - 1)
     unit_images = np.eye(n)
     if method == 'nearest':
@@ -47,4 +50,6 @@ def _matrix(n, r, offset, method):
     else:
         matrix = np.stack([ndimage.map_coordinates(image, coordinates[None], order=3, mode='mirror')
                            for image in unit_images], axis=1)
-    return matrix.astype(np.float32)
+    matrix = matrix.astype(np.float32)
+    matrix.flags.writeable = False
+    return matrix

@@ -1,6 +1,13 @@
-"""Scores of a reconstructed volume against the true HR volume."""
+"""Scores of reconstructed volumes against the true HR volume."""
+import os
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
+
+from util.head_mask import head_mask
+
+ROBUST_PERCENTILE = 99.5  # the maximum is set by a few bright vessels, and PSNR of two scans cannot be compared by it
 
 
 def data_range(hr):
@@ -8,26 +15,56 @@ def data_range(hr):
     return float(hr.max()) - float(hr.min())
 
 
+def robust_range(hr):
+    """The range of ``psnr_robust``: the 99.5th percentile of the true HR volume less its minimum."""
+    return float(numpy.percentile(hr, ROBUST_PERCENTILE)) - float(hr.min())
+
+
 def psnr(hr, sr):
     """Peak signal-to-noise ratio in dB: 10 log10(range² / mean squared error), range max - min of the true volume."""
     return float(peak_signal_noise_ratio(hr, sr, data_range=data_range(hr)))
 
 
-def scores(hr, sr):
-    """Score a volume.
+def scores(hr, sr, head):
+    """Score a volume, as a whole and within the head.
 
     Args:
         hr (numpy.ndarray): True HR volume, (z, y, x).
         sr (numpy.ndarray): Reconstructed volume of the same shape and intensity units.
+        head (numpy.ndarray): The head in the true HR volume, bool, (z, y, x): :func:`util.head_mask.head_mask`.
 
     Returns:
         dict: ``psnr`` in dB; ``ssim`` (Wang et al., "Image quality assessment", IEEE TIP 2004: Gaussian weights of sigma
-        1.5, population covariance; both with the range max - min of ``hr``); ``rmse`` in the volume's units.
+        1.5, population covariance); ``rmse`` in the volume's units; ``psnr_robust`` as ``psnr``, with
+        :func:`robust_range`. Then ``psnr_head``, ``ssim_head`` (the mean of the SSIM map), ``rmse_head`` and
+        ``psnr_robust_head``, of the head's voxels alone. All ranges are those of the whole ``hr``; that of ``psnr`` and
+        ``ssim`` is max - min.
     """
-    hr = hr.astype(numpy.float32)
-    return {
-        'psnr': psnr(hr, sr),
-        'ssim': float(structural_similarity(hr, sr, data_range=data_range(hr), gaussian_weights=True, sigma=1.5,
-                                            use_sample_covariance=False)),
-        'rmse': float(numpy.sqrt(numpy.mean((hr - sr).astype(numpy.float64) ** 2))),
-    }
+    hr, sr = hr.astype(numpy.float32), sr.astype(numpy.float32)
+    ssim, ssim_map = structural_similarity(hr, sr, data_range=data_range(hr), gaussian_weights=True, sigma=1.5,
+                                           use_sample_covariance=False, full=True)
+    result = {}
+    for region, truth, image, similarity in (('', hr, sr, ssim), ('_head', hr[head], sr[head], ssim_map[head].mean())):
+        result |= {
+            f'psnr{region}': float(peak_signal_noise_ratio(truth, image, data_range=data_range(hr))),
+            f'ssim{region}': float(similarity),
+            f'rmse{region}': float(numpy.sqrt(numpy.mean((truth - image).astype(numpy.float64) ** 2))),
+            f'psnr_robust{region}': float(peak_signal_noise_ratio(truth, image, data_range=robust_range(hr))),
+        }
+    return result
+
+
+def score_images(hr, images):
+    """:func:`scores` of several reconstructions of one volume.
+
+    Args:
+        hr (numpy.ndarray): True HR volume, (z, y, x).
+        images (dict): Reconstructed volumes by name.
+
+    Returns:
+        dict: Scores by name.
+    """
+    head = head_mask(hr)
+    # SSIM is a dozen filters of the whole volume, and SciPy's leave other threads running.
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        return dict(zip(images, pool.map(lambda image: scores(hr, image, head), images.values())))

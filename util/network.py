@@ -5,6 +5,7 @@ import numpy
 from chainer.serializers import DictionarySerializer, NpzDeserializer
 
 from util.config import dump_config, parse_config
+from util.degradation import centre_offset
 from util.files import replacing
 from util.npz import read_npz
 from util.script import PROJECT, UserError
@@ -15,8 +16,9 @@ EXPERIMENT = 'experiment'  # the entry of a model file that holds the experiment
 def build_network(config):
     """Make the network of ``config.models.generator``, with fresh weights, on the CPU.
 
-    The class is called with ``upsampling_rate=(r_z, r_y, r_x)`` and the config's ``args``. Its instances must map
-    (N, C, D, H, W) to (N, C, r_z*D, r_y*H, r_x*W) and have ``rate`` and ``halo``, as ``models.espcn3d.ESPCN3D`` has.
+    The class is called with ``upsampling_rate=(r_z, r_y, r_x)``, ``centre_offset=(o_z, o_y, o_x)`` (the HR index of the
+    centre of LR voxel 0) and the config's ``args``. Its instances must map (N, C, D, H, W) to
+    (N, C, r_z*D, r_y*H, r_x*W) and have ``rate`` and ``halo``, as ``models.espcn3d.ESPCN3D`` has.
 
     Raises:
         UserError: If there is no such file or class, or the class does not take these arguments.
@@ -31,7 +33,9 @@ def build_network(config):
     if not hasattr(module, settings.name):
         raise UserError(f'models.generator.name: {path} has no class {settings.name}')
     try:
-        return getattr(module, settings.name)(upsampling_rate=config.upsampling_rate, **settings.args)
+        offset = centre_offset(config.degradation.name, config.upsampling_rate)
+        return getattr(module, settings.name)(upsampling_rate=config.upsampling_rate, centre_offset=offset,
+                                              **settings.args)
     except (TypeError, ValueError) as error:
         raise UserError(f'models.generator.args: {settings.name} does not take {settings.args}: {error}') from error
 

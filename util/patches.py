@@ -2,7 +2,11 @@
 import chainer
 import numpy
 
+from util.head_mask import head_mask
 from util.script import UserError
+
+# the axes that a flip concerns, (z, y, x)
+FLIPPED = {'none': (False,) * 3, 'together': (True,) * 3, 'per_axis': (True,) * 3, 'x': (False, False, True)}
 
 
 def patch_starts(lr_side, hr_side, rate, offset, flipped):
@@ -42,14 +46,18 @@ class PatchDataset(chainer.dataset.DatasetMixin):
         patchside ((int, int, int)): Size of an HR patch, a multiple of the rate, (z, y, x).
         length (int): Number of examples.
         seed (int): Seed of the patches' volumes, places and flips.
-        flip (str): ``'none'``; ``'together'``: all three axes at once, half the time, as the reference experiment; or
-            ``'per_axis'``: each axis by itself, half the time.
+        flip (str): ``'none'``; ``'together'``: all three axes at once, half the time, as the reference experiment;
+            ``'per_axis'``: each axis by itself, half the time; or ``'x'``: the array's last axis, half the time: heads
+            are nearly symmetric left to right, which is that axis in most scans (axial or coronal).
+        background_share (float or None): Of the patches, the share that is drawn from anywhere; the rest is centred, as
+            far as the volume's border lets it, on a voxel of the head (`util.head_mask`, from the LR alone). None, as
+            the reference experiment: all from anywhere.
 
     Raises:
-        UserError: If a volume is too small for the patch.
+        UserError: If a volume is too small for the patch, or has no head where one is needed.
     """
 
-    def __init__(self, pairs, rate, offset, patchside, length, seed=0, flip='none'):
+    def __init__(self, pairs, rate, offset, patchside, length, seed=0, flip='none', background_share=None):
         self.pairs = pairs
         self.rate = rate
         self.offset = offset
@@ -57,23 +65,25 @@ class PatchDataset(chainer.dataset.DatasetMixin):
         self.length = length
         self.seed = seed
         self.flip = flip
+        self.background_share = background_share
         for lr, hr in pairs:
             self._check(lr, hr)
+        # Flat indices of the head's LR voxels: an example is drawn in microseconds, and on the CPU wherever the volumes are.
+        self.heads = [numpy.flatnonzero(head_mask(lr)) for lr, _ in pairs] if background_share is not None else None
 
     def _check(self, lr, hr):
         if hr.shape != tuple(r * side for r, side in zip(self.rate, lr.shape)):
             raise UserError(f'an HR volume of {hr.shape} voxels (z, y, x) is not {self.rate} times its LR volume of '
                             f'{lr.shape}; make the pairs again with this config: python util/miscs/make_lr_img.py')
-        flips = (False,) if self.flip == 'none' else (False, True)
         for axis in range(3):
-            for flipped in flips:
+            for flipped in (False, True) if FLIPPED[self.flip][axis] else (False,):
                 starts, _ = patch_starts(lr.shape[axis], self.patchside[axis], self.rate[axis], self.offset[axis],
                                          flipped)
                 if not starts:
                     raise UserError(
-                        f'patchside: {self.patchside[axis]} along {"zyx"[axis]} does not fit into a volume of '
-                        f'{hr.shape[axis]} voxels' + (', mirrored,' if flipped else '') + '; allowed: at most '
-                        f'{hr.shape[axis] - (self.rate[axis] if flipped else 0)}')
+                        f'patchside: {self.patchside[axis]} along {"zyx"[axis]} does not fit{" mirrored" * flipped} '
+                        f'into a volume of {hr.shape[axis]} voxels; allowed: at most '
+                        f'{hr.shape[axis] - self.rate[axis] * flipped}')
 
     def __len__(self):
         return self.length
@@ -84,22 +94,32 @@ class PatchDataset(chainer.dataset.DatasetMixin):
 
     def get_example(self, i):
         """Pair ``i``: LR (1, d, h, w) and HR (1, r_z*d, r_y*h, r_x*w), views of the volumes."""
+        if not 0 <= i < self.length:
+            raise IndexError(f'example {i} of {self.length}')
         rng = numpy.random.default_rng((self.seed, i))
-        lr, hr = self.pairs[rng.integers(len(self.pairs))]
-        if self.flip == 'together':
-            flips = [bool(rng.integers(2))] * 3
-        elif self.flip == 'per_axis':
-            flips = rng.integers(2, size=3).astype(bool)
-        else:
-            flips = [False] * 3
+        case = rng.integers(len(self.pairs))
+        lr, hr = self.pairs[case]
+        draws = rng.integers(2, size=1 if self.flip == 'together' else 3).astype(bool)
+        flips = draws & FLIPPED[self.flip]
+        centre = self._head_voxel(case, rng)
         lr_window, hr_window = [], []
         for axis, flipped in enumerate(flips):
             rate, hr_side = self.rate[axis], self.patchside[axis]
             starts, shift = patch_starts(lr.shape[axis], hr_side, rate, self.offset[axis], flipped)
-            start = starts[rng.integers(len(starts))]
+            if centre is None:
+                start = starts[rng.integers(len(starts))]
+            else:
+                start = min(max(centre[axis] - hr_side // rate // 2, starts[0]), starts[-1])
             lr_window.append(_window(start, hr_side // rate, flipped))
             hr_window.append(_window(rate * start + shift, hr_side, flipped))
         return lr[tuple(lr_window)][None], hr[tuple(hr_window)][None]
+
+    def _head_voxel(self, case, rng):
+        """LR voxel (z, y, x) to centre a patch on, or None for a patch from anywhere."""
+        if self.background_share is None or rng.random() < self.background_share:
+            return None
+        head = self.heads[case]
+        return [int(i) for i in numpy.unravel_index(head[rng.integers(len(head))], self.pairs[case][0].shape)]
 
 
 def _window(start, side, flipped):

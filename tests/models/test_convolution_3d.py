@@ -69,6 +69,14 @@ def test_output_and_gradients_equal_stock_convolution(case, dtype):
         assert distance(ours, theirs) < TOLERANCE[dtype]
 
 
+@pytest.mark.parametrize('case', [(2, 18, 23, (5, 6, 7), 3), (2, 1, 5, (5, 6, 7), 3), (2, 5, 9, (5, 6, 7), 1)], ids=str)
+def test_rectified_output_and_gradients_equal_stock_ones(case):
+    arrays = make(case)
+    ours = run(lambda x, W, b: convolution_3d(x, W, b, relu=True), *arrays)
+    for a, b in zip(ours, run(lambda x, W, b: F.relu(stock(x, W, b)), *arrays), strict=True):
+        assert distance(a, b) < TOLERANCE['float32']
+
+
 @pytest.mark.parametrize('case', [(2, 16, 17, (4, 3, 5), 3), (2, 2, 3, (3, 2, 4), 3), (1, 2, 3, (2, 3, 1), 1)], ids=str)
 def test_gradients_equal_numerical_ones(case):
     x, W, b, gy = make(case, 'float64')
@@ -81,6 +89,12 @@ def test_gradients_of_gradients_equal_numerical_ones(case):
     x, W, b, gy = make(case, 'float64')
     again = [numpy.random.default_rng(i).standard_normal(a.shape) for i, a in enumerate((x, W, b))]
     gradient_check.check_double_backward(convolution_3d, (x, W, b), gy, again, dtype='d', atol=1e-3, rtol=1e-3)
+
+    def rectified(*args):
+        return convolution_3d(*args, relu=True)
+
+    b += 5  # away from the kink, where numerical gradients mean nothing
+    gradient_check.check_double_backward(rectified, (x, W, b), gy, again, dtype='d', atol=1e-3, rtol=1e-3)
 
 
 @pytest.mark.parametrize('case', [(5, 100, 64, (8, 8, 8), 3), (3, 1, 50, (8, 8, 8), 3)], ids=str)

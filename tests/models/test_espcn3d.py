@@ -1,8 +1,12 @@
+import chainer
 import numpy
 import pytest
 
 from models.espcn3d import ESPCN3D
 from models.pixel_shuffler_3d import unshuffle
+from util.degradation import centre_offset
+from util.interpolation import upsample
+from util.reconstruction import reconstruct
 
 REFERENCE_ARRAYS = {  # as the reference experiment's saved models hold them
     '/conv1/W': (50, 1, 3, 3, 3), '/conv1/b': (50,),
@@ -45,13 +49,48 @@ def test_halo_is_exactly_how_far_a_voxel_reaches(ksizes):
     assert touched.max() == centre + net.halo
 
 
-def test_residual_network_of_zero_weights_is_nearest_neighbour():
-    net = ESPCN3D(1, (2, 1, 3), residual=True)
+def silent(*args, **kwargs):
+    net = ESPCN3D(*args, **kwargs)
     for param in net.params():
         param.array[...] = 0
-    x = numpy.random.default_rng(0).normal(size=(1, 1, 2, 3, 4)).astype(numpy.float32)
-    expected = x.repeat(2, axis=2).repeat(3, axis=4)
-    numpy.testing.assert_array_equal(net(x).array, expected)
+    return net
+
+
+@pytest.mark.parametrize('name', ['bspline', 'block_mean'])
+@pytest.mark.parametrize('rate', [(2, 1, 3), (4, 4, 4)])
+@pytest.mark.parametrize('residual', ['nearest', 'linear'])
+def test_residual_network_of_zero_weights_is_the_interpolation(residual, rate, name):
+    offset = centre_offset(name, rate)
+    net = silent(2, rate, centre_offset=offset, residual=residual)
+    x = numpy.random.default_rng(0).normal(size=(2, 2, 3, 5, 4)).astype(numpy.float32)
+    expected = [[upsample(channel, rate, offset, residual) for channel in volume] for volume in x]
+    numpy.testing.assert_allclose(net(x).array, expected, atol=1e-6)
+
+
+@pytest.mark.parametrize('residual', ['nearest', 'linear'])
+def test_residual_network_tile_by_tile_is_the_whole_volume(residual):
+    """Even where the convolutions alone would need no halo."""
+    net = ESPCN3D(1, 2, ksizes=(1, 1, 1), centre_offset=(0.5,) * 3, residual=residual)
+    lr = numpy.random.default_rng(0).normal(size=(7, 8, 9)).astype(numpy.float32)
+    numpy.testing.assert_allclose(reconstruct(net, lr, (3, 3, 3)), net(lr[None, None]).array[0, 0], atol=1e-5)
+
+
+def test_residual_network_is_differentiable_in_the_lr_volume():
+    """Interpolation is linear: the gradient of <g, A x> is A^T g."""
+    net = silent(1, (4, 1, 2), residual='linear')
+    rng = numpy.random.default_rng(0)
+    x, dx = (rng.normal(size=(1, 1, 3, 4, 5)).astype(numpy.float32) for _ in range(2))
+    x = chainer.Variable(x)
+    y = net(x)
+    y.grad = g = rng.normal(size=y.shape).astype(numpy.float32)
+    y.backward()
+    assert (x.grad * dx).sum() == pytest.approx((g * net(dx).array).sum(), rel=1e-4)
+
+
+@pytest.mark.parametrize('residual', [True, 'cubic', None])
+def test_an_unknown_residual_is_refused(residual):
+    with pytest.raises(ValueError, match='allowed: none, nearest, linear'):
+        ESPCN3D(residual=residual)
 
 
 @pytest.mark.parametrize('ksizes', [(3, 2, 3), (3, 3), (0, 1, 3)])

@@ -18,6 +18,8 @@ def test_base_is_the_reference_experiment():
     assert (config.iteration, config.iteration_decay_start) == (100000, 20000)
     assert (config.display_interval, config.evaluation_interval, config.snapshot_interval) == (100, 1000, 10000)
     assert config.degradation.name == 'bspline' and config.intensity_scaling == 'none' and config.flip == 'together'
+    assert config.background_share is None and (config.loss, config.schedule) == ('mse', 'linear')
+    assert config.models.generator.args == {'in_channels': 1, 'residual': 'none', 'icnr': False}
 
 
 @pytest.mark.parametrize('path', sorted((PROJECT / 'configs').glob('*.yml')), ids=lambda path: path.name)
@@ -51,6 +53,10 @@ def test_alpha_may_be_written_without_a_dot():
     ('upsampling_rate: 4', 'upsampling_rate: 1', 'upsampling_rate: at least one axis must have a rate above 1'),
     ('iteration_decay_start: 20000', 'iteration_decay_start: 100001',
      'iteration_decay_start: 100001 lies after the last iteration; allowed: 0 to iteration = 100000'),
+    ('background_share: null', 'background_share: 10', 'background_share: Input should be less than or equal to 1; found 10'),
+    ('loss: mse', 'loss: huber', "loss: Input should be 'mse', 'l1' or 'charbonnier'; found 'huber'"),
+    ('schedule: linear', 'schedule: step', "schedule: Input should be 'linear', 'cosine' or 'constant'; found 'step'"),
+    ('flip: together', 'flip: y', "flip: Input should be 'none', 'together', 'per_axis' or 'x'; found 'y'"),
     ('seed: 0', 'seed: [0', 'not valid YAML'),
     ('seed: 0', 'seed: !!python/object/apply:os.getcwd []', 'not valid YAML'),
 ])

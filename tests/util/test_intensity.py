@@ -1,7 +1,7 @@
 import numpy
 import pytest
 
-from util.intensity import intensity_scale
+from util.intensity import intensity_scale, like_input
 from util.script import UserError
 
 
@@ -34,3 +34,17 @@ def test_percentile_is_that_of_the_sorted_voxels():
 def test_a_volume_without_signal_is_refused():
     with pytest.raises(UserError, match='99th percentile of this LR volume is 0'):
         intensity_scale(numpy.zeros((4, 4, 4), numpy.float32), 'percentile')
+
+
+@pytest.mark.parametrize('dtype', ['uint8', 'int16', 'int32', 'float32', 'float64'])
+def test_like_input_has_the_type_and_no_value_outside_the_range(dtype):
+    lr = numpy.array([[[3, 100, 201]]], dtype)
+    sr = like_input(numpy.array([[[-5.0, 3.4, 3.6, 150.5, 300.0]]], numpy.float32), lr)
+    assert sr.dtype == lr.dtype
+    expected = [3, 3, 4, 150, 201] if lr.dtype.kind in 'iu' else [3, 3.4, 3.6, 150.5, 201]  # halves go to the even one
+    numpy.testing.assert_allclose(sr.ravel(), expected, rtol=1e-6)
+
+
+def test_like_input_does_not_wrap_around_at_the_end_of_an_integer_type():
+    lr = numpy.array([[[0, 2**31 - 1]]], numpy.int32)  # 2**31 - 1 is 2**31 in float32
+    assert like_input(lr.astype(numpy.float32), lr).tolist() == lr.tolist()

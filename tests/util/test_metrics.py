@@ -1,8 +1,12 @@
 import numpy
 import pytest
 from scipy.ndimage import gaussian_filter
+from skimage.metrics import structural_similarity
 
-from util.metrics import psnr, scores
+from util.head_mask import head_mask
+from util.metrics import psnr, score_images, scores
+
+ANYWHERE = numpy.ones((20, 24, 22), bool)
 
 
 def pair(dtype=numpy.float32):
@@ -15,7 +19,7 @@ def test_psnr_and_rmse_follow_their_formulas():
     hr, sr = pair()
     error = numpy.mean((hr.astype(float) - sr) ** 2)
     assert psnr(hr, sr) == pytest.approx(10 * numpy.log10((float(hr.max()) - float(hr.min())) ** 2 / error), abs=1e-4)
-    assert scores(hr, sr)['rmse'] == pytest.approx(numpy.sqrt(error), rel=1e-5)
+    assert scores(hr, sr, ANYWHERE)['rmse'] == pytest.approx(numpy.sqrt(error), rel=1e-5)
 
 
 def test_ssim_follows_wang_et_al():
@@ -30,18 +34,51 @@ def test_ssim_follows_wang_et_al():
     vx, vy, vxy = mean(x * x) - ux**2, mean(y * y) - uy**2, mean(x * y) - ux * uy
     c1, c2 = ((k * (x.max() - x.min())) ** 2 for k in (0.01, 0.03))
     ssim = (2 * ux * uy + c1) * (2 * vxy + c2) / ((ux**2 + uy**2 + c1) * (vx + vy + c2))
-    assert scores(hr, sr)['ssim'] == pytest.approx(ssim[5:-5, 5:-5, 5:-5].mean(), abs=1e-3)
+    assert scores(hr, sr, ANYWHERE)['ssim'] == pytest.approx(ssim[5:-5, 5:-5, 5:-5].mean(), abs=1e-3)
 
 
 def test_an_integer_truth_is_scored_like_the_same_numbers_in_float32():
     """Wrap-around of int16 differences, or of the range 32767 - (-32768), must not enter the scores."""
     hr, sr = pair(numpy.int16)
     hr[0, 0, 0], hr[-1, -1, -1] = -32768, 32767
-    assert scores(hr, sr) == pytest.approx(scores(hr.astype(numpy.float32), sr))
+    assert scores(hr, sr, ANYWHERE) == pytest.approx(scores(hr.astype(numpy.float32), sr, ANYWHERE))
 
 
 def test_a_perfect_reconstruction_scores_one_and_zero():
     hr, _ = pair()
     with numpy.errstate(divide='ignore'):
-        result = scores(hr, hr)
+        result = scores(hr, hr, ANYWHERE)
     assert result['ssim'] == pytest.approx(1) and result['rmse'] == 0 and result['psnr'] == numpy.inf
+
+
+def test_scores_within_the_head_leave_the_air_out():
+    """An error in the air only; then the head's figures by hand, relative to the whole volume's ranges."""
+    hr, sr = pair()
+    head = numpy.zeros(hr.shape, bool)
+    head[6:14, 6:18, 6:16] = True
+    within = numpy.where(head, sr, hr)
+    without = numpy.where(head, hr, sr)
+    with numpy.errstate(divide='ignore'):
+        perfect = scores(hr, without, head)
+    assert perfect['rmse_head'] == 0 and perfect['psnr_head'] == numpy.inf and perfect['rmse'] > 0
+
+    result = scores(hr, within, head)
+    error = numpy.mean((hr.astype(float) - sr)[head] ** 2)
+    assert result['rmse_head'] == pytest.approx(numpy.sqrt(error), rel=1e-5)
+    for name, top in (('psnr_head', hr.max()), ('psnr_robust_head', numpy.percentile(hr, 99.5))):
+        assert result[name] == pytest.approx(10 * numpy.log10((float(top) - float(hr.min())) ** 2 / error), abs=1e-3)
+    _, ssim_map = structural_similarity(hr, within, data_range=float(hr.max() - hr.min()), gaussian_weights=True,
+                                        sigma=1.5, use_sample_covariance=False, full=True)
+    assert result['ssim_head'] == pytest.approx(ssim_map[head].mean(), abs=1e-5)
+    assert scores(hr, sr, ANYWHERE)['psnr_robust_head'] == pytest.approx(scores(hr, sr, ANYWHERE)['psnr_robust'])
+
+
+def test_the_head_is_that_of_the_truth():
+    """Whatever a reconstruction looks like, its voxels are those of the head in the true volume."""
+    hr, sr = pair()
+    hr[4:16, 4:20, 4:18] += 1000
+    images = {'network': sr, 'linear': numpy.zeros_like(hr)}
+    result = score_images(hr, images)
+    assert list(result) == ['network', 'linear']
+    for name, image in images.items():
+        assert result[name] == scores(hr, image, head_mask(hr))

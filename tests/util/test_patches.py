@@ -19,17 +19,18 @@ def coordinate_pair(axis, rate, offset, lr_shape=(8, 9, 10)):
             numpy.broadcast_to(numpy.arange(hr_shape[axis]).reshape(line), hr_shape).astype(numpy.float32))
 
 
-@pytest.mark.parametrize('flip', ['none', 'together', 'per_axis'])
+@pytest.mark.parametrize('background_share', [None, 0.5])
+@pytest.mark.parametrize('flip', ['none', 'together', 'per_axis', 'x'])
 @pytest.mark.parametrize('name', NAMES)
 @pytest.mark.parametrize('rate', RATES)
-def test_lr_and_hr_patches_show_the_same_place_whichever_way_they_are_mirrored(rate, name, flip):
+def test_lr_and_hr_patches_show_the_same_place_whichever_way_they_are_mirrored(rate, name, flip, background_share):
     """LR voxel i lies at HR index r*i + offset of its own patch: there, HR's coordinate must be LR's."""
     offset = centre_offset(name, rate)
     side = [2 * r for r in rate]
     directions = set()
     for axis in range(3):
         pair = coordinate_pair(axis, rate, offset)
-        dataset = PatchDataset([pair], rate, offset, side, 40, flip=flip)
+        dataset = PatchDataset([pair], rate, offset, side, 40, flip=flip, background_share=background_share)
         for lr, hr in dataset:
             assert lr.shape == (1, 2, 2, 2) and hr.shape == (1, *side)
             lr_line, hr_line = (numpy.moveaxis(patch[0], axis, 0)[:, 0, 0] for patch in (lr, hr))
@@ -38,7 +39,7 @@ def test_lr_and_hr_patches_show_the_same_place_whichever_way_they_are_mirrored(r
             at_lr_centres = hr_line[0] + step * (rate[axis] * numpy.arange(2) + offset[axis])
             numpy.testing.assert_allclose(lr_line, at_lr_centres)
             directions.add(float(step))
-    assert directions == ({1.0} if flip == 'none' else {1.0, -1.0})  # that is, mirrored patches were seen
+    assert directions == ({1.0} if flip == 'none' else {1.0, -1.0})  # mirrored patches were seen
 
 
 @pytest.mark.parametrize('name', NAMES)
@@ -85,7 +86,7 @@ def test_example_depends_on_seed_and_index_alone():
 
 
 @pytest.mark.parametrize('flip, side, words', [('none', (24, 8, 8), 'along z does not fit .* at most 16'),
-                                               ('together', (8, 8, 24), 'along x .* mirrored, .* at most 20')])
+                                               ('together', (8, 8, 24), 'along x does not fit mirrored .* at most 20')])
 def test_patch_larger_than_a_volume_is_refused(flip, side, words):
     lr, hr = numpy.zeros((4, 4, 6)), numpy.zeros((16, 16, 24))
     with pytest.raises(UserError, match=words):
@@ -95,3 +96,50 @@ def test_patch_larger_than_a_volume_is_refused(flip, side, words):
 def test_volumes_that_are_no_pair_are_refused():
     with pytest.raises(UserError, match=r'\(16, 16, 16\) .* is not \(4, 4, 4\) times .*\(4, 4, 5\)'):
         PatchDataset([(numpy.zeros((4, 4, 5)), numpy.zeros((16, 16, 16)))], (4, 4, 4), (0, 0, 0), (8, 8, 8), 1)
+
+
+def ball_in_air(shape=(24, 24, 24), centre=(16, 15, 12), radius=5):
+    """A pair at rate 2 whose LR is a bright ball in air, and whose HR voxels are numbered."""
+    z, y, x = numpy.ogrid[tuple(map(slice, shape))]
+    lr = sum((i - c)**2 for i, c in zip((z, y, x), centre)) <= radius**2
+    hr = numpy.arange(8 * lr.size, dtype=numpy.float32).reshape([2 * side for side in shape])
+    return lr.astype(numpy.float32), hr
+
+
+@pytest.mark.parametrize('flip', ['none', 'per_axis'])
+@pytest.mark.parametrize('name', ['bspline', 'block_mean'])
+def test_patches_are_centred_in_the_head_except_for_the_background_share(name, flip):
+    offset, n = centre_offset(name, (2, 2, 2)), 400
+
+    def in_head(share):
+        dataset = PatchDataset([ball_in_air()], (2, 2, 2), offset, (8, 8, 8), n, 1, flip, share)
+        # the centre lies between two voxels in a patch of 4: mirrored it may fall on the other one
+        return numpy.mean([lr[0, 1:3, 1:3, 1:3].max() for lr, _ in dataset])
+
+    assert in_head(0.0) == 1
+    anywhere = in_head(1.0)
+    assert anywhere == pytest.approx(in_head(None), abs=0.08) and anywhere < 0.4
+    assert in_head(0.4) == pytest.approx(0.6 + 0.4 * anywhere, abs=0.08)
+
+
+def test_a_head_at_the_border_gives_patches_up_to_the_border():
+    pair = ball_in_air(centre=(1, 22, 12))
+    dataset = PatchDataset([pair], (2, 2, 2), (0, 0, 0), (8, 8, 8), 200, flip='per_axis', background_share=0.0)
+    for lr, hr in dataset:
+        assert lr.shape == (1, 4, 4, 4) and hr.shape == (1, 8, 8, 8)
+    assert min(hr.min() for _, hr in dataset) < 48 * 48  # the first HR slice
+
+
+def test_flip_x_mirrors_the_last_axis_alone():
+    hr = numpy.arange(16**3, dtype=numpy.float32).reshape(16, 16, 16)
+    dataset = PatchDataset([(hr[::2, ::2, ::2], hr)], (2, 2, 2), (0.0,) * 3, (4, 4, 4), 100, flip='x')
+    steps = {(p[0, 1, 0, 0] - p[0, 0, 0, 0], p[0, 0, 1, 0] - p[0, 0, 0, 0], p[0, 0, 0, 1] - p[0, 0, 0, 0])
+             for _, p in dataset}
+    assert steps == {(256, 16, 1), (256, 16, -1)}
+
+
+def test_a_volume_without_contrast_is_refused_where_a_head_is_needed():
+    pair = numpy.zeros((8, 8, 8), numpy.float32), numpy.zeros((16, 16, 16), numpy.float32)
+    PatchDataset([pair], (2, 2, 2), (0, 0, 0), (8, 8, 8), 1)
+    with pytest.raises(UserError, match='no head'):
+        PatchDataset([pair], (2, 2, 2), (0, 0, 0), (8, 8, 8), 1, background_share=0.1)

@@ -42,7 +42,7 @@ def split(names, wanted, seed):
     left, result = sorted(names), {}
     # A word that is a case's name is that case, whatever it looks like; 2 is a count, 0002 with its zeros a name.
     by_name = {key: words for key, words in wanted.items()
-               if words and not (len(words) == 1 and words[0].isdigit() and words[0] not in names
+               if words and not (len(words) == 1 and words[0].isdecimal() and words[0] not in names
                                  and words[0] == str(int(words[0])))}
     for key, words in by_name.items():
         for name in words:

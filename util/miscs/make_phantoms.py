@@ -47,7 +47,7 @@ def main(argv=None):
     for name, text in texts(args).items():
         with replacing(args.out / name) as temporary:
             temporary.write_text(text, encoding='utf-8', newline='\n')
-    for number in tqdm(range(args.subjects), desc='heads', unit='head'):
+    for number in tqdm(range(args.subjects), desc='heads', unit='head', disable=None):
         image = head_image(make_head(tuple(args.size), args.seed, number))
         with replacing(args.out / f'{case(number)}/anat/{case(number)}_T1w.nii.gz') as temporary:
             sitk.WriteImage(image, str(temporary))
