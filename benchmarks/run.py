@@ -177,6 +177,8 @@ def measure_all(args, table, volumes, batches):
         print(f'{case.name} ...', file=sys.stderr, flush=True)
         results, = measure_in_children(PREPARE, [case], args.gpu, args.repeats, turn)
         measured.append((case, results))
+        print(''.join(f'  {name}: ' + (f'{1e3 * result.median:.1f} ms\n' if result.seconds else f'{result.failure}\n')
+                      for name, result in results.items()), end='', file=sys.stderr, flush=True)
     print('an iteration with its patches ...', file=sys.stderr, flush=True)
     loop = measure_loop(args.gpu, *((4, 3) if args.quick else (16, 40)))
     print('growth with volume and batch ...', file=sys.stderr, flush=True)
