@@ -24,7 +24,7 @@ def choose_tile(shape, net, memory=MEMORY):
     while 4 * maps * numpy.prod([side + 2 * net.halo for side in tile]) > memory and max(tile) > 1:
         longest = tile.index(max(tile))
         parts = -(-shape[longest] // tile[longest]) + 1
-        tile[longest] = -(-shape[longest] // parts)  # in equal parts, rather than a sliver at the end
+        tile[longest] = min(-(-shape[longest] // parts), tile[longest] - 1)  # in equal parts, rather than a sliver at the end
     return tuple(tile)
 
 
