@@ -17,7 +17,7 @@ def test_only_a_higher_psnr_replaces_the_file(tmp_path):
     expected = None
     for iteration, psnr in enumerate([20.0, 30.0, 29.0, numpy.nan, 30.0], start=1):
         net.conv3.b.array[...] = iteration
-        best(SimpleNamespace(observation={'val/psnr': numpy.float64(psnr)}, updater=SimpleNamespace(iteration=iteration)))
+        best(SimpleNamespace(observation={'val/psnr': psnr}, updater=SimpleNamespace(iteration=iteration)))
         expected = min(iteration, 2)
         load_network(tmp_path / 'gen_best.npz', found)
         numpy.testing.assert_array_equal(found.conv3.b.array, expected)

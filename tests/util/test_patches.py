@@ -148,7 +148,8 @@ def test_a_volume_without_contrast_is_refused_where_a_head_is_needed():
 
 @pytest.mark.gpu
 def test_patches_are_the_same_on_a_gpu():
-    cpu, gpu = (PatchDataset([ball_in_air()], (2, 2, 2), (0.5,) * 3, (8, 8, 8), 20, 0, 'per_axis', 0.5) for _ in range(2))
+    arguments = [ball_in_air()], (2, 2, 2), (0.5,) * 3, (8, 8, 8), 20, 0, 'per_axis', 0.5
+    cpu, gpu = PatchDataset(*arguments), PatchDataset(*arguments)
     gpu.to_device(get_device(0))
     for on_cpu, on_gpu in zip(cpu, gpu):
         for expected, patch in zip(on_cpu, on_gpu):
