@@ -1,13 +1,19 @@
 # make demo   the whole pipeline on a synthetic cohort, on the CPU: a score table and pictures
 # make test   the whole test suite
-# Both make their own virtual environment first. PYTHON=python3.13 chooses the interpreter, VENV=DIR the environment.
+# make bench  this project against PyTorch and stock Chainer, timed side by side; GPU=0 on that CUDA GPU
+# Each makes its own virtual environment first. PYTHON=python3.13 chooses the interpreter, VENV=DIR the environment;
+# PyTorch is in the benchmark's alone, BENCH_VENV=DIR.
 
 PYTHON ?= python3
 VENV ?= .venv
+BENCH_VENV ?= .venv-bench
+GPU ?= -1
+# PyTorch's wheels are built for CUDA 13, and so is this one.
+CUPY ?= cupy-cuda13x[ctk]
 RUN = $(VENV)/bin/python
 DEMO = --config_path configs/demo.yml
 
-.PHONY: demo test
+.PHONY: demo test bench
 
 demo: $(VENV)/installed
 	rm -rf data/demo results/demo
@@ -22,10 +28,18 @@ demo: $(VENV)/installed
 test: $(VENV)/installed
 	$(RUN) -m pytest
 
+bench: $(BENCH_VENV)/installed $(if $(filter-out -%,$(GPU)),$(BENCH_VENV)/installed-cupy)
+	$(BENCH_VENV)/bin/python -m benchmarks.run -g $(GPU) --out results/benchmark
+
 # Chainer 7.8.1 is a source distribution whose setup.py needs pkg_resources, gone from setuptools 82 on; with
 # --no-build-isolation pip builds it with the setuptools that is installed here.
-$(VENV)/installed: requirements.txt
-	$(PYTHON) -m venv $(VENV)
-	$(RUN) -m pip install 'setuptools<70' wheel
-	$(RUN) -m pip install --no-build-isolation -r requirements.txt
+$(BENCH_VENV)/installed: ALSO = torch==2.13.0
+$(VENV)/installed $(BENCH_VENV)/installed: requirements.txt
+	$(PYTHON) -m venv $(@D)
+	$(@D)/bin/python -m pip install 'setuptools<70' wheel
+	$(@D)/bin/python -m pip install --no-build-isolation -r requirements.txt $(ALSO)
+	touch $@
+
+$(BENCH_VENV)/installed-cupy: $(BENCH_VENV)/installed
+	$(BENCH_VENV)/bin/python -m pip install '$(CUPY)'
 	touch $@

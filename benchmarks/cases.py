@@ -1,0 +1,85 @@
+"""The work that is timed: the 3D-ESPCN of models/espcn3d.py on arrays that are the same for every implementation."""
+import dataclasses
+
+import numpy
+
+
+@dataclasses.dataclass(frozen=True)
+class Case:
+    """One piece of work.
+
+    Args:
+        kind (str): ``'training'``: forward, MSE on the HR side, backward, Adam; ``'forward'``: forward alone on the
+            device; ``'volume'``: an LR volume in the host's memory to an HR volume there.
+        batch (int): Examples, 1 for a volume.
+        size ((int, int, int)): LR voxels of an example, (z, y, x).
+        rate (int): Upsampling rate along each axis.
+    """
+    kind: str
+    batch: int
+    size: tuple
+    rate: int = 4
+
+    @property
+    def name(self):
+        size = '×'.join(map(str, self.size))
+        what = {'training': 'training iteration', 'forward': 'forward only', 'volume': 'whole volume'}[self.kind]
+        return f'{what}, {"" if self.kind == "volume" else f"batch {self.batch} of "}LR {size}, rate {self.rate}'
+
+    @property
+    def voxels(self):
+        """LR voxels of the whole batch."""
+        return self.batch * int(numpy.prod(self.size))
+
+
+# Batch 5 of HR patches of side 64 is the reference experiment; rate 2 has 8 output channels, far from a GEMM's liking.
+CASES = (
+    Case('training', 5, (16, 16, 16)),
+    Case('training', 5, (32, 32, 32), rate=2),
+    Case('forward', 5, (16, 16, 16)),
+    Case('volume', 1, (40, 48, 48)),
+    Case('volume', 1, (64, 64, 64)),
+)
+GROWING_VOLUMES = tuple(Case('volume', 1, (side,) * 3) for side in (16, 24, 32, 40, 48, 56, 64, 80))
+GROWING_BATCHES = tuple(Case('training', batch, (16, 16, 16)) for batch in (1, 2, 4, 8, 16))
+
+# The same in small, to see that the benchmark itself works.
+QUICK_CASES = (Case('training', 2, (6, 6, 6), rate=2), Case('volume', 1, (6, 7, 8), rate=2))
+QUICK_VOLUMES = tuple(Case('volume', 1, (side,) * 3, rate=2) for side in (4, 6))
+QUICK_BATCHES = tuple(Case('training', batch, (4, 4, 4), rate=2) for batch in (1, 2))
+
+
+def layers(rate):
+    """(channels in, channels out, kernel side) of conv1, conv2 and conv3."""
+    return (1, 50, 3), (50, 100, 1), (100, rate ** 3, 3)
+
+
+def multiply_adds(case):
+    """Multiply-adds of a case if each convolution is done directly, padding included.
+
+    Training needs each layer thrice: forward, gradient of the weights, and gradient of the layer's input, which conv1 alone
+    does without. An algorithm that needs fewer, such as Winograd's, is credited with all of these.
+    """
+    per_layer = [channels_in * channels_out * side ** 3 for channels_in, channels_out, side in layers(case.rate)]
+    passes = 3 * sum(per_layer) - per_layer[0] if case.kind == 'training' else sum(per_layer)
+    return case.voxels * passes
+
+
+def make_arrays(case):
+    """What every implementation starts from.
+
+    Returns:
+        (numpy.ndarray, numpy.ndarray or None, list): LR batch (N, 1, D, H, W); HR batch (N, 1, r*D, r*H, r*W) for
+        training; (W, b) of each layer, W (out, in, k, k, k). All float32.
+    """
+    rng = numpy.random.default_rng(0)
+    lr = rng.random((case.batch, 1) + case.size, dtype=numpy.float32)
+    hr = None
+    if case.kind == 'training':
+        hr = rng.random((case.batch, 1) + tuple(case.rate * side for side in case.size), dtype=numpy.float32)
+    weights = []
+    for channels_in, channels_out, side in layers(case.rate):
+        scale = numpy.float32((2 / (channels_in * side ** 3)) ** 0.5)  # He et al. 2015
+        W = scale * rng.standard_normal((channels_out, channels_in) + (side,) * 3, dtype=numpy.float32)
+        weights.append((W, numpy.zeros(channels_out, numpy.float32)))
+    return lr, hr, weights

@@ -1,0 +1,59 @@
+import os
+
+import pytest
+
+from benchmarks import cases, implementations, run
+from models.espcn3d import ESPCN3D
+from util.script import UserError
+
+
+@pytest.mark.parametrize('rate', [2, 4])
+def test_multiply_adds_are_those_of_the_networks_weights(rate):
+    """Each weight is used once for every LR voxel, padding included; training also goes backwards through all of it."""
+    per_voxel = sum(conv.W.size for conv in ESPCN3D(1, rate).children())
+    forward = cases.Case('forward', 3, (4, 5, 6), rate)
+    assert cases.multiply_adds(forward) == 3 * 4 * 5 * 6 * per_voxel
+    training = cases.Case('training', 3, (4, 5, 6), rate)
+    no_gradient_of_the_input = 3 * 4 * 5 * 6 * 50 * 27
+    assert cases.multiply_adds(training) == 3 * cases.multiply_adds(forward) - no_gradient_of_the_input
+
+
+def test_the_reference_network_costs_179150_multiply_adds_a_voxel():
+    assert cases.multiply_adds(cases.Case('volume', 1, (1, 1, 1), 4)) == 179150
+
+
+def test_turns_go_forth_and_back_and_stock_chainer_stops_after_three_rounds():
+    stock = implementations.STOCK
+    assert list(run.turns(['a', stock, 'b'], 4)) == [
+        (0, 'a'), (0, stock), (0, 'b'), (1, 'b'), (1, stock), (1, 'a'), (2, 'a'), (2, stock), (2, 'b'), (3, 'b'), (3, 'a')]
+
+
+def test_results_that_differ_are_not_compared():
+    with pytest.raises(UserError, match='b computes something else'):
+        run._agree(cases.CASES[0], {'a': 1.0, 'b': 1.1, 'c': 1.0})
+
+
+def test_a_quick_run_without_pytorch_writes_all_rows_and_the_plot(tmp_path, monkeypatch, capsys):
+    """Every case has a row for every implementation; those that cannot be imported say so and the others have times."""
+    (tmp_path / 'torch.py').write_text("raise ImportError('kept out by the test', name='torch')\n")
+    monkeypatch.setenv('PYTHONPATH', str(tmp_path))
+    run.main(['--quick', '--repeats', '1', '--out', str(tmp_path / 'out')])
+    text = (tmp_path / 'out' / 'benchmark.md').read_text(encoding='utf-8')
+    assert text in capsys.readouterr().out
+    assert (tmp_path / 'out' / 'growth.png').read_bytes().startswith(b'\x89PNG')
+    assert os.sep + 'tmp' not in text and str(tmp_path) not in text
+    sections = text.split('### ')[1:]
+    assert len(sections) == len(cases.QUICK_CASES)
+    for section, case in zip(sections, cases.QUICK_CASES):
+        assert section.lower().startswith(case.name.lower())
+        rows = {line.split('|')[1].strip(' *'): line.split('|')[2:-1] for line in section.splitlines() if '|' in line}
+        for name in (implementations.PROJECT, implementations.STOCK):
+            assert float(rows[name][0]) > 0  # median, ms
+            assert float(rows[name][4]) >= 0 and float(rows[name][5]) > 10  # memory, MiB
+        for name in implementations.PYTORCH:
+            assert 'not installed (torch)' in rows[name][0]
+
+
+def test_a_gpu_that_is_not_there_is_an_error_at_once(tmp_path):
+    with pytest.raises(UserError, match='-g 99'):
+        run.main(['-g', '99', '--out', str(tmp_path)])
