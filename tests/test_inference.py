@@ -1,4 +1,4 @@
-"""What inference.py writes: volumes where they belong in space, scores that are right, pictures; and what it refuses."""
+"""What inference.py writes: volumes where they belong in space, right scores, pictures; and what it refuses."""
 import csv
 
 import numpy
@@ -81,7 +81,8 @@ def test_ensemble_averages_mirrorings_in_place(experiment):
     """Nearest voxel at rate 2, LR centres on the first voxel: the others are the mean of their LR neighbours."""
     done = infer(experiment, '--ensemble')
     assert done.returncode == 0, done.stderr
-    sr, lr = (sitk.GetArrayFromImage(sitk.ReadImage(str(experiment / name))) for name in ('out/0001.mhd', 'LR/0001.mhd'))
+    sr, lr = (sitk.GetArrayFromImage(sitk.ReadImage(str(experiment / name)))
+              for name in ('out/0001.mhd', 'LR/0001.mhd'))
     numpy.testing.assert_allclose(sr[::2, ::2, ::2], lr, rtol=1e-5)
     numpy.testing.assert_allclose(sr[:-1:2, :-1:2, 1:-1:2], (lr[..., :-1] + lr[..., 1:]) / 2, rtol=1e-5)
 

@@ -70,7 +70,7 @@ def write_list(path, cases, root):
     """
     lines = []
     for case in cases:
-        fields = [_relative(volume, root) for volume in (case.lr_path, case.hr_path) if volume is not None]
+        fields = [relative_below(volume, root) for volume in (case.lr_path, case.hr_path) if volume is not None]
         for field in fields:
             if len(field.split()) > 1:
                 raise UserError(f'{path}: a path with white space cannot stand in a case list: {field!r}; use a folder '
@@ -80,6 +80,7 @@ def write_list(path, cases, root):
         temporary.write_text(''.join(lines), encoding='utf-8')
 
 
-def _relative(path, root):
+def relative_below(path, root):
+    """The path as text, relative to ``root`` if it lies below it, absolute if not."""
     path, root = Path(path).resolve(), Path(root).resolve()
     return (path.relative_to(root) if path.is_relative_to(root) else path).as_posix()

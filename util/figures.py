@@ -53,3 +53,57 @@ def save_case_figure(path, title, lr, linear, sr, hr, spacing):
             figure.savefig(temporary, dpi=80)
     finally:
         pyplot.close(figure)
+
+
+def save_gain_figure(path, bars):
+    """Save a figure of a comparison: the gain in PSNR over the best interpolation, a line a recipe, a dot a case.
+
+    Args:
+        path: PNG file to write.
+        bars (dict): Name of the recipe -> {name of the region: gains in dB, an array with a value a case}.
+    """
+    regions = list(next(iter(bars.values())))
+    figure, axes = pyplot.subplots(1, len(regions), figsize=(5.5 * len(regions) + 1, 1.2 + 0.4 * len(bars)),
+                                   sharex=True, sharey=True, squeeze=False, layout='constrained')
+    try:
+        for axis, region in zip(axes[0], regions):
+            for line, gain in enumerate(bars.values()):
+                axis.barh(line, gain[region].mean(), color='C0', alpha=0.35)
+                axis.plot(gain[region], [line] * len(gain[region]), 'o', color='C0', markersize=5)
+            axis.axvline(0, color='black', linewidth=1)
+            axis.grid(axis='x', alpha=0.3)
+            axis.set_title(region)
+            axis.set_xlabel('PSNR over the best interpolation [dB]')
+        axes[0, 0].set_yticks(range(len(bars)), list(bars))
+        axes[0, 0].invert_yaxis()
+        with replacing(path) as temporary:
+            figure.savefig(temporary, dpi=100)
+    finally:
+        pyplot.close(figure)
+
+
+def save_spectrum_figure(path, title, spectra, rate):
+    """Save a figure of the error's power by frequency along z, y and x; a checkerboard would be peaks on the lines.
+
+    Args:
+        path: PNG file to write.
+        title (str): Heading.
+        spectra (dict): Name of the method -> for z, y, x what :func:`util.phase_error.error_spectrum` gives.
+        rate ((int, int, int)): (r_z, r_y, r_x); dotted lines mark the multiples of 1/r.
+    """
+    figure, axes = pyplot.subplots(1, 3, figsize=(15, 4), sharey=True, layout='constrained')
+    try:
+        for index, (axis, r) in enumerate(zip(axes, rate)):
+            for multiple in range(1, r // 2 + 1):
+                axis.axvline(multiple / r, color='grey', linestyle=':')
+            for name, along in spectra.items():
+                frequency, power = along[index]
+                axis.semilogy(frequency[1:], power[1:], label=name, linewidth=1)
+            axis.set_xlabel(f'frequency along {"zyx"[index]} [cycles a voxel]')
+        axes[0].set_ylabel('power of the error')
+        axes[0].legend()
+        figure.suptitle(title)
+        with replacing(path) as temporary:
+            figure.savefig(temporary, dpi=80)
+    finally:
+        pyplot.close(figure)

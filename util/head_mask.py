@@ -1,4 +1,4 @@
-"""Where the head is in a volume: most of a scan is air, which is easy to reconstruct and dominates whole-volume figures."""
+"""Where the head is in a volume: most of a scan is air, which is easy to reconstruct and dominates its scores."""
 import numpy
 from scipy import ndimage
 from skimage.filters import threshold_li

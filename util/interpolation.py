@@ -40,7 +40,7 @@ def upsample(lr, rate, offset, method):
 
 @functools.lru_cache(maxsize=64)  # a network that interpolates asks for the same few in every iteration
 def interpolation_matrix(n, r, offset, method):
-    """Read-only float32 array (r * n, n): the HR values of an axis are this times its LR values; see :func:`upsample`."""
+    """Read-only float32 array (r * n, n) that makes an axis's HR values of its LR values; see :func:`upsample`."""
     coordinates = np.clip((np.arange(r * n) - offset) / r, 0, n - 1)
     unit_images = np.eye(n)
     if method == 'nearest':

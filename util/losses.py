@@ -8,7 +8,8 @@ def charbonnier(sr, hr):
     """Charbonnier loss, a differentiable L1: mean of sqrt((sr - hr)^2 + epsilon^2), epsilon 1e-3.
 
     Source: W.-S. Lai et al., "Deep Laplacian pyramid networks for fast and accurate super-resolution", CVPR 2017,
-    section 3.3. It is quadratic below epsilon, so intensities should be of the order of 1 (intensity_scaling: percentile).
+    section 3.3. It is quadratic below epsilon, so intensities should be of the order of 1, as
+    ``intensity_scaling: percentile`` makes them.
 
     Args:
         sr, hr (~chainer.Variable or array): Of one shape, float32.

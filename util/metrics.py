@@ -34,8 +34,8 @@ def scores(hr, sr, head):
         head (numpy.ndarray): The head in the true HR volume, bool, (z, y, x): :func:`util.head_mask.head_mask`.
 
     Returns:
-        dict: ``psnr`` in dB; ``ssim`` (Wang et al., "Image quality assessment", IEEE TIP 2004: Gaussian weights of sigma
-        1.5, population covariance); ``rmse`` in the volume's units; ``psnr_robust`` as ``psnr``, with
+        dict: ``psnr`` in dB; ``ssim`` (Wang et al., "Image quality assessment", IEEE TIP 2004: Gaussian weights of
+        sigma 1.5, population covariance); ``rmse`` in the volume's units; ``psnr_robust`` as ``psnr``, with
         :func:`robust_range`. Then ``psnr_head``, ``ssim_head`` (the mean of the SSIM map), ``rmse_head`` and
         ``psnr_robust_head``, of the head's voxels alone. All ranges are those of the whole ``hr``; that of ``psnr`` and
         ``ssim`` is max - min.

@@ -1,4 +1,4 @@
-"""Learning-rate schedules: Adam's alpha as a function of the iteration alone, so a resumed run has nothing to restore."""
+"""Learning-rate schedules: alpha as a function of the iteration alone, so that a resumed run has nothing to restore."""
 import math
 
 from chainer import training

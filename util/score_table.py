@@ -33,13 +33,14 @@ def save_csv(path, rows):
 def read_csv(path):
     """The rows that :func:`save_csv` wrote, without the mean: ``{case: {column: value}}``."""
     with open(path, newline='', encoding='utf-8') as file:
-        rows = {row.pop('case'): {column: float(value) for column, value in row.items()} for row in csv.DictReader(file)}
+        rows = {row.pop('case'): {column: float(value) for column, value in row.items()}
+                for row in csv.DictReader(file)}
     del rows['mean']
     return rows
 
 
 def format_table(rows):
-    """The same as text for a terminal: a block of lines a region, a group of columns a metric, the methods side by side."""
+    """The same as text for a terminal: a block a region, a group of columns a metric, the methods side by side."""
     table = _with_mean(rows)
     blocks = [_format_block(table, list(next(iter(rows.values()))), suffix, name) for suffix, name in REGIONS.items()]
     return '\n\n'.join([*blocks, RANGES])

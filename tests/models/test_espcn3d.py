@@ -87,6 +87,16 @@ def test_residual_network_is_differentiable_in_the_lr_volume():
     assert (x.grad * dx).sum() == pytest.approx((g * net(dx).array).sum(), rel=1e-4)
 
 
+@pytest.mark.gpu
+def test_gpu_equals_cpu():
+    net = ESPCN3D(1, 4, centre_offset=(1.5,) * 3, residual='linear', icnr=True)
+    x = numpy.random.default_rng(0).normal(size=(2, 1, 4, 5, 6)).astype(numpy.float32)
+    expected = net(x).array
+    net.to_device('@cupy:0')
+    y = net(net.device.send(x)).array
+    numpy.testing.assert_allclose(chainer.get_device('@numpy').send(y), expected, atol=1e-4)
+
+
 @pytest.mark.parametrize('residual', [True, 'cubic', None])
 def test_an_unknown_residual_is_refused(residual):
     with pytest.raises(ValueError, match='allowed: none, nearest, linear'):

@@ -27,4 +27,4 @@ def test_sub_filters_are_equal_within_a_channel_and_drawn_anew_for_the_next():
     filters = array.reshape(2, 8, 100, 3, 3, 3)
     assert (filters == filters[:, :1]).all()
     assert (filters[0, 0] != filters[1, 0]).any()
-    assert array.std() == pytest.approx(numpy.sqrt(2 / 2700), rel=0.05)  # He et al. 2015, of the sub-filter's own fan in
+    assert array.std() == pytest.approx(numpy.sqrt(2 / 2700), rel=0.05)  # He et al. 2015

@@ -53,10 +53,12 @@ def test_alpha_may_be_written_without_a_dot():
     ('upsampling_rate: 4', 'upsampling_rate: 1', 'upsampling_rate: at least one axis must have a rate above 1'),
     ('iteration_decay_start: 20000', 'iteration_decay_start: 100001',
      'iteration_decay_start: 100001 lies after the last iteration; allowed: 0 to iteration = 100000'),
-    ('background_share: null', 'background_share: 10', 'background_share: Input should be less than or equal to 1; found 10'),
+    ('background_share: null', 'background_share: 10', 'background_share: Input should be less than or equal to 1'),
     ('loss: mse', 'loss: huber', "loss: Input should be 'mse', 'l1' or 'charbonnier'; found 'huber'"),
     ('schedule: linear', 'schedule: step', "schedule: Input should be 'linear', 'cosine' or 'constant'; found 'step'"),
     ('flip: together', 'flip: y', "flip: Input should be 'none', 'together', 'per_axis' or 'x'; found 'y'"),
+    ('loss_margin: 0', 'loss_margin: 8', 'loss_margin: 8 LR voxels at either end leave nothing of a patch of 16 LR voxels '
+     'along z; allowed: 0 to 7'),
     ('seed: 0', 'seed: [0', 'not valid YAML'),
     ('seed: 0', 'seed: !!python/object/apply:os.getcwd []', 'not valid YAML'),
 ])

@@ -5,7 +5,21 @@ import pytest
 from models.espcn3d import ESPCN3D
 from util.evaluator import VolumeEvaluator
 from util.interpolation import upsample
+from util.losses import LOSSES
 from util.metrics import psnr
+
+
+def test_its_loss_is_the_training_s():
+    net = ESPCN3D(1, 2, residual='nearest')
+    lr, hr = numpy.zeros((4, 4, 4), numpy.float32), numpy.full((8, 8, 8), 3, numpy.float32)
+    hr[0] = 4
+    for param in net.params():
+        param.array[...] = 0
+    for name, expected in (('mse', 9 + 7 / 8), ('l1', 3 + 1 / 8)):
+        observation = {}
+        with chainer.reporter.Reporter().scope(observation):
+            VolumeEvaluator(net, [(lr, hr)], (0, 0, 0), LOSSES[name])(trainer=None)
+        assert observation['val/loss'] == pytest.approx(expected)
 
 
 def test_it_reports_means_over_the_volumes_beside_linear_interpolation():

@@ -3,7 +3,7 @@ import numpy
 import pytest
 
 from models.espcn3d import ESPCN3D
-from util.config import load_config
+from util.config import Degradation, load_config
 from util.network import build_network, load_network, read_experiment, save_network
 from util.script import PROJECT, UserError
 
@@ -100,11 +100,17 @@ def test_a_network_that_cannot_be_made_is_one_line(changes, words):
         build_network(with_generator(**changes))
 
 
+def test_the_network_knows_where_the_degradation_puts_lr_voxels():
+    for name, offset in (('bspline', (0, 0, 0)), ('block_mean', (1.5, 0, 0.5))):
+        config = CONFIG.model_copy(update={'degradation': Degradation(name=name), 'upsampling_rate': (4, 1, 2)})
+        assert build_network(config).centre_offset == offset
+
+
 def test_a_network_from_another_file_needs_no_change_to_the_scripts(tmp_path):
     (tmp_path / 'mine.py').write_text(
         'import chainer\n'
         'class Mine(chainer.Chain):\n'
-        '    def __init__(self, upsampling_rate, width):\n'
+        '    def __init__(self, upsampling_rate, centre_offset, width):\n'
         '        super().__init__()\n'
         '        self.rate, self.width = upsampling_rate, width\n')
     net = build_network(with_generator(fn=str(tmp_path / 'mine.py'), name='Mine', args={'width': 7}))

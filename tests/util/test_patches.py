@@ -3,6 +3,7 @@ import pytest
 
 from util.degradation import centre_offset, degrade
 from util.config import Degradation
+from util.device import get_device
 from util.patches import PatchDataset
 from util.script import UserError
 
@@ -143,3 +144,13 @@ def test_a_volume_without_contrast_is_refused_where_a_head_is_needed():
     PatchDataset([pair], (2, 2, 2), (0, 0, 0), (8, 8, 8), 1)
     with pytest.raises(UserError, match='no head'):
         PatchDataset([pair], (2, 2, 2), (0, 0, 0), (8, 8, 8), 1, background_share=0.1)
+
+
+@pytest.mark.gpu
+def test_patches_are_the_same_on_a_gpu():
+    arguments = [ball_in_air()], (2, 2, 2), (0.5,) * 3, (8, 8, 8), 20, 0, 'per_axis', 0.5
+    cpu, gpu = PatchDataset(*arguments), PatchDataset(*arguments)
+    gpu.to_device(get_device(0))
+    for on_cpu, on_gpu in zip(cpu, gpu):
+        for expected, patch in zip(on_cpu, on_gpu):
+            numpy.testing.assert_array_equal(patch.get(), expected)

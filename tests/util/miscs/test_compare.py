@@ -1,0 +1,70 @@
+"""The whole comparison on a tiny dataset: made once, continued, refused where it would mix two."""
+import csv
+
+import numpy
+import pytest
+from scipy.ndimage import gaussian_filter
+
+from tests.experiment import HR_GEOMETRY, assert_refused, call, change, make_experiment
+from util.volume import Volume, write_volume
+
+SPLIT = ('--val', '0001', '--test', '0002', '0003')
+
+
+@pytest.fixture
+def dataset(tmp_path):
+    """Four cleaned volumes and two recipes of 6 iterations at rate 2."""
+    make_experiment(tmp_path)
+    rng = numpy.random.default_rng(0)
+    for name in ('0000', '0001', '0002', '0003'):
+        hr = gaussian_filter(rng.normal(size=(24, 24, 24)), 2) * 400 + 50
+        write_volume(tmp_path / f'interim/{name}.mhd', Volume(hr.clip(0).astype(numpy.float32), *HR_GEOMETRY))
+    (tmp_path / 'a.yml').write_text((tmp_path / 'experiment.yml').read_text())
+    (tmp_path / 'b.yml').write_text((tmp_path / 'experiment.yml').read_text())
+    change(tmp_path / 'b.yml', 'intensity_scaling: none', 'intensity_scaling: percentile')
+    return tmp_path
+
+
+def compare(folder, *arguments):
+    return call(folder, 'util/miscs/compare.py', *arguments, '-i', 'interim', '-o', 'out')
+
+
+@pytest.mark.slow
+def test_a_comparison_is_made_and_continued(dataset):
+    done = compare(dataset, 'a.yml', *SPLIT, '--iterations', '2')
+    assert done.returncode == 0, done.stderr
+    model = dataset / 'out/a/training/gen_iter_2.npz'
+    first = model.stat().st_mtime_ns
+
+    done = compare(dataset, 'a.yml', 'b.yml', *SPLIT, '--iterations', '2', '--ensemble')
+    assert done.returncode == 0, done.stderr
+    assert model.stat().st_mtime_ns == first  # what is done is not done again
+    assert done.stdout.count('$ python training.py') == 1 and 'make_lr_img.py' not in done.stdout
+    markdown = (dataset / 'out/comparison.md').read_text(encoding='utf-8')
+    assert markdown in done.stdout
+    for row in ('| a | x2 bspline |', '| a + ensemble | x2 bspline |', '| b | x2 bspline |'):
+        assert row in markdown
+    with open(dataset / 'out/comparison.csv', newline='', encoding='utf-8') as file:
+        rows = list(csv.DictReader(file))
+    assert [row['case'] for row in rows] == ['0002', '0003'] * 4
+    with open(dataset / 'out/b/inference/scores.csv', newline='', encoding='utf-8') as file:
+        scores = {row['case']: row for row in csv.DictReader(file)}
+    row, = (row for row in rows if (row['recipe'], row['ensemble'], row['case']) == ('b', '0', '0003'))
+    assert {column: row[column] for column in scores['0003'] if column != 'case'} == {
+        column: value for column, value in scores['0003'].items() if column != 'case'}
+    assert (dataset / 'out/comparison.png').stat().st_size > 5000
+
+    assert_refused(compare(dataset, 'a.yml', '--val', '0002', '--test', '0003'), 'holds a comparison with val')
+
+
+@pytest.mark.parametrize('arguments, words', [
+    (('none.yml', *SPLIT), 'none.yml: cannot read this config'),
+    (('a.yml', 'a.yml', *SPLIT), 'two recipes of one name'),
+])
+def test_a_wrong_argument_is_one_line(dataset, arguments, words):
+    assert_refused(compare(dataset, *arguments), words)
+
+
+def test_a_folder_without_volumes_is_one_line(dataset):
+    assert_refused(call(dataset, 'util/miscs/compare.py', 'a.yml', *SPLIT, '-i', 'LR/none', '-o', 'out'),
+                   'no .mhd volumes there')

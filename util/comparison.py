@@ -1,0 +1,147 @@
+"""The table and the figure of a comparison: recipe x case, paired with the best interpolation of the same LR."""
+import csv
+from typing import NamedTuple
+
+import numpy
+
+from util.files import replacing
+from util.interpolation import METHODS
+from util.score_table import REGIONS
+
+
+class Result(NamedTuple):
+    """The scores of one run's test cases."""
+    recipe: str
+    lr: str          # rate and degradation, such as 'x4 bspline'
+    seed: int
+    ensemble: bool
+    scores: dict     # case -> column of scores.csv (psnr_network, ...) or of the pattern -> value
+
+
+class Row(NamedTuple):
+    """The results of one recipe and LR; ``scores`` are means over the seeds."""
+    name: str
+    lr: str
+    scores: dict
+    seeds: list      # of the scores of each seed
+
+
+def lr_name(config):
+    """Rate and degradation for a table: 'x4 bspline', 'x[4, 1, 1] block_mean'."""
+    rate = config.upsampling_rate
+    return f'x{rate[0] if len(set(rate)) == 1 else list(rate)} {config.degradation.name}'
+
+
+def rows_of(results):
+    """One Row for each recipe, LR and kind of inference, in the order of ``results``."""
+    groups = {}
+    for result in results:
+        name = result.recipe + (' + ensemble' if result.ensemble else '')
+        groups.setdefault((name, result.lr), []).append(result.scores)
+    return [Row(name, lr, _mean(seeds), seeds) for (name, lr), seeds in groups.items()]
+
+
+def _mean(seeds):
+    return {case: {column: float(numpy.mean([scores[case][column] for scores in seeds])) for column in columns}
+            for case, columns in seeds[0].items()}
+
+
+def values(scores, column):
+    """A column of ``{case: {column: value}}`` as an array, a value a case."""
+    return numpy.array([columns[column] for columns in scores.values()])
+
+
+def best_interpolation(scores, region):
+    """The interpolation method with the highest mean PSNR of the cases in a region ('' or '_head')."""
+    return max(METHODS, key=lambda method: values(scores, f'psnr{region}_{method}').mean())
+
+
+def gains(scores, metric, region):
+    """Network less the best interpolation of the same LR, a value a case."""
+    best = best_interpolation(scores, region)
+    return values(scores, f'{metric}{region}_network') - values(scores, f'{metric}{region}_{best}')
+
+
+def save_results(path, results):
+    """Write every run's every score as CSV: a row a run and case, full precision."""
+    with replacing(path) as temporary, open(temporary, 'w', newline='', encoding='utf-8') as file:
+        writer = csv.writer(file)
+        columns = list(next(iter(results[0].scores.values())))
+        writer.writerow(['recipe', 'lr', 'seed', 'ensemble', 'case', *columns])
+        for result in results:
+            for case, scores in result.scores.items():
+                writer.writerow([result.recipe, result.lr, result.seed, int(result.ensemble), case,
+                                 *(scores[column] for column in columns)])
+
+
+def format_markdown(results):
+    """The tables of a comparison as Markdown.
+
+    Args:
+        results: list of Result.
+
+    Returns:
+        str: for each region the means ± standard deviations over the test cases, of the scores and of the paired
+        differences to the best interpolation; the differences of each case; the test for a checkerboard.
+    """
+    rows = rows_of(results)
+    return '\n\n'.join([
+        'Mean ± standard deviation over the test cases; gain: the network less the best interpolation of the same LR, '
+        'case by case (the best by mean PSNR in that region). PSNR and SSIM with the range max - min of the true HR '
+        'volume; the head as found in the true HR volume.',
+        *(f'## {name.capitalize()}\n\n' + _region_table(rows, region) for region, name in REGIONS.items()),
+        '## Each case\n\n' + _case_table(rows),
+        '## Checkerboard\n\n' + _pattern_table(rows)]) + '\n'
+
+
+def _region_table(rows, region):
+    several = any(len(row.seeds) > 1 for row in rows)
+    head = ['recipe', 'LR', 'PSNR [dB]', 'SSIM', 'RMSE', 'best interpolation', 'its PSNR', 'its SSIM', 'gain PSNR [dB]',
+            'gain SSIM'] + ['gain PSNR of each seed'] * several
+    lines = []
+    for row in rows:
+        best = best_interpolation(row.scores, region)
+        scored = [_spread(values(row.scores, f'{metric}{region}_network'), digits)
+                  for metric, digits in (('psnr', 2), ('ssim', 4), ('rmse', 3))]
+        interpolated = [f'{values(row.scores, f"{metric}{region}_{best}").mean():.{digits}f}'
+                        for metric, digits in (('psnr', 2), ('ssim', 4))]
+        gained = [_spread(gains(row.scores, metric, region), digits, '+')
+                  for metric, digits in (('psnr', 2), ('ssim', 4))]
+        each = [', '.join(f'{gains(scores, "psnr", region).mean():+.2f}' for scores in row.seeds)] * several
+        lines.append([row.name, row.lr, *scored, best, *interpolated, *gained, *each])
+    return _table(head, lines)
+
+
+def _case_table(rows):
+    cases = sorted({case for row in rows for case in row.scores})
+    head = ['gain PSNR [dB], whole / head', 'LR', *cases]
+    lines = []
+    for row in rows:
+        both = [dict(zip(row.scores, gains(row.scores, 'psnr', region))) for region in REGIONS]
+        lines.append([row.name, row.lr, *(' / '.join(f'{region[case]:+.2f}' for region in both) for case in cases)])
+    return _table(head, lines)
+
+
+def _pattern_table(rows):
+    head = ['recipe', 'LR', *(f'{measure}, {image}' for measure in ('pattern', 'grid peak', 'worst phase')
+                              for image in ('network', 'interpolation'))]
+    lines = []
+    for row in rows:
+        best = best_interpolation(row.scores, '')
+        pattern, peak, worst = ([values(row.scores, f'{measure}_{method}').mean() for method in ('network', best)]
+                                for measure in ('pattern', 'grid_peak', 'worst_phase'))
+        lines.append([row.name, row.lr, *(f'{100 * value:.2f} %' for value in pattern),
+                      *(f'{value:.2f}' for value in peak), *(f'{value:.2f}' for value in worst)])
+    return ('Pattern: share of the squared error in the head that is one fixed pattern repeated in every block of the '
+            "shuffle. Grid peak: power of the error's spectrum at multiples of 1/r over the power around them, largest "
+            'of the axes; about 1 without a checkerboard. Worst phase: the largest mean squared error of a phase over '
+            'the mean of the phases.\n\n' + _table(head, lines))
+
+
+def _spread(array, digits, sign=''):
+    deviation = f' ± {array.std(ddof=1):.{digits}f}' if len(array) > 1 else ''
+    return f'{array.mean():{sign}.{digits}f}{deviation}'
+
+
+def _table(head, lines):
+    return '\n'.join('| ' + ' | '.join(cells) + ' |' for cells in [head, ['---'] * len(head), *lines])

@@ -1,0 +1,89 @@
+"""Compare recipes on a cleaned dataset: make pairs, train, infer, and write a table and a figure.
+
+    python util/miscs/compare.py configs/base.yml configs/x4_best.yml --val 0003 --test 0009 0010 --iterations 2500
+
+What is done already is skipped, and an interrupted training goes on: after Ctrl-C give the same command again.
+"""
+import argparse
+import signal
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # run as a file, Python looks beside that file only
+
+from util.case_lists import read_list  # noqa: E402
+from util.comparison import Result, format_markdown, gains, lr_name, rows_of, save_results  # noqa: E402
+from util.config import load_config  # noqa: E402
+from util.figures import save_gain_figure  # noqa: E402
+from util.files import replacing  # noqa: E402
+from util.pattern import measure_patterns  # noqa: E402
+from util.runs import check_same_data, infer, make_pairs, plan_runs, train  # noqa: E402
+from util.score_table import REGIONS, read_csv  # noqa: E402
+from util.script import PROJECT, UserError, run as run_main  # noqa: E402
+
+
+def positive(text):
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError('1 or more is wanted')
+    return number
+
+
+def parse_arguments():
+    parser = argparse.ArgumentParser(
+        description='Compare recipes on a cleaned dataset: pairs, training and inference of each, skipping what is '
+                    'done; then comparison.md, comparison.csv and comparison.png.')
+    parser.add_argument('recipes', type=Path, nargs='+', help='configs; their case lists are replaced by this split')
+    parser.add_argument('-i', '--input', type=Path, default=PROJECT / 'data/interim',
+                        help='folder with the cleaned volumes (default: data/interim in the project)')
+    parser.add_argument('-o', '--out', type=Path, default=PROJECT / 'results/comparison',
+                        help='folder of the comparison, pairs included (default: results/comparison in the project)')
+    parser.add_argument('--train', nargs='+', metavar='CASE', help='names, or how many (default: the rest)')
+    parser.add_argument('--val', nargs='+', metavar='CASE', required=True, help='names, or how many')
+    parser.add_argument('--test', nargs='+', metavar='CASE', required=True, help='names, or how many')
+    parser.add_argument('--degradation', nargs='+', choices=('bspline', 'block_mean', 'gaussian', 'kspace'),
+                        help="run each recipe on each of these LR kinds, instead of the recipe's own")
+    parser.add_argument('--seeds', nargs='+', type=int, help="train each recipe once a seed, instead of with its own")
+    parser.add_argument('--iterations', type=positive, help='train all recipes for as many iterations')
+    parser.add_argument('--ensemble', action='store_true', help='also infer with the mean over mirrorings')
+    parser.add_argument('-g', '--gpu', type=int, default=-1, help='CUDA GPU number; negative: CPU (default)')
+    return parser.parse_args()
+
+
+def main():
+    args = parse_arguments()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends the script that runs, as Ctrl-C does
+    recipes = {path.stem: path for path in args.recipes}
+    runs = plan_runs(args.recipes, args.out, args.degradation, args.seeds, args.iterations)
+    if not any(args.input.glob('*.mhd')):
+        raise UserError(f'{args.input}: no .mhd volumes there; make them with: python util/miscs/clean_data.py')
+    split = {'train': args.train, 'val': args.val, 'test': args.test}
+    check_same_data(args.out, {'input': str(args.input.resolve()), **split})
+    words = [word for key, names in split.items() if names for word in (f'--{key}', *names)]
+    for run in {run.pairs: run for run in runs}.values():
+        make_pairs(run, recipes[run.recipe], args.input, words)
+
+    results = []
+    for number, run in enumerate(runs, 1):
+        print(f'== {number} of {len(runs)}: {run.folder.name}', flush=True)
+        model = train(run, args.gpu)
+        cases = read_list(PROJECT / run.config.dataset.test_list, PROJECT)
+        for ensemble in (False, True) if args.ensemble else (False,):
+            out = infer(run, model, args.gpu, ensemble)
+            scores, patterns = read_csv(out / 'scores.csv'), measure_patterns(out, cases, run.config)
+            results.append(Result(run.recipe, lr_name(run.config), run.config.seed, ensemble,
+                                  {case: {**scores[case], **patterns[case]} for case in scores}))
+
+    save_results(args.out / 'comparison.csv', results)
+    markdown = format_markdown(results)
+    with replacing(args.out / 'comparison.md') as temporary:
+        temporary.write_text(markdown, encoding='utf-8')
+    save_gain_figure(args.out / 'comparison.png', {
+        f'{row.name}, {row.lr}': {name: gains(row.scores, 'psnr', region) for region, name in REGIONS.items()}
+        for row in rows_of(results)})
+    print(markdown)
+    print('\n'.join(f'{args.out / "comparison"}{suffix}' for suffix in ('.md', '.csv', '.png')))
+
+
+if __name__ == '__main__':
+    run_main(main)
