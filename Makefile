@@ -8,7 +8,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BENCH_VENV ?= .venv-bench
 GPU ?= -1
-# PyTorch's wheels are built for CUDA 13, and so is this one.
+# PyTorch's wheels on PyPI are built for CUDA 13, and so is this one.
 CUPY ?= cupy-cuda13x[ctk]
 RUN = $(VENV)/bin/python
 DEMO = --config_path configs/demo.yml

@@ -45,7 +45,7 @@ GROWING_BATCHES = tuple(Case('training', batch, (16, 16, 16)) for batch in (1, 2
 
 # The same in small, to see that the benchmark itself works.
 QUICK_CASES = (Case('training', 2, (6, 6, 6), rate=2), Case('volume', 1, (6, 7, 8), rate=2))
-QUICK_VOLUMES = tuple(Case('volume', 1, (side,) * 3, rate=2) for side in (4, 6))
+QUICK_VOLUMES = Case('volume', 1, (4, 4, 4), rate=2),
 QUICK_BATCHES = tuple(Case('training', batch, (4, 4, 4), rate=2) for batch in (1, 2))
 
 
@@ -57,8 +57,8 @@ def layers(rate):
 def multiply_adds(case):
     """Multiply-adds of a case if each convolution is done directly, padding included.
 
-    Training needs each layer thrice: forward, gradient of the weights, and gradient of the layer's input, which conv1 alone
-    does without. An algorithm that needs fewer, such as Winograd's, is credited with all of these.
+    Training needs each layer thrice: forward, gradient of the weights, and gradient of the layer's input, which conv1
+    alone does without. An algorithm that needs fewer, such as Winograd's, is credited with all of these.
     """
     per_layer = [channels_in * channels_out * side ** 3 for channels_in, channels_out, side in layers(case.rate)]
     passes = 3 * sum(per_layer) - per_layer[0] if case.kind == 'training' else sum(per_layer)

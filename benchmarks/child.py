@@ -102,7 +102,8 @@ class TorchDevice:
         self._cuda.reset_peak_memory_stats()
 
     def memory(self):
-        return {'growth': self._cuda.max_memory_allocated() / 2 ** 20, 'total': self._cuda.max_memory_reserved() / 2 ** 20}
+        return {'growth': self._cuda.max_memory_allocated() / 2 ** 20,
+                'total': self._cuda.max_memory_reserved() / 2 ** 20}
 
 
 def _device(name, gpu):

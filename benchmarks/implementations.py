@@ -1,7 +1,7 @@
 """The same network in this project, in stock Chainer and in PyTorch.
 
-Each ``prepare_*`` takes a Case and a GPU number (negative: CPU) and returns a ``step`` that does the case's work once and
-returns its result: the loss of a training iteration before its update, or the HR batch or volume.
+Each ``prepare_*`` takes a Case and a GPU number (negative: CPU) and returns a ``step`` that does the case's work once
+and returns its result: the loss of a training iteration before its update, or the HR batch or volume.
 """
 import functools
 

@@ -2,8 +2,8 @@
 
     python -m benchmarks.loop GPU LR_SIDE ITERATIONS
 
-Runs Chainer's StandardUpdater on a PatchDataset as training.py does (batch 5, rate 4, all three axes flipped together) and
-prints a JSON object: seconds of an iteration, and of it those outside forward, backward and update; medians.
+Runs Chainer's StandardUpdater on a PatchDataset as training.py does (batch 5, rate 4, all three axes flipped together)
+and prints a JSON object: seconds of an iteration, and of it those outside forward, backward and update; medians.
 """
 import json
 import statistics
@@ -25,10 +25,10 @@ RATE = 4
 def main(gpu, side, iterations):
     device = get_device(gpu)
     rng = numpy.random.default_rng(0)
-    pairs = [(rng.random((2 * side,) * 3, dtype=numpy.float32), rng.random((2 * RATE * side,) * 3, dtype=numpy.float32))
-             for _ in range(2)]
+    volumes = [[rng.random((r * 2 * side,) * 3, dtype=numpy.float32) for r in (1, RATE)] for _ in range(2)]
     warm_up = 3
-    patches = PatchDataset(pairs, (RATE,) * 3, (0, 0, 0), (RATE * side,) * 3, 5 * (warm_up + iterations), flip='together')
+    patches = PatchDataset(volumes, (RATE,) * 3, (0, 0, 0), (RATE * side,) * 3, 5 * (warm_up + iterations),
+                           flip='together')
     patches.to_device(device)
     net = ESPCN3D(1, RATE)
     net.to_device(device)
@@ -57,7 +57,8 @@ def main(gpu, side, iterations):
         updater.update()
         total.append(now() - start)
     outside = [t - i for t, i in zip(total, inside)]
-    print(json.dumps({'iteration': statistics.median(total[warm_up:]), 'outside': statistics.median(outside[warm_up:])}))
+    print(json.dumps({'iteration': statistics.median(total[warm_up:]),
+                      'outside': statistics.median(outside[warm_up:])}))
 
 
 if __name__ == '__main__':

@@ -66,9 +66,9 @@ def _case_rows(case, results, gpu):
 
 def _summary_row(case, results, gpu):
     project, stock, best = results[PROJECT], results[STOCK], best_pytorch(results)
-    key = 'growth' if gpu < 0 else 'total'
-    pytorch = [results[name].memory for name in PYTORCH if results[name].seconds]
-    least = min(pytorch, key=lambda memory: memory[key], default=None)
+    key = _memory_key(gpu)
+    ran = [results[name].memory for name in PYTORCH if results[name].seconds]
+    least = min(ran, key=lambda memory: memory[key], default=None)
     return [
         case.name,
         _ms(project.median) if project.seconds else project.failure,
@@ -80,6 +80,11 @@ def _summary_row(case, results, gpu):
     ]
 
 
+def _memory_key(gpu):
+    """What both libraries can tell: on a CPU what the work added to the process, on a GPU what the pools have taken."""
+    return 'growth' if gpu < 0 else 'total'
+
+
 def _machine(gpu):
     with open('/proc/cpuinfo') as file:
         model = re.search(r'model name\s*:\s*(.*)', file.read())
@@ -89,9 +94,11 @@ def _machine(gpu):
              f'{memory:.0f} GiB, {platform.system()}']
     if gpu >= 0:
         import cupy
+        from chainer.backends import cuda
         runtime = cupy.cuda.runtime
-        lines.append(f'GPU: {runtime.getDeviceProperties(gpu)["name"].decode()}, CUDA driver {runtime.driverGetVersion()}, '
-                     f'CuPy\'s cuDNN: {"yes" if _cupy_has_cudnn() else "none"}; TF32 off')
+        cudnn = 'with' if cuda.cudnn_enabled else 'without'
+        lines.append(f'GPU: {runtime.getDeviceProperties(gpu)["name"].decode()}, CUDA driver '
+                     f'{runtime.driverGetVersion()}; CuPy {cudnn} cuDNN, PyTorch with its own; TF32 off')
     found = [f'Python {platform.python_version()}']
     for package in ('numpy', 'chainer', 'torch', 'cupy', 'cupy-cuda12x', 'cupy-cuda13x'):
         try:
@@ -99,11 +106,6 @@ def _machine(gpu):
         except importlib.metadata.PackageNotFoundError:
             continue
     return [*lines, ', '.join(found)]
-
-
-def _cupy_has_cudnn():
-    from chainer.backends import cuda
-    return cuda.cudnn_enabled
 
 
 def _gflops(measured, gpu):
@@ -122,45 +124,43 @@ def markdown(measured, loop, gpu, repeats, load):
         load (float): Processes that the machine was busy with before the run.
     """
     memory = 'added memory' if gpu < 0 else 'GPU memory taken'
-    summary = _table(
-        ['work', 'this project, ms', "PyTorch's best, ms", 'ratio (fastest turns)', 'stock Chainer, ms', 'times faster than stock',
-         f'peak {memory}, MiB: this / PyTorch / stock'],
-        [_summary_row(case, results, gpu) for case, results in measured])
     parts = [
         '# Benchmark',
         '\n'.join(f'- {line}' for line in _machine(gpu)),
         'Medians of one run in which all implementations take turns, each in a process of its own for each case; '
-        f'{repeats} rounds, stock Chainer in the first three at most. Same arrays, same weights, float32; that the results '
-        'agree is checked. Ratio: median time over that of the fastest PyTorch variant, below 1 is faster; in brackets that '
-        'of the fastest turns, which other work on the machine disturbs less. The memory of PyTorch in this table is that of '
-        f'its most frugal variant. Processes running before: {load:.1f}.',
-        summary,
-        f'Of a training iteration with its patches ({_ms(loop["iteration"])} ms: StandardUpdater, PatchDataset, batch 5) '
-        f'{100 * loop["outside"] / loop["iteration"]:.1f} % ({_ms(loop["outside"])} ms) pass outside forward, backward and '
-        'update.',
+        f'{repeats} rounds, stock Chainer in the first three at most. Same arrays, same weights, float32; that the '
+        'results agree is checked. Ratio: median time over that of the fastest PyTorch variant, below 1 is faster; in '
+        'brackets that of the fastest turns, which other work on the machine disturbs less. The memory of PyTorch in '
+        f'this table is that of its most frugal variant. Processes running before: {load:.1f}.',
+        _table(['work', 'this project, ms', "PyTorch's best, ms", 'ratio (fastest turns)', 'stock Chainer, ms',
+                'times faster than stock', f'peak {memory}, MiB: this / PyTorch / stock'],
+               [_summary_row(case, results, gpu) for case, results in measured]),
+        f'Of a training iteration with its patches ({_ms(loop["iteration"])} ms: StandardUpdater, PatchDataset, batch '
+        f'5) {100 * loop["outside"] / loop["iteration"]:.1f} % ({_ms(loop["outside"])} ms) pass outside forward, '
+        'backward and update.',
         '## In detail',
     ]
     rates = _gflops(measured, gpu)
     if rates:
         parts.append(
-            f'The large float32 matrix product that took turns with them ran at {min(rates):.0f}–{max(rates):.0f} GFLOP/s '
-            "(its median in each case). 'Of GEMM': multiply-adds of the network, counted as direct convolution (179 150 an LR "
-            'voxel at rate 4, forward), over those of that product in the same time; Winograd\'s algorithm needs fewer, so '
-            'that it may pass 100 %.')
+            f'The large float32 matrix product that took turns with them ran at {min(rates):.0f}–{max(rates):.0f} '
+            "GFLOP/s (its median in each case). 'Of GEMM': multiply-adds of the network, counted as direct convolution "
+            "(179 150 an LR voxel at rate 4, forward), over those of that product in the same time; Winograd's "
+            'algorithm needs fewer, so that it may pass 100 %.')
     parts.append(
-        "Memory: 'added' is the process's peak resident size less its size after imports, 'in all' is the peak itself; what "
-        'the compiler of PyTorch needs is part of the compiled variant.' if gpu < 0 else
-        "Memory: 'filled' is the most that tensors held (PyTorch counts it), 'taken' what the pool had from the GPU, after "
-        'the first step, in which algorithms are chosen.')
+        "Memory: 'added' is the process's peak resident size less its size after imports, 'in all' is the peak itself; "
+        "what PyTorch's compiler needs is part of the compiled variant." if gpu < 0 else
+        "Memory: 'filled' is the most that tensors held (CuPy does not count it), 'taken' what the pool had from the "
+        'GPU, after the first step, in which algorithms are chosen.')
     headings = ('added, MiB', 'in all, MiB') if gpu < 0 else ('filled, MiB', 'taken, MiB')
     for case, results in measured:
         parts += [f'### {case.name[0].upper()}{case.name[1:]}', _table(
-            ['implementation', 'median, ms', 'least–most, ms (turns)', "over PyTorch's best", 'stock over this', *headings,
-             'of GEMM'], _case_rows(case, results, gpu))]
+            ['implementation', 'median, ms', 'least–most, ms (turns)', "over PyTorch's best", 'stock over this',
+             *headings, 'of GEMM'], _case_rows(case, results, gpu))]
     return '\n\n'.join(parts) + '\n'
 
 
-def save(folder, text, growth):
+def save(folder, text, growth, gpu):
     """Write benchmark.md and growth.png; ``growth`` holds (Case, Results) of growing volumes and of growing batches."""
     with replacing(folder / 'benchmark.md') as temporary:
         temporary.write_text(text, encoding='utf-8')
@@ -172,15 +172,15 @@ def save(folder, text, growth):
         done = [(case, results[name]) for case, results in volumes if results[name].seconds]
         voxels = [case.voxels for case, _ in done]
         time.plot(voxels, [result.median for _, result in done], 'o-', label=name)
-        memory.plot(voxels, [result.memory['total' if result.memory['growth'] is None else 'growth'] for _, result in done],
-                    'o-', label=name)
+        memory.plot(voxels, [result.memory[_memory_key(gpu)] for _, result in done], 'o-', label=name)
         done = [(case, results[name]) for case, results in batches if results[name].seconds]
         batch.plot([case.batch for case, _ in done], [1e3 * result.median for _, result in done], 'o-', label=name)
     cases = [case for case, _ in volumes]
     memory.plot([case.voxels for case in cases], [4 * case.voxels * case.rate ** 3 / 2 ** 20 for case in cases], 'k--',
                 label='the HR volume itself')
     for axes, xlabel, ylabel in ((time, 'LR voxels of a whole volume', 'seconds'),
-                                 (memory, 'LR voxels of a whole volume', 'added peak memory, MiB'),
+                                 (memory, 'LR voxels of a whole volume',
+                                  'added peak memory, MiB' if gpu < 0 else 'GPU memory taken, MiB'),
                                  (batch, 'batch size', 'training iteration, ms')):
         axes.set(xlabel=xlabel, ylabel=ylabel, xlim=(0, None), ylim=(0, None))
         axes.grid(alpha=0.3)

@@ -2,10 +2,11 @@
 
     python -m benchmarks.run -g -1 --out results/benchmark
 
-Every implementation does every case in a fresh process of its own. In each round all of them, and a matrix product as the
-yardstick, take one turn after another, in the listed order and in the next round backwards, so that a machine that slows
-down slows them all. Stock Chainer, which is slow, takes part in the first three rounds only. A turn lasts a quarter of a
-second or one step, whichever is longer; the median turn counts. Writes benchmark.md and growth.png into the folder.
+Every implementation does every case in a fresh process of its own. In each round all of them, and a matrix product as
+the yardstick, take one turn after another, in the listed order and in the next round backwards, so that a machine
+that slows down slows them all. Stock Chainer, which is slow, takes part in the first three rounds only. A turn lasts
+a quarter of a second or one step, whichever is longer; the median turn counts. Writes benchmark.md and growth.png
+into the folder.
 """
 import argparse
 import dataclasses
@@ -36,8 +37,8 @@ class Child:
     """One implementation in a process of its own."""
 
     def __init__(self, name, gpu):
-        self._process = subprocess.Popen([sys.executable, '-m', 'benchmarks.child', name, str(gpu)], text=True, cwd=FOLDER,
-                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self._process = subprocess.Popen([sys.executable, '-m', 'benchmarks.child', name, str(gpu)], cwd=FOLDER,
+                                         text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 
     def ask(self, **request):
         try:
@@ -159,7 +160,7 @@ def parse_arguments(arguments):
     parser.add_argument('-g', '--gpu', type=int, default=-1, help='CUDA GPU number; negative: CPU (default)')
     parser.add_argument('-o', '--out', type=Path, default=FOLDER / 'results/benchmark',
                         help='folder of the table and the plot (default: results/benchmark)')
-    parser.add_argument('--repeats', type=int, default=9, help='rounds of a case (default: 9)')
+    parser.add_argument('--repeats', type=int, default=7, help='rounds of a case (default: 7)')
     parser.add_argument('--quick', action='store_true', help='tiny cases, to see that the benchmark works')
     return parser.parse_args(arguments)
 
@@ -182,10 +183,11 @@ def measure_all(args, table, volumes, batches):
     print('an iteration with its patches ...', file=sys.stderr, flush=True)
     loop = measure_loop(args.gpu, *((4, 3) if args.quick else (16, 40)))
     print('growth with volume and batch ...', file=sys.stderr, flush=True)
-    # Ascending volumes first: a process's peak then belongs to the volume that has just been done.
-    both = [*volumes, *batches]
-    growth = list(zip(both, measure_in_children([PROJECT, *EAGER], both, args.gpu, min(args.repeats, 3), turn)))
-    return measured, loop, [growth[:len(volumes)], growth[len(volumes):]]
+    # The plot shows the memory of each volume, so each has processes of its own; of the batches it shows times alone.
+    names, repeats = [PROJECT, *EAGER], min(args.repeats, 3)
+    of_volumes = [measure_in_children(names, [volume], args.gpu, repeats, turn)[0] for volume in volumes]
+    of_batches = measure_in_children(names, batches, args.gpu, repeats, turn)
+    return measured, loop, [list(zip(volumes, of_volumes)), list(zip(batches, of_batches))]
 
 
 def main(arguments=None):
@@ -193,8 +195,8 @@ def main(arguments=None):
     if args.repeats < 1:
         raise UserError(f'--repeats {args.repeats}: at least one round is needed')
     if not sys.platform.startswith('linux'):
-        raise UserError(f'the benchmark reads memory and processor from /proc, which this system ({sys.platform}) has not; '
-                        'run it on Linux')
+        raise UserError(f'the benchmark reads memory and processor from /proc, which {sys.platform} has not; run it on '
+                        'Linux')
     get_device(args.gpu)  # a GPU that is not there is told here, before anything is run
     table = cases.QUICK_CASES if args.quick else cases.CASES
     volumes = cases.QUICK_VOLUMES if args.quick else cases.GROWING_VOLUMES
@@ -207,7 +209,7 @@ def main(arguments=None):
         measured, loop, growth = measure_all(args, table, volumes, batches)
     text = report.markdown(measured, loop, args.gpu, args.repeats, load)
     print(text)
-    report.save(args.out, text, growth)
+    report.save(args.out, text, growth, args.gpu)
 
 
 if __name__ == '__main__':

@@ -9,7 +9,7 @@ from util.script import UserError
 
 @pytest.mark.parametrize('rate', [2, 4])
 def test_multiply_adds_are_those_of_the_networks_weights(rate):
-    """Each weight is used once for every LR voxel, padding included; training also goes backwards through all of it."""
+    """Each weight is used once for every LR voxel; training needs it for two gradients more, conv1 for one."""
     per_voxel = sum(conv.W.size for conv in ESPCN3D(1, rate).children())
     forward = cases.Case('forward', 3, (4, 5, 6), rate)
     assert cases.multiply_adds(forward) == 3 * 4 * 5 * 6 * per_voxel
