@@ -38,8 +38,8 @@ class ESPCN3D(chainer.Chain):
         residual (str): ``'none'``, as the paper; or the network learns what to add to the LR volume's ``'nearest'`` or
             ``'linear'`` interpolation (`util.interpolation`).
         conv3_init (str): How conv3's weights start: ``'he_normal'``, as the reference; ``'icnr'`` (`models.icnr`), so
-            that there is no checkerboard to unlearn; or ``'zero'``, so that with a residual the untrained network is the
-            interpolation itself. (Weights that start at 0 learn, since what they multiply is not 0.)
+            that there is no checkerboard to unlearn; or ``'zero'``, so that with a residual the untrained network is
+            the interpolation itself. (Weights that start at 0 learn, since what they multiply is not 0.)
     """
 
     def __init__(self, in_channels=1, upsampling_rate=4, ksizes=(3, 1, 3), centre_offset=(0, 0, 0), residual='none',

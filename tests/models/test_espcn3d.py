@@ -70,7 +70,7 @@ def test_residual_network_of_zero_weights_is_the_interpolation(residual, rate, n
 def test_conv3_that_starts_at_zero_starts_at_the_interpolation_and_learns():
     net = ESPCN3D(1, 2, residual='linear', conv3_init='zero')
     rng = numpy.random.default_rng(0)
-    x, t = rng.normal(size=(1, 1, 4, 4, 4)).astype(numpy.float32), rng.normal(size=(1, 1, 8, 8, 8)).astype(numpy.float32)
+    x, t = (rng.normal(size=(1, 1) + (side,) * 3).astype(numpy.float32) for side in (4, 8))
     y = net(x)
     numpy.testing.assert_allclose(y.array[0, 0], upsample(x[0, 0], (2, 2, 2), (0, 0, 0), 'linear'), atol=1e-6)
     net.cleargrads()
