@@ -9,6 +9,7 @@ from models.pixel_shuffler_3d import pixel_shuffler_3d
 from util.interpolation import interpolation_matrix
 
 RESIDUALS = ('none', 'nearest', 'linear')
+CONV3_INITS = ('he_normal', 'icnr', 'zero')
 
 
 class ESPCN3D(chainer.Chain):
@@ -36,17 +37,21 @@ class ESPCN3D(chainer.Chain):
             puts the LR voxels; unused without it.
         residual (str): ``'none'``, as the paper; or the network learns what to add to the LR volume's ``'nearest'`` or
             ``'linear'`` interpolation (`util.interpolation`).
-        icnr (bool): Whether conv3's weights start by ICNR (`models.icnr`), so that no checkerboard is there to unlearn.
+        conv3_init (str): How conv3's weights start: ``'he_normal'``, as the reference; ``'icnr'`` (`models.icnr`), so
+            that there is no checkerboard to unlearn; or ``'zero'``, so that with a residual the untrained network is
+            the interpolation itself. (Weights that start at 0 learn, since what they multiply is not 0.)
     """
 
     def __init__(self, in_channels=1, upsampling_rate=4, ksizes=(3, 1, 3), centre_offset=(0, 0, 0), residual='none',
-                 icnr=False):
+                 conv3_init='he_normal'):
         super().__init__()
         rz, ry, rx = self.rate = (upsampling_rate,) * 3 if isinstance(upsampling_rate, int) else tuple(upsampling_rate)
         if len(ksizes) != 3 or any(k < 1 or k % 2 == 0 for k in ksizes):
             raise ValueError(f'ksizes must be three odd numbers, which keep the size of a volume; got {ksizes}')
         if residual not in RESIDUALS:
             raise ValueError(f'residual {residual!r} is unknown; allowed: {", ".join(RESIDUALS)}')
+        if conv3_init not in CONV3_INITS:
+            raise ValueError(f'conv3_init {conv3_init!r} is unknown; allowed: {", ".join(CONV3_INITS)}')
         self.residual = residual
         self.centre_offset = tuple(centre_offset)
         # How many LR voxels beyond its own place a voxel's value depends on; tiles need this much halo. Interpolation
@@ -56,10 +61,9 @@ class ESPCN3D(chainer.Chain):
         with self.init_scope():
             self.conv1 = Convolution3D(in_channels, 50, k1, relu=True)
             self.conv2 = Convolution3D(50, 100, k2, relu=True, initialW=initializers.HeNormal())
-            initializer = initializers.HeNormal()
-            if icnr:
-                initializer = ICNR(initializer, rz * ry * rx)
-            self.conv3 = Convolution3D(100, in_channels * rz * ry * rx, k3, initialW=initializer)
+            he_normal = initializers.HeNormal()
+            initial = {'he_normal': he_normal, 'icnr': ICNR(he_normal, rz * ry * rx), 'zero': 0}[conv3_init]
+            self.conv3 = Convolution3D(100, in_channels * rz * ry * rx, k3, initialW=initial)
 
     def forward(self, x):
         """Super-resolve a batch: (N, in_channels, D, H, W) -> (N, in_channels, r_z*D, r_y*H, r_x*W), float32."""

@@ -68,7 +68,7 @@ class PatchDataset(chainer.dataset.DatasetMixin):
         self.background_share = background_share
         for lr, hr in pairs:
             self._check(lr, hr)
-        # Flat indices of the head's LR voxels, so that drawing one takes microseconds; on the CPU wherever the volumes are.
+        # Flat indices of the head's LR voxels, so that drawing one takes microseconds; they stay on the CPU.
         self.heads = [numpy.flatnonzero(head_mask(lr)) for lr, _ in pairs] if background_share is not None else None
 
     def _check(self, lr, hr):

@@ -67,6 +67,17 @@ def test_residual_network_of_zero_weights_is_the_interpolation(residual, rate, n
     numpy.testing.assert_allclose(net(x).array, expected, atol=1e-6)
 
 
+def test_conv3_that_starts_at_zero_starts_at_the_interpolation_and_learns():
+    net = ESPCN3D(1, 2, residual='linear', conv3_init='zero')
+    rng = numpy.random.default_rng(0)
+    x, t = (rng.normal(size=(1, 1) + (side,) * 3).astype(numpy.float32) for side in (4, 8))
+    y = net(x)
+    numpy.testing.assert_allclose(y.array[0, 0], upsample(x[0, 0], (2, 2, 2), (0, 0, 0), 'linear'), atol=1e-6)
+    net.cleargrads()
+    chainer.functions.mean_squared_error(y, t).backward()
+    assert numpy.abs(net.conv3.W.grad).max() > 0
+
+
 @pytest.mark.parametrize('residual', ['nearest', 'linear'])
 def test_residual_network_tile_by_tile_is_the_whole_volume(residual):
     """Even where the convolutions alone would need no halo."""
@@ -89,7 +100,7 @@ def test_residual_network_is_differentiable_in_the_lr_volume():
 
 @pytest.mark.gpu
 def test_gpu_equals_cpu():
-    net = ESPCN3D(1, 4, centre_offset=(1.5,) * 3, residual='linear', icnr=True)
+    net = ESPCN3D(1, 4, centre_offset=(1.5,) * 3, residual='linear', conv3_init='icnr')
     x = numpy.random.default_rng(0).normal(size=(2, 1, 4, 5, 6)).astype(numpy.float32)
     expected = net(x).array
     net.to_device('@cupy:0')
@@ -101,6 +112,11 @@ def test_gpu_equals_cpu():
 def test_an_unknown_residual_is_refused(residual):
     with pytest.raises(ValueError, match='allowed: none, nearest, linear'):
         ESPCN3D(residual=residual)
+
+
+def test_an_unknown_initialization_is_refused():
+    with pytest.raises(ValueError, match="conv3_init 'icnr2' is unknown; allowed: he_normal, icnr, zero"):
+        ESPCN3D(conv3_init='icnr2')
 
 
 @pytest.mark.parametrize('ksizes', [(3, 2, 3), (3, 3), (0, 1, 3)])

@@ -12,12 +12,12 @@ def test_the_untrained_network_is_constant_on_each_block(rate):
     numpy.random.seed(0)
     x = numpy.random.normal(size=(1, 2, 5, 4, 6)).astype(numpy.float32)
 
-    def spread(icnr):
-        y = ESPCN3D(2, rate, icnr=icnr)(x).array
+    def spread(conv3_init):
+        y = ESPCN3D(2, rate, conv3_init=conv3_init)(x).array
         phases = unshuffle(y, rate).reshape(1, 2, numpy.prod(rate), *x.shape[2:])
         return numpy.ptp(phases, axis=2).max() / y.std()
 
-    assert spread(icnr=True) < 1e-5 < 0.1 < spread(icnr=False)
+    assert spread('icnr') < 1e-5 < 0.1 < spread('he_normal')
 
 
 def test_sub_filters_are_equal_within_a_channel_and_drawn_anew_for_the_next():

@@ -19,7 +19,7 @@ def test_base_is_the_reference_experiment():
     assert (config.display_interval, config.evaluation_interval, config.snapshot_interval) == (100, 1000, 10000)
     assert config.degradation.name == 'bspline' and config.intensity_scaling == 'none' and config.flip == 'together'
     assert config.background_share is None and (config.loss, config.schedule) == ('mse', 'linear')
-    assert config.models.generator.args == {'in_channels': 1, 'residual': 'none', 'icnr': False}
+    assert config.models.generator.args == {'in_channels': 1, 'residual': 'none', 'conv3_init': 'he_normal'}
 
 
 @pytest.mark.parametrize('path', sorted((PROJECT / 'configs').glob('*.yml')), ids=lambda path: path.name)
