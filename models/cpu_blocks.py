@@ -35,36 +35,31 @@ class Workers:
 
     def __init__(self):
         self._lock = threading.RLock()
-        self._blas = None
         self._pool = None
         self._scratches = []
 
     def _start(self):
-        self._blas = threadpoolctl.ThreadpoolController().select(user_api='blas')
+        blas = threadpoolctl.ThreadpoolController().select(user_api='blas')
         # OMP_NUM_THREADS, OPENBLAS_NUM_THREADS and a caller's threadpool_limits keep their meaning this way.
-        threads = max([library['num_threads'] for library in self._blas.info()], default=os.cpu_count())
+        threads = max([library['num_threads'] for library in blas.info()], default=os.cpu_count())
+        # For good, not only while `run` runs: after a single product on its own threads (the dot product of a loss,
+        # say) OpenBLAS leaves these spinning for 26 ms, on the cores that the next convolution needs.
+        blas.limit(limits=1)
         self._scratches = [Scratch() for _ in range(threads)]
         if threads > 1:
             self._pool = concurrent.futures.ThreadPoolExecutor(threads - 1, 'convolution')
 
     @contextlib.contextmanager
     def alone(self):
-        """Keep other callers out and BLAS to one thread.
-
-        A single product on BLAS's own threads would leave these spinning for milliseconds, on the cores that the workers
-        need next, so that small products before and after `run` belong in here too.
-        """
+        """Keep other callers out, and BLAS to one thread, around products that precede or follow `run`."""
         with self._lock:
             if not self._scratches:
                 self._start()
-            with self._blas.limit(limits=1):
-                yield
+            yield
 
     @property
     def count(self):
-        with self._lock:
-            if not self._scratches:
-                self._start()
+        with self.alone():
             return len(self._scratches)
 
     def run(self, task, blocks):

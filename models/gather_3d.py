@@ -1,11 +1,12 @@
 """Convolution of any odd kernel as one matrix product: every voxel's neighbourhood gathered into a row (im2col).
 
-Arrays here are channels-last, (N, D, H, W, C), of NumPy or CuPy. Rows are gathered slab by slab, so that they stay in the
-cache (CPU) or in a bounded piece of memory (GPU).
+Arrays here are channels-last, (N, D, H, W, C), of NumPy or CuPy. Rows are gathered slab by slab, so that they stay in
+the cache (CPU) or in a bounded piece of memory (GPU).
 """
 from chainer.backends import cuda
 import numpy
 
+from models import reused_memory
 from models.cpu_blocks import workers
 
 _CPU_BYTES = 1 << 18
@@ -62,7 +63,8 @@ def convolve(x, W, b=None, relu=False):
     xp = cuda.get_array_module(x)
     ksize = W.shape[2:]
     filters = W.transpose(2, 3, 4, 1, 0).reshape(-1, W.shape[0])
-    y = xp.empty(x.shape[:4] + (W.shape[0],), x.dtype)
+    empty = reused_memory.empty if isinstance(x, numpy.ndarray) else xp.empty
+    y = empty(x.shape[:4] + (W.shape[0],), x.dtype)
 
     def compute(slab, scratch):
         n, start, stop = slab

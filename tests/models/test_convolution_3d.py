@@ -1,4 +1,4 @@
-"""convolution_3d against F.convolution_nd, numerical gradients and itself in other company (batches, threads, graphs)."""
+"""convolution_3d against F.convolution_nd, numerical gradients, and itself in other batches, threads and graphs."""
 import threading
 
 import chainer
@@ -10,8 +10,8 @@ from chainer import gradient_check
 
 from models.convolution_3d import Convolution3D, convolution_3d
 
-# (batch, in, out, (depth, height, width), kernel): both ways of computing, sizes that no tile or vector divides, volumes
-# one voxel thin along each axis, and kernels that reach beyond the whole volume.
+# (batch, in, out, (depth, height, width), kernel): both ways of computing, sizes that no tile or vector divides,
+# volumes one voxel thin along each axis, and kernels that reach beyond the whole volume.
 CASES = [
     (2, 100, 64, (8, 8, 8), 3),
     (3, 17, 33, (5, 9, 7), 3),
@@ -155,12 +155,13 @@ def test_threads_do_not_disturb_each_other():
         assert all(distance(a, b) < 1e-6 for a, b in zip(ours, theirs, strict=True))
 
 
-def test_nan_stays_within_its_neighbourhood_and_its_call():
+def test_nan_stays_within_its_call():
     """Reused buffers hand nothing on: a diverged run does not spoil the next one."""
     x, W, b, gy = make((1, 18, 23, (8, 8, 5), 3))
     expected = run(convolution_3d, x, W, b, gy)
     with numpy.errstate(invalid='ignore'):
-        run(convolution_3d, numpy.full((1, 18, 20, 20, 30), numpy.nan, 'f'), W, b, numpy.full((1, 23, 20, 20, 30), 1, 'f'))
+        size = (20, 20, 30)
+        run(convolution_3d, numpy.full((1, 18) + size, numpy.nan, 'f'), W, b, numpy.ones((1, 23) + size, 'f'))
     for a, b_ in zip(run(convolution_3d, x, W, b, gy), expected, strict=True):
         numpy.testing.assert_array_equal(a, b_)
 

@@ -3,7 +3,7 @@ import numpy
 import pytest
 
 from models.espcn3d import ESPCN3D
-from util.reconstruction import reconstruct
+from util.reconstruction import choose_tile, reconstruct
 
 
 def volume(shape=(13, 16, 11)):
@@ -34,3 +34,20 @@ def test_training_mode_comes_back():
     with chainer.using_config('train', True):
         reconstruct(net, volume((4, 4, 4)))
         assert chainer.config.train and chainer.config.enable_backprop
+
+
+@pytest.mark.parametrize('shape', [(40, 48, 48), (300, 20, 20), (7, 200, 33)])
+@pytest.mark.parametrize('memory', [2**20, 2**24])
+def test_the_chosen_tile_fits_the_memory_budget_and_hardly_less(shape, memory):
+    """The feature maps of conv1, conv2 and conv3 of a tile with its halo of 2, as float32."""
+    def size(tile):
+        return 4 * (50 + 100 + 64) * numpy.prod([side + 4 for side in tile])
+
+    tile = choose_tile(shape, ESPCN3D(), memory)
+    assert all(1 <= side <= whole for side, whole in zip(tile, shape))
+    assert size(tile) <= memory
+    assert size([2 * side for side in tile]) > memory or tile == shape
+
+
+def test_a_small_volume_is_one_tile():
+    assert choose_tile((16, 17, 18), ESPCN3D()) == (16, 17, 18)
