@@ -43,8 +43,8 @@ def parse_arguments():
     parser.add_argument('--ensemble', action='store_true',
                         help='mean over the eight mirrorings of each volume: a little better, eight times the time')
     parser.add_argument('--like-input', action='store_true',
-                        help="write, and score, volumes in the LR volume's range, rounded to its integer type if it has "
-                             'one (default: float32, as the network gives them)')
+                        help="write, and score, volumes in the LR volume's range, rounded if that is of an integer type"
+                             ' (default: float32, as the network gives them)')
     parser.add_argument('-R', '--root', type=Path, default=PROJECT,
                         help="folder that the config's and the list's relative paths start from (default: the project)")
     return parser.parse_args()

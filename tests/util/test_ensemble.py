@@ -68,12 +68,12 @@ def test_without_moving_back_the_ramp_would_be_shifted():
 
 
 def test_a_network_that_does_not_know_left_from_right_is_its_own_ensemble():
-    """A residual network of zero weights repeats voxels: symmetric where LR centres lie amid their blocks."""
-    net = ESPCN3D(1, (2, 3, 4), residual=True)
+    """A residual network of zero weights takes the nearest LR voxel: no ties amid blocks, so no side is preferred."""
+    rate, lr = (2, 3, 4), lr_volume()
+    offset = centre_offset('block_mean', rate)
+    net = ESPCN3D(1, rate, centre_offset=offset, residual='nearest')
     for param in net.params():
         param.array[...] = 0
-    lr = lr_volume()
-    offset = centre_offset('block_mean', net.rate)
     numpy.testing.assert_allclose(reconstruct_ensemble(net, lr, offset), reconstruct(net, lr), rtol=1e-6)
 
 
