@@ -22,8 +22,7 @@ demo: $(VENV)/installed
 	$(RUN) util/miscs/make_lr_img.py $(DEMO) --input data/demo/interim --output data/demo/processed
 	$(RUN) util/miscs/make_lists.py --input data/demo/processed --out data/demo/lists --val 1 --test 2 --seed 0
 	$(RUN) training.py $(DEMO) --out results/demo/training
-	$(RUN) inference.py --model results/demo/training/gen_iter_$$(sed -n 's/^iteration: *\([0-9]*\).*/\1/p' \
-		configs/demo.yml).npz --out results/demo/inference
+	$(RUN) inference.py --model results/demo/training/gen_best.npz --out results/demo/inference
 
 test: $(VENV)/installed
 	$(RUN) -m pytest
