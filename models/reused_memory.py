@@ -4,7 +4,6 @@ The C library gives arrays of tens of megabytes back to the operating system at 
 zeroes, new pages for the next: about 9 ms for 64 MB, some ten times in a training iteration at rate 2. Nothing is
 ever overwritten while any array or view of it lives.
 """
-import collections
 import math
 import threading
 
@@ -13,26 +12,26 @@ import numpy
 _SMALLEST = 1 << 20  # bytes; the C library keeps smaller ones itself
 _MOST_IDLE = 1 << 28  # bytes; beyond it the longest idle goes back to the operating system
 
-_idle = collections.deque()
-_lock = threading.RLock()  # re-entrant: the garbage collector may release an array while this thread holds it
+_idle = []  # longest idle first; anyone appends, only who holds the lock removes, so positions found stay right
+_lock = threading.Lock()
 
 
 def _keep(memory):
-    with _lock:
-        _idle.append(memory)
-        while sum(m.nbytes for m in _idle) > _MOST_IDLE:
-            _idle.popleft()
+    _idle.append(memory)
+    # The garbage collector may call this at any line of this module, also while this thread holds the lock: no waiting.
+    if _lock.acquire(blocking=False):
+        try:
+            while sum(m.nbytes for m in _idle) > _MOST_IDLE:
+                del _idle[0]
+        finally:
+            _lock.release()
 
 
 def _take(size):
     with _lock:
-        for memory in _idle:
+        for i, memory in enumerate(_idle):
             if memory.nbytes == size:
-                # By identity: comparing arrays compares their elements.
-                kept = [m for m in _idle if m is not memory]
-                _idle.clear()
-                _idle.extend(kept)
-                return memory
+                return _idle.pop(i)
     return numpy.empty(size, numpy.uint8)
 
 

@@ -38,3 +38,22 @@ def test_idle_memory_is_bounded():
     del arrays
     gc.collect()
     assert sum(m.nbytes for m in reused_memory._idle) <= 1 << 28
+
+
+def test_the_garbage_collector_may_release_arrays_at_any_moment():
+    """Arrays in reference cycles are released wherever the collector runs, in this module's own lines too."""
+    class Cycle:
+        pass
+
+    thresholds = gc.get_threshold()
+    gc.set_threshold(1)
+    try:
+        for _ in range(300):
+            cycle = Cycle()
+            cycle.itself, cycle.array = cycle, reused_memory.empty((1 << 18, 2), 'float64')
+            del cycle
+            arrays = [reused_memory.empty((1 << 17, side), 'float64') for side in (2, 3)]
+            del arrays
+    finally:
+        gc.set_threshold(*thresholds)
+    assert sum(m.nbytes for m in reused_memory._idle) <= 1 << 28
