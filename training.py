@@ -105,9 +105,11 @@ def main():
     training_pairs = load_pairs(args.root / config.dataset.training_list, config, args.root)
     val_pairs = load_pairs(args.root / config.dataset.val_list, config, args.root)
     patches = PatchDataset(training_pairs, config.upsampling_rate, offset, config.patchside,
-                           config.iteration * config.batchsize, config.seed, config.flip, config.background_share)
+                           (config.iteration + 1) * config.batchsize, config.seed, config.flip,
+                           config.background_share)
     patches.to_device(device)
-    # The patches are random already, and example i is always the same one: in order, a resumed run repeats none.
+    # The patches are random already, and example i is always the same one: in order, a resumed run repeats none. (One
+    # batch more than is used: at its end the iterator would begin anew, also for a run that goes on for longer.)
     iterator = chainer.iterators.SerialIterator(patches, config.batchsize, shuffle=False)
 
     penalty = LOSSES[config.loss]
@@ -162,7 +164,7 @@ def main():
     archive_run(args.out, config, args.root)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, stop_trigger.interrupt)
-    trainer.run()
+    trainer.run(show_loop_exception_msg=False)  # whatever it is, it is told once: by `run` or by Python
 
     done = updater.iteration
     if done < config.iteration:
