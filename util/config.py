@@ -4,8 +4,8 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import yaml
-from pydantic import (AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, StrictInt,
-                      ValidationError, model_validator)
+from pydantic import (AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StrictInt, ValidationError,
+                      model_validator)
 
 from util.script import UserError
 
@@ -93,7 +93,7 @@ class Config(_Section):
     schedule: Literal['linear', 'cosine', 'constant'] = 'linear'
     iteration_decay_start: Annotated[StrictInt, Field(ge=0)]
     adam: Adam = Adam()
-    seed: Annotated[StrictInt, Field(ge=0)] = 0
+    seed: Annotated[StrictInt, Field(ge=0, lt=2**32)] = 0  # what numpy.random.seed takes
     display_interval: Count
     evaluation_interval: Count
     snapshot_interval: Count
@@ -116,9 +116,10 @@ class Config(_Section):
 def _one_line(error):
     """The first fault of a pydantic ValidationError as `key: what is wrong`, and how many more there are."""
     faults = error.errors()
-    first = faults[0]
-    key = '.'.join(str(part) for part in first['loc'] if isinstance(part, int) or part.isidentifier())
-    if first['type'] == 'extra_forbidden':
+    unknown = [fault for fault in faults if fault['type'] == 'extra_forbidden']  # a typo; a missing key follows from it
+    first = (unknown or faults)[0]
+    key = '.'.join(str(part) for part in first['loc'] if unknown or isinstance(part, int) or part.isidentifier())
+    if unknown:
         section = Config
         for part in first['loc'][:-1]:
             section = section.model_fields[part].annotation
