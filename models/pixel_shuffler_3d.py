@@ -45,7 +45,8 @@ class PixelShuffler3D(function_node.FunctionNode):
         rz, ry, rx = self.rate
         factor = rz * ry * rx
         if x.ndim != 5:
-            raise ValueError(f'the pixel shuffler takes 5 axes, (N, C*{factor}, D, H, W); got {x.ndim}, shape {x.shape}')
+            raise ValueError(f'the pixel shuffler takes 5 axes, (N, C*{factor}, D, H, W); got {x.ndim}, shape '
+                             f'{x.shape}')
         if x.dtype.kind != 'f':
             raise TypeError(f'the pixel shuffler takes float16, float32 or float64; got {x.dtype}')
         if x.shape[1] % factor:

@@ -26,7 +26,8 @@ def make_experiment(folder):
     text = (PROJECT / 'configs/base.yml').read_text(encoding='utf-8')
     for old, new in (('upsampling_rate: 4', 'upsampling_rate: 2'), ('patchside: 64', 'patchside: 8'), ('configs/', ''),
                      ('iteration: 100000', 'iteration: 6'), ('decay_start: 20000', 'decay_start: 2'),
-                     ('display_interval: 100', 'display_interval: 1'), ('evaluation_interval: 1000', 'evaluation_interval: 3'),
+                     ('display_interval: 100', 'display_interval: 1'),
+                     ('evaluation_interval: 1000', 'evaluation_interval: 3'),
                      ('snapshot_interval: 10000', 'snapshot_interval: 3')):
         assert old in text
         text = text.replace(old, new)

@@ -1,4 +1,4 @@
-"""The Trainer's promises, on tiny volumes: what is kept, that a resumed run is the uninterrupted one, what is refused."""
+"""The Trainer's promises, on tiny volumes: what is kept, that a resumed run is the uninterrupted one, refusals."""
 import json
 import signal
 import subprocess
@@ -112,8 +112,8 @@ def test_the_seed_alone_decides_the_weights(experiment):
 @pytest.mark.skipif(sys.platform == 'win32', reason='Windows cannot send Ctrl-C to one process')
 def test_ctrl_c_leaves_a_snapshot_that_resumes(experiment):
     change(experiment / 'experiment.yml', 'iteration: 6', 'iteration: 100000')
-    process = subprocess.Popen(command('training.py', *ARGUMENTS, '-o', 'run'), cwd=experiment, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                               text=True)
+    process = subprocess.Popen(command('training.py', *ARGUMENTS, '-o', 'run'), cwd=experiment, text=True,
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     deadline = time.monotonic() + 60
     while not (experiment / 'run/gen_iter_3.npz').exists() and time.monotonic() < deadline:
         time.sleep(0.05)
@@ -136,14 +136,14 @@ def test_a_trained_model_can_be_the_start_of_another_run(experiment):
 
 
 def test_the_loss_margin_leaves_the_border_out_of_the_loss(experiment):
-    """A network of zero weights but for conv3's bias b has the output b everywhere: the loss is the mean over the inside."""
+    """Zero weights but for conv3's bias b give the output b everywhere: the loss is the mean over the inside."""
     net = ESPCN3D(1, 2)
     for param in net.params():
         param.array[...] = 0
     net.conv3.b.array[...] = 40
     config = experiment / 'experiment.yml'
-    for old, new in (('loss_margin: 0', 'loss_margin: 1'), ('batchsize: 5', 'batchsize: 1'), ('flip: together', 'flip: none'),
-                     ('patchside: 8', 'patchside: 24')):
+    for old, new in (('loss_margin: 0', 'loss_margin: 1'), ('batchsize: 5', 'batchsize: 1'),
+                     ('flip: together', 'flip: none'), ('patchside: 8', 'patchside: 24')):
         change(config, old, new)
     save_network(experiment / 'gen.npz', net, load_config(config))
     assert train(experiment, '-m', 'gen.npz').returncode == 0

@@ -15,7 +15,8 @@ def get_device(gpu):
     try:
         import cupy
     except ImportError as error:
-        raise UserError(f'-g {gpu}: CuPy cannot be imported ({error}); install it (README.md: Install), or use -g -1') from None
+        raise UserError(f'-g {gpu}: CuPy cannot be imported ({error}); install it (README.md: Install), or use -g -1'
+                        ) from None
     # chainer.backends.cuda.available is true wherever CUDA's libraries load, GPU or not: ask the runtime.
     try:
         count = cupy.cuda.runtime.getDeviceCount()

@@ -17,8 +17,8 @@ def middle_planes(volume):
 def save_case_figure(path, title, lr, linear, sr, hr, spacing):
     """Save a figure of a case: LR, linear interpolation, network, truth, and the two errors, in three planes.
 
-    The four volumes share one grey scale (0 to the truth's 99.5th percentile) and the two errors one colour scale, so that
-    what looks different is different.
+    The four volumes share one grey scale (0 to the truth's 99.5th percentile) and the two errors one colour scale, so
+    that what looks different is different.
 
     Args:
         path: PNG file to write.

@@ -11,7 +11,8 @@ def intensity_scale(lr, method):
 
     Args:
         lr (numpy.ndarray): LR volume, (z, y, x), in the scanner's units.
-        method (str): ``'none'``: 1, as the reference experiment. ``'percentile'``: the 99th percentile of the LR's voxels.
+        method (str): ``'none'``: 1, as the reference experiment. ``'percentile'``: the 99th percentile of the LR's
+            voxels.
 
     Returns:
         float: What LR and HR are divided by; the network's output is multiplied by it.

@@ -43,8 +43,8 @@ def build_network(config):
 def save_network(path, net, config):
     """Write the network's arrays and the experiment to an .npz file.
 
-    The arrays have the names and shapes of Chainer's ``save_npz`` (``conv1/W``, ...), so that other Chainer code loads the
-    file too; one more entry, a text, holds the config.
+    The arrays have the names and shapes of Chainer's ``save_npz`` (``conv1/W``, ...), so that other Chainer code loads
+    the file too; one more entry, a text, holds the config.
     """
     serializer = DictionarySerializer()
     serializer.save(net)

@@ -4,7 +4,6 @@ import itertools
 import chainer
 import numpy
 
-
 MEMORY = 64 * 2**20  # bytes of feature maps; more does not make it faster, since what matters is the processor's cache
 
 
@@ -24,7 +23,8 @@ def choose_tile(shape, net, memory=MEMORY):
     while 4 * maps * numpy.prod([side + 2 * net.halo for side in tile]) > memory and max(tile) > 1:
         longest = tile.index(max(tile))
         parts = -(-shape[longest] // tile[longest]) + 1
-        tile[longest] = min(-(-shape[longest] // parts), tile[longest] - 1)  # in equal parts, rather than a sliver at the end
+        # in equal parts, rather than a sliver at the end
+        tile[longest] = min(-(-shape[longest] // parts), tile[longest] - 1)
     return tuple(tile)
 
 

@@ -25,7 +25,8 @@ def test_the_reference_network_costs_179150_multiply_adds_a_voxel():
 def test_turns_go_forth_and_back_and_stock_chainer_stops_after_three_rounds():
     stock = implementations.STOCK
     assert list(run.turns(['a', stock, 'b'], 4)) == [
-        (0, 'a'), (0, stock), (0, 'b'), (1, 'b'), (1, stock), (1, 'a'), (2, 'a'), (2, stock), (2, 'b'), (3, 'b'), (3, 'a')]
+        (0, 'a'), (0, stock), (0, 'b'), (1, 'b'), (1, stock), (1, 'a'), (2, 'a'), (2, stock), (2, 'b'),
+        (3, 'b'), (3, 'a')]
 
 
 def test_results_that_differ_are_not_compared():

@@ -61,8 +61,8 @@ def test_flips_per_axis_are_independent():
     offset = (0.0, 0.0, 0.0)
     hr = numpy.arange(16**3, dtype=numpy.float32).reshape(16, 16, 16)
     dataset = PatchDataset([(hr[::2, ::2, ::2], hr)], (2, 2, 2), offset, (4, 4, 4), 200, flip='per_axis')
-    seen = {tuple(numpy.sign([p[0, 1, 0, 0] - p[0, 0, 0, 0], p[0, 0, 1, 0] - p[0, 0, 0, 0], p[0, 0, 0, 1] - p[0, 0, 0, 0]]))
-            for _, p in dataset}
+    seen = {tuple(numpy.sign([p[0, 1, 0, 0] - p[0, 0, 0, 0], p[0, 0, 1, 0] - p[0, 0, 0, 0],
+                              p[0, 0, 0, 1] - p[0, 0, 0, 0]])) for _, p in dataset}
     assert len(seen) == 8
 
 

@@ -229,7 +229,8 @@ def test_a_disk_that_fills_up_is_one_line_and_leaves_the_old_volume(tmp_path):
     """A limit on the file size stands for the disk."""
     path, old = tmp_path / '0000.mhd', make_volume()
     write_volume(path, old)
-    code = ('import resource, sys; from tests.util.test_volume import make_volume; from util.volume import write_volume\n'
+    code = ('import resource, sys\n'
+            'from tests.util.test_volume import make_volume; from util.volume import write_volume\n'
             'resource.setrlimit(resource.RLIMIT_FSIZE, (20000, 20000))\n'
             'write_volume(sys.argv[1], make_volume(size=(40, 40, 40)))')
     done = subprocess.run([sys.executable, '-c', code, path], cwd=PROJECT, capture_output=True, text=True)
