@@ -1,3 +1,4 @@
+import numpy
 import pytest
 
 import util  # noqa: F401  (its compatibility module makes `import chainer` work in every test)
@@ -13,3 +14,9 @@ def pytest_collection_modifyitems(items):
         for item in items:
             if item.get_closest_marker('gpu'):
                 item.add_marker(pytest.mark.skip(reason=str(error)))
+
+
+@pytest.fixture(autouse=True)
+def same_initial_weights_in_every_run():
+    """Chainer draws them from NumPy's global generator."""
+    numpy.random.seed(0)

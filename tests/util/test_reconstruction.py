@@ -17,7 +17,8 @@ def test_tiles_give_what_the_whole_volume_gives(tile, rate, ksizes):
     lr = volume()
     with chainer.using_config('train', False), chainer.no_backprop_mode():
         whole = net(lr[None, None]).array[0, 0]
-    numpy.testing.assert_allclose(reconstruct(net, lr, tile), whole, atol=2e-6 * numpy.abs(whole).max())
+    # float32 sums over other Winograd tiles differ by up to 3e-6; a halo too small by one, by 1e-2 and more (below)
+    numpy.testing.assert_allclose(reconstruct(net, lr, tile), whole, atol=1e-5 * numpy.abs(whole).max())
 
 
 def test_one_voxel_less_halo_would_show():
