@@ -6,7 +6,9 @@ import numpy
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from util.head_mask import head_mask
+from util.script import UserError
 
+SSIM_WINDOW = 11  # voxels: Gaussian weights of sigma 1.5, cut at 3.5 sigma
 ROBUST_PERCENTILE = 99.5  # the maximum is set by a few bright vessels, and PSNR of two scans cannot be compared by it
 
 
@@ -63,7 +65,13 @@ def score_images(hr, images):
 
     Returns:
         dict: Scores by name.
+
+    Raises:
+        UserError: If the volume is smaller than SSIM's window, or has no head.
     """
+    if min(hr.shape) < SSIM_WINDOW:
+        raise UserError(f'an HR volume of {hr.shape} voxels (z, y, x) cannot be scored: SSIM needs {SSIM_WINDOW} or more '
+                        'along each axis')
     head = head_mask(hr)
     # SSIM is a dozen filters of the whole volume, and SciPy's leave other threads running.
     with ThreadPoolExecutor(os.cpu_count()) as pool:

@@ -5,6 +5,7 @@ from skimage.metrics import structural_similarity
 
 from util.head_mask import head_mask
 from util.metrics import psnr, score_images, scores
+from util.script import UserError
 
 ANYWHERE = numpy.ones((20, 24, 22), bool)
 
@@ -82,3 +83,10 @@ def test_the_head_is_that_of_the_truth():
     assert list(result) == ['network', 'linear']
     for name, image in images.items():
         assert result[name] == scores(hr, image, head_mask(hr))
+
+
+def test_a_volume_that_ssim_cannot_score_is_refused():
+    hr, sr = pair()
+    score_images(hr[:11], {'network': sr[:11]})
+    with pytest.raises(UserError, match=r'\(10, 24, 22\) .* SSIM needs 11 or more'):
+        score_images(hr[:10], {'network': sr[:10]})
