@@ -70,8 +70,8 @@ def score_images(hr, images):
         UserError: If the volume is smaller than SSIM's window, or has no head.
     """
     if min(hr.shape) < SSIM_WINDOW:
-        raise UserError(f'an HR volume of {hr.shape} voxels (z, y, x) cannot be scored: SSIM needs {SSIM_WINDOW} or more '
-                        'along each axis')
+        raise UserError(f'an HR volume of {hr.shape} voxels (z, y, x) cannot be scored: SSIM needs {SSIM_WINDOW} or '
+                        'more along each axis')
     head = head_mask(hr)
     # SSIM is a dozen filters of the whole volume, and SciPy's leave other threads running.
     with ThreadPoolExecutor(os.cpu_count()) as pool:
