@@ -22,7 +22,7 @@ def test_base_is_the_reference_experiment():
     assert config.models.generator.args == {'in_channels': 1, 'residual': 'none', 'conv3_init': 'he_normal'}
 
 
-@pytest.mark.parametrize('path', sorted((PROJECT / 'configs').glob('*.yml')), ids=lambda path: path.name)
+@pytest.mark.parametrize('path', sorted((PROJECT / 'configs').rglob('*.yml')), ids=lambda path: path.name)
 def test_every_shipped_config_loads_and_survives_being_written(path):
     config = load_config(path)
     assert parse_config(dump_config(config), 'copy') == config
