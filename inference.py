@@ -22,7 +22,7 @@ from util.metrics import score_images
 from util.network import build_network, load_network, read_experiment
 from util.reconstruction import reconstruct
 from util.score_table import format_table, save_csv
-from util.script import PROJECT, UserError, run
+from util.script import PROJECT, UserError, blaming, run
 from util.volume import Volume, read_volume, write_volume
 
 # What the network was trained for: a model file's own values hold, and a config that says otherwise is refused.
@@ -77,7 +77,8 @@ def main():
     if args.input:
         cases = [Case(path.name.split('.')[0], path, None) for path in args.input]
     else:
-        cases = read_list(args.root / config.dataset.test_list, args.root)
+        with blaming(f'{args.config_path or args.model}: dataset.test_list'):
+            cases = read_list(args.root / config.dataset.test_list, args.root)
     names = [case.name for case in cases]
     if len(set(names)) < len(names):
         raise UserError(f'two volumes would be written under one name: {", ".join(sorted(names))}; run them one by one')
@@ -98,7 +99,8 @@ def main():
             continue
         interpolated = {method: upsample(lr, rate, offset, method) for method in METHODS}
         rows[case.name] = score_images(hr.array, {'network': sr, **interpolated})
-        save_case_figure(args.out / f'{case.name}.png', case.name, lr, interpolated['linear'], sr, hr.array, hr.spacing)
+        save_case_figure(args.out / f'{case.name}.png', case.name, lr, interpolated['linear'], sr, hr.array, hr.spacing,
+                         offset)
 
     if rows:
         save_csv(args.out / 'scores.csv', rows)

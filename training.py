@@ -25,7 +25,7 @@ from util.losses import LOSSES
 from util.network import build_network, load_network, network_path, save_network
 from util.patches import PatchDataset
 from util.schedules import AlphaSchedule
-from util.script import PROJECT, UserError, run
+from util.script import PROJECT, UserError, blaming, run
 from util.snapshot import load_snapshot, save_snapshot
 from util.versions import versions
 
@@ -78,11 +78,12 @@ def archive_run(out, config, root):
     for name, text in texts.items():
         with replacing(out / name) as temporary:
             temporary.write_text(text, encoding='utf-8')
-    sources = [root / config.dataset.training_list, root / config.dataset.val_list, root / config.dataset.test_list,
-               network_path(config)]
-    for source in filter(Path.is_file, sources):  # there may be no test list yet
-        with replacing(out / source.name) as temporary:
-            shutil.copyfile(source, temporary)
+    copies = {f'{key}.txt': root / path for key, path in config.dataset.model_dump().items()}
+    copies[network_path(config).name] = network_path(config)
+    for name, source in copies.items():
+        if source.is_file():  # there may be no test list yet
+            with replacing(out / name) as temporary:
+                shutil.copyfile(source, temporary)
 
 
 def main():
@@ -102,11 +103,14 @@ def main():
     optimizer.setup(net)
 
     offset = centre_offset(config.degradation.name, config.upsampling_rate)
-    training_pairs = load_pairs(args.root / config.dataset.training_list, config, args.root)
-    val_pairs = load_pairs(args.root / config.dataset.val_list, config, args.root)
-    patches = PatchDataset(training_pairs, config.upsampling_rate, offset, config.patchside,
-                           (config.iteration + 1) * config.batchsize, config.seed, config.flip,
-                           config.background_share)
+    with blaming(f'{args.config_path}: dataset.training_list'):
+        training_pairs = load_pairs(args.root / config.dataset.training_list, config, args.root)
+    with blaming(f'{args.config_path}: dataset.val_list'):
+        val_pairs = load_pairs(args.root / config.dataset.val_list, config, args.root)
+    with blaming(args.config_path):
+        patches = PatchDataset(training_pairs, config.upsampling_rate, offset, config.patchside,
+                               (config.iteration + 1) * config.batchsize, config.seed, config.flip,
+                               config.background_share)
     patches.to_device(device)
     # The patches are random already, and example i is always the same one: in order, a resumed run repeats none. (One
     # batch more than is used: at its end the iterator would begin anew, also for a run that goes on for longer.)

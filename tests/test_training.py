@@ -182,7 +182,9 @@ def test_a_model_file_is_not_taken_for_a_snapshot(experiment):
 
 def test_missing_data_name_the_command_that_makes_them(experiment):
     (experiment / 'LR/0000.mhd').unlink()
-    assert_refused(train(experiment), 'make_lr_img.py')
+    done = train(experiment)
+    assert_refused(done, 'make_lr_img.py')
+    assert done.stderr.startswith('error: experiment.yml: dataset.training_list: ')
 
 
 def test_pairs_of_another_rate_are_refused(experiment):

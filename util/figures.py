@@ -14,7 +14,7 @@ def middle_planes(volume):
     return volume[z], volume[:, y], volume[:, :, x]
 
 
-def save_case_figure(path, title, lr, linear, sr, hr, spacing):
+def save_case_figure(path, title, lr, linear, sr, hr, spacing, offset):
     """Save a figure of a case: LR, linear interpolation, network, truth, and the two errors, in three planes.
 
     The four volumes share one grey scale (0 to the truth's 99.5th percentile) and the two errors one colour scale, so
@@ -26,8 +26,12 @@ def save_case_figure(path, title, lr, linear, sr, hr, spacing):
         lr (numpy.ndarray): LR volume, (z, y, x).
         linear, sr, hr (numpy.ndarray): Linear interpolation, network's output and truth, (r_z*z, r_y*y, r_x*x).
         spacing ((float, float, float)): HR voxel spacing in mm, x, y, z.
+        offset ((float, float, float)): HR index of the centre of LR voxel 0, (z, y, x).
     """
     sx, sy, sz = spacing
+    # Where LR voxel 0 begins, in HR voxels: a place shall be at the same place in every column.
+    z0, y0, x0 = (o - (h // n - 1) / 2 for o, h, n in zip(offset, hr.shape, lr.shape))
+    lr_corners = (x0, y0), (x0, z0), (y0, z0)
     white = numpy.percentile(hr, 99.5)
     # Signed: an error with the shape of an edge shows a shift, one with the shape of tissue a bias.
     errors = {'linear - truth': linear - hr, 'network - truth': sr - hr}
@@ -40,11 +44,14 @@ def save_case_figure(path, title, lr, linear, sr, hr, spacing):
     try:
         for column, (name, volume) in zip(axes.T, columns.items()):
             error = name in errors
-            for axis, plane, truth, aspect in zip(column, middle_planes(volume), middle_planes(hr), aspects):
-                height, width = truth.shape  # the LR plane fills the truth's: a place is at the same place everywhere
+            corners = lr_corners if name == 'LR' else ((0, 0),) * 3
+            for axis, plane, truth, aspect, (left, bottom) in zip(column, middle_planes(volume), middle_planes(hr),
+                                                                  aspects, corners):
+                height, width = truth.shape
                 shown = axis.imshow(plane, cmap='RdBu_r' if error else 'gray', vmin=-limit if error else 0,
-                                    vmax=limit if error else white, origin='lower', aspect=aspect,
-                                    extent=(0, width, 0, height), interpolation='nearest')
+                                    vmax=limit if error else white, origin='lower', interpolation='nearest',
+                                    extent=(left, left + width, bottom, bottom + height), aspect=aspect)
+                axis.set(xlim=(0, width), ylim=(0, height))
                 axis.set_axis_off()
             column[0].set_title(name)
         figure.colorbar(shown, ax=axes, shrink=0.5, label='error, intensity units')

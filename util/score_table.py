@@ -7,7 +7,8 @@ from util.files import replacing
 
 UNITS = {'psnr': ('PSNR [dB]', '.2f'), 'ssim': ('SSIM', '.4f'), 'rmse': ('RMSE', '.3f')}
 REGIONS = {'': 'whole volume', '_head': 'within the head'}  # suffix of the metric -> what a person reads
-RANGES = 'PSNR and SSIM: range max - min of the true HR volume; the head: as found in the true HR volume'
+RANGES = ('PSNR and SSIM: range max - min of the true HR volume; the head: as found in the true HR volume\n'
+          'psnr_robust in scores.csv: range 99.5th percentile - min of the true HR volume')
 
 
 def _with_mean(rows):

@@ -1,4 +1,5 @@
 """What every script shares: where the project lies, and how a user's mistake is told in one line."""
+import contextlib
 import sys
 from pathlib import Path
 
@@ -7,6 +8,15 @@ PROJECT = Path(__file__).resolve().parent.parent  # relative paths in a config o
 
 class UserError(ValueError):
     """Something the user can put right; its text is one line that says what was wrong, where, and what to do."""
+
+
+@contextlib.contextmanager
+def blaming(what):
+    """Put ``what`` (a file, a key) before the text of a UserError that the block raises."""
+    try:
+        yield
+    except UserError as error:
+        raise UserError(f'{what}: {error}') from None
 
 
 def run(main):

@@ -12,7 +12,7 @@ def test_middle_planes_are_axial_coronal_sagittal():
 
 
 def save(path, sr, hr, linear):
-    save_case_figure(path, 'case', hr[::2, ::2, ::2], linear, sr, hr, (1.0, 1.3, 1.3))
+    save_case_figure(path, 'case', hr[::2, ::2, ::2], linear, sr, hr, (1.0, 1.3, 1.3), (0, 0, 0))
     return image.imread(path)
 
 
