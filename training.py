@@ -20,7 +20,7 @@ from util.config import dump_config, load_config
 from util.degradation import centre_offset
 from util.device import get_device
 from util.evaluator import VolumeEvaluator
-from util.files import replacing
+from util.files import replacing, write_text
 from util.losses import LOSSES
 from util.network import build_network, load_network, network_path, save_network
 from util.patches import PatchDataset
@@ -76,8 +76,7 @@ def archive_run(out, config, root):
     out.mkdir(parents=True, exist_ok=True)
     texts = {'config.yml': dump_config(config), 'versions.yml': versions()}
     for name, text in texts.items():
-        with replacing(out / name) as temporary:
-            temporary.write_text(text, encoding='utf-8')
+        write_text(out / name, text)
     copies = {f'{key}.txt': root / path for key, path in config.dataset.model_dump().items()}
     copies[network_path(config).name] = network_path(config)
     for name, source in copies.items():

@@ -6,7 +6,7 @@ import re
 
 from benchmarks.cases import multiply_adds
 from benchmarks.implementations import EAGER, GEMM, GEMM_SIDE, PROJECT, PYTORCH, STOCK
-from util.files import replacing
+from util.files import replacing, write_text
 
 
 def best_pytorch(results):
@@ -162,8 +162,7 @@ def markdown(measured, loop, gpu, repeats, load):
 
 def save(folder, text, growth, gpu):
     """Write benchmark.md and growth.png; ``growth`` holds (Case, Results) of growing volumes and of growing batches."""
-    with replacing(folder / 'benchmark.md') as temporary:
-        temporary.write_text(text, encoding='utf-8')
+    write_text(folder / 'benchmark.md', text)
     import util.figures  # noqa: F401  (chooses a matplotlib that needs no screen)
     from matplotlib import pyplot
     volumes, batches = growth

@@ -2,7 +2,7 @@
 from pathlib import Path
 from typing import NamedTuple, Optional
 
-from util.files import replacing
+from util.files import write_text
 from util.script import UserError
 
 
@@ -76,8 +76,7 @@ def write_list(path, cases, root):
                 raise UserError(f'{path}: a path with white space cannot stand in a case list: {field!r}; use a folder '
                                 'without white space, or one below the project')
         lines.append(' '.join(fields) + '\n')
-    with replacing(path) as temporary:
-        temporary.write_text(''.join(lines), encoding='utf-8')
+    write_text(path, ''.join(lines))
 
 
 def relative_below(path, root):

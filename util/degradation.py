@@ -128,6 +128,7 @@ _DEGRADATIONS = {
     'gaussian': (_gaussian, 'block'),
     'kspace': (_kspace, 'first'),
 }
+NAMES = tuple(_DEGRADATIONS)
 
 
 def _along_axis(settings):

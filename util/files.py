@@ -25,3 +25,9 @@ def replacing(path):
     finally:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(temporary)
+
+
+def write_text(path, text):
+    """Put a UTF-8 text file in place, whole or not at all; lines end in a line feed on every system."""
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding='utf-8', newline='\n')

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import yaml
 
-from util.files import replacing
+from util.files import write_text
 from util.script import UserError
 
 _FILE = 'degradation.yml'
@@ -20,8 +20,7 @@ def write_pairs_info(folder, config, cases, complete):
         complete: False while the pairs are being made, so that a kill leaves a mixture that is known for one.
     """
     info = dict(_settings(config), seed=config.seed, cases=sorted(cases), complete=complete)
-    with replacing(Path(folder) / _FILE) as temporary:
-        temporary.write_text(yaml.safe_dump(info, sort_keys=False), encoding='utf-8')
+    write_text(Path(folder) / _FILE, yaml.safe_dump(info, sort_keys=False))
 
 
 def read_pairs_info(folder):

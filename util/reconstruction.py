@@ -4,7 +4,9 @@ import itertools
 import chainer
 import numpy
 
-MEMORY = 64 * 2**20  # bytes of feature maps; more does not make it faster, since what matters is the processor's cache
+# Bytes of feature maps. More takes less time, since halos are computed twice, but more memory: an LR volume of
+# 40x48x48, on a busy machine, took 514 ms with 16 MiB, 398 with 64 and 297 as a whole (128).
+MEMORY = 64 * 2**20
 
 
 def choose_tile(shape, net, memory=MEMORY):

@@ -9,7 +9,7 @@ import yaml
 
 from util.case_lists import relative_below
 from util.config import Config, dump_config, load_config, parse_config
-from util.files import replacing
+from util.files import write_text
 from util.pairs import read_pairs_info
 from util.script import PROJECT, UserError
 
@@ -90,8 +90,7 @@ def check_same_data(out, data):
             if earlier.get(key) != value:
                 raise UserError(f'{out} holds a comparison with {key} {earlier.get(key)}, this one has {value}; name '
                                 'another folder with -o, or remove that one')
-    with replacing(path) as temporary:
-        temporary.write_text(yaml.safe_dump(data, sort_keys=False), encoding='utf-8')
+    write_text(path, yaml.safe_dump(data, sort_keys=False))
 
 
 def make_pairs(run, recipe_path, volumes, split):
@@ -108,7 +107,7 @@ def make_pairs(run, recipe_path, volumes, split):
     if not (info and info.get('complete') and info['cases'] == cases):
         config = run.pairs.with_suffix('.yml')
         seed = load_config(recipe_path).seed
-        _write(config, dump_config(run.config.model_copy(update={'seed': seed})))
+        write_text(config, dump_config(run.config.model_copy(update={'seed': seed})))
         script('util/miscs/make_lr_img.py', '-c', config, '-i', volumes, '-o', run.pairs)
     script('util/miscs/make_lists.py', '-i', run.pairs, '-o', run.pairs / 'lists', *split)
 
@@ -128,7 +127,7 @@ def train(run, gpu):
             raise UserError(f'{run.folder} holds a run of other settings (experiment.yml there is not what '
                             f'{run.recipe} is now); remove that folder, or name another one with -o')
     else:
-        _write(experiment, dump_config(run.config))
+        write_text(experiment, dump_config(run.config))
     model = out / f'gen_iter_{run.config.iteration}.npz'
     if not model.exists():
         snapshots = sorted(out.glob('snapshot_iter_*.npz'), key=lambda path: int(path.stem.split('_')[-1]))
@@ -149,11 +148,6 @@ def infer(run, model, gpu, ensemble):
     if not (out / 'scores.csv').exists():
         script('inference.py', '-g', gpu, '-m', model, '-o', out, *['--ensemble'] * ensemble)
     return out
-
-
-def _write(path, text):
-    with replacing(path) as temporary:
-        temporary.write_text(text, encoding='utf-8')
 
 
 def script(name, *arguments):

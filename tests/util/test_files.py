@@ -3,7 +3,7 @@ import stat
 
 import pytest
 
-from util.files import replacing
+from util.files import replacing, write_text
 
 
 def test_new_content_takes_the_place_of_the_old(tmp_path):
@@ -32,3 +32,8 @@ def test_the_file_has_ordinary_permissions(tmp_path):
     with replacing(tmp_path / 'a.txt'):
         pass
     assert stat.S_IMODE((tmp_path / 'a.txt').stat().st_mode) == stat.S_IMODE((tmp_path / 'ordinary').stat().st_mode)
+
+
+def test_text_is_utf8_with_line_feeds(tmp_path):
+    write_text(tmp_path / 'folder/a.txt', 'r³\nz\n')
+    assert (tmp_path / 'folder/a.txt').read_bytes() == b'r\xc2\xb3\nz\n'

@@ -13,9 +13,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # run as a file, P
 
 from util.case_lists import read_list  # noqa: E402
 from util.comparison import Result, format_markdown, gains, lr_name, rows_of, save_results  # noqa: E402
-from util.config import load_config  # noqa: E402
+from util.degradation import NAMES  # noqa: E402
 from util.figures import save_gain_figure  # noqa: E402
-from util.files import replacing  # noqa: E402
+from util.files import write_text  # noqa: E402
 from util.pattern import measure_patterns  # noqa: E402
 from util.runs import check_same_data, infer, make_pairs, plan_runs, train  # noqa: E402
 from util.score_table import REGIONS, read_csv  # noqa: E402
@@ -41,7 +41,7 @@ def parse_arguments():
     parser.add_argument('--train', nargs='+', metavar='CASE', help='names, or how many (default: the rest)')
     parser.add_argument('--val', nargs='+', metavar='CASE', required=True, help='names, or how many')
     parser.add_argument('--test', nargs='+', metavar='CASE', required=True, help='names, or how many')
-    parser.add_argument('--degradation', nargs='+', choices=('bspline', 'block_mean', 'gaussian', 'kspace'),
+    parser.add_argument('--degradation', nargs='+', choices=NAMES,
                         help="run each recipe on each of these LR kinds, instead of the recipe's own")
     parser.add_argument('--seeds', nargs='+', type=int, help="train each recipe once a seed, instead of with its own")
     parser.add_argument('--iterations', type=positive, help='train all recipes for as many iterations')
@@ -76,8 +76,7 @@ def main():
 
     save_results(args.out / 'comparison.csv', results)
     markdown = format_markdown(results)
-    with replacing(args.out / 'comparison.md') as temporary:
-        temporary.write_text(markdown, encoding='utf-8')
+    write_text(args.out / 'comparison.md', markdown)
     save_gain_figure(args.out / 'comparison.png', {
         f'{row.name}, {row.lr}': {name: gains(row.scores, 'psnr', region) for region, name in REGIONS.items()}
         for row in rows_of(results)})

@@ -12,7 +12,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # run as a file, P
 import SimpleITK as sitk  # noqa: E402
 from tqdm import tqdm  # noqa: E402
 
-from util.files import replacing  # noqa: E402
+from util.files import replacing, write_text  # noqa: E402
 from util.phantom import MAX_SIZE, MIN_SIZE, head_image, make_head  # noqa: E402
 from util.script import PROJECT, UserError, run  # noqa: E402
 
@@ -45,8 +45,7 @@ def main(argv=None):
     args = parse_arguments(argv)
     check(args)
     for name, text in texts(args).items():
-        with replacing(args.out / name) as temporary:
-            temporary.write_text(text, encoding='utf-8', newline='\n')
+        write_text(args.out / name, text)
     for number in tqdm(range(args.subjects), desc='heads', unit='head', disable=None):
         image = head_image(make_head(tuple(args.size), args.seed, number))
         with replacing(args.out / f'{case(number)}/anat/{case(number)}_T1w.nii.gz') as temporary:
