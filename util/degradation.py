@@ -18,7 +18,7 @@ up to a level to rounding.
 """
 import zlib
 
-import numpy as np
+import numpy
 import scipy.fft
 
 
@@ -39,14 +39,14 @@ def degrade(hr, rate, settings, rng=None):
     Raises:
         ValueError: if a size is not a multiple of its rate, the name is unknown, or noise is asked for without an rng.
     """
-    hr = np.asarray(hr)
+    hr = numpy.asarray(hr)
     if hr.ndim != 3 or any(n % r for n, r in zip(hr.shape, rate)):
         raise ValueError(f'HR of shape {hr.shape} (z, y, x) does not divide by the rate {tuple(rate)}')
-    lr = hr.astype(np.float32, copy=False)
+    lr = hr.astype(numpy.float32, copy=False)
     for axis, r in enumerate(rate):
         if r != 1:
             lr = _along_axis(settings)(lr, axis, r, settings)
-    lr = np.ascontiguousarray(lr, dtype=np.float32)
+    lr = numpy.ascontiguousarray(lr, dtype=numpy.float32)
     return add_rician_noise(lr, settings.noise_sigma, rng) if settings.noise_sigma > 0 else lr
 
 
@@ -77,7 +77,7 @@ def add_rician_noise(image, sigma, rng):
     if rng is None:
         raise ValueError(f'Rician noise of sigma {sigma} needs a random generator')
     real, imaginary = (rng.normal(0.0, sigma, image.shape) for _ in range(2))
-    return np.hypot(image + real, imaginary).astype(np.float32)
+    return numpy.hypot(image + real, imaginary).astype(numpy.float32)
 
 
 def noise_rng(seed, case):
@@ -87,7 +87,7 @@ def noise_rng(seed, case):
         seed: the config's seed.
         case: the case's name.
     """
-    return np.random.default_rng([seed, zlib.crc32(case.encode())])
+    return numpy.random.default_rng([seed, zlib.crc32(case.encode())])
 
 
 def _bspline(x, axis, r, settings):
@@ -105,11 +105,11 @@ def _gaussian(x, axis, r, settings):
     # The weights are taken at the true distances, half voxels where r is even; at the border what lies outside is
     # left out and the rest sums to 1, so that a constant stays constant.
     n = x.shape[axis]
-    centres = r * np.arange(n // r) + (r - 1) / 2
-    distance = np.arange(n) - centres[:, None]
-    weights = np.exp(-4 * np.log(2) * (distance / (settings.fwhm * r)) ** 2)
+    centres = r * numpy.arange(n // r) + (r - 1) / 2
+    distance = numpy.arange(n) - centres[:, None]
+    weights = numpy.exp(-4 * numpy.log(2) * (distance / (settings.fwhm * r)) ** 2)
     weights /= weights.sum(axis=1, keepdims=True)
-    return np.moveaxis(np.tensordot(weights.astype(np.float32), x, (1, axis)), 0, axis)
+    return numpy.moveaxis(numpy.tensordot(weights.astype(numpy.float32), x, (1, axis)), 0, axis)
 
 
 def _kspace(x, axis, r, settings):

@@ -6,7 +6,7 @@ in SimpleITK's: x, y, z.
 """
 from typing import NamedTuple
 
-import numpy as np
+import numpy
 
 from util.script import UserError
 from util.volume import Volume
@@ -30,7 +30,7 @@ def lr_volume_geometry(hr, rate, offset):
     Returns:
         Geometry.
     """
-    spacing = np.asarray(hr.spacing, dtype=float)
+    spacing = numpy.asarray(hr.spacing, dtype=float)
     return _moved(hr, spacing * rate[::-1], spacing * offset[::-1])
 
 
@@ -45,13 +45,13 @@ def hr_volume_geometry(lr, rate, offset):
     Returns:
         Geometry.
     """
-    spacing = np.asarray(lr.spacing, dtype=float) / rate[::-1]
+    spacing = numpy.asarray(lr.spacing, dtype=float) / rate[::-1]
     return _moved(lr, spacing, -spacing * offset[::-1])
 
 
 def _moved(volume, spacing, step):
     # step, in mm along the volume's own axes, becomes a physical vector through the direction's columns
-    origin = np.asarray(volume.origin, dtype=float) + np.reshape(volume.direction, (3, 3)) @ step
+    origin = numpy.asarray(volume.origin, dtype=float) + numpy.reshape(volume.direction, (3, 3)) @ step
     return Geometry(tuple(spacing.tolist()), tuple(origin.tolist()), tuple(volume.direction))
 
 
@@ -93,13 +93,13 @@ def check_pair(lr, hr, rate, offset, names):
         raise UserError(f'{names[0]} and {names[1]}: sizes {lr.array.shape} and {hr.array.shape} (z, y, x) do not fit '
                         f'upsampling_rate {tuple(rate)}; make them anew with util/miscs/make_lr_img.py')
     wanted, tolerance = lr_volume_geometry(hr, rate, offset), 0.01 * min(hr.spacing)
-    corner = np.multiply(lr.array.shape[::-1], 1.0)  # the far corner tells a wrong spacing or direction as well
+    corner = numpy.multiply(lr.array.shape[::-1], 1.0)  # the far corner tells a wrong spacing or direction as well
 
     def ends(geometry):
-        far = np.reshape(geometry.direction, (3, 3)) @ (corner * geometry.spacing)
-        return np.concatenate([geometry.origin, np.add(geometry.origin, far)])
+        far = numpy.reshape(geometry.direction, (3, 3)) @ (corner * geometry.spacing)
+        return numpy.concatenate([geometry.origin, numpy.add(geometry.origin, far)])
 
-    difference = np.abs(ends(lr) - ends(wanted)).max()
+    difference = numpy.abs(ends(lr) - ends(wanted)).max()
     if difference > tolerance:
         raise UserError(f'{names[0]} lies {difference:.3g} mm away from where upsampling_rate {tuple(rate)} and the '
                         f'degradation put it over {names[1]}; make them anew with util/miscs/make_lr_img.py')

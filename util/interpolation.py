@@ -6,7 +6,7 @@ matrix (HR size x LR size): exact, and far quicker than resampling voxel by voxe
 """
 import functools
 
-import numpy as np
+import numpy
 from scipy import ndimage
 
 METHODS = ('nearest', 'linear', 'bspline')
@@ -31,7 +31,7 @@ def upsample(lr, rate, offset, method):
     if method not in METHODS:
         raise ValueError(f'interpolation {method!r} is unknown; known are {", ".join(METHODS)}')
     along_z, along_y, along_x = (interpolation_matrix(n, r, o, method) for n, r, o in zip(lr.shape, rate, offset))
-    hr = np.asarray(lr, dtype=np.float32)
+    hr = numpy.asarray(lr, dtype=numpy.float32)
     # x, y, z in this order: each is a matrix product of contiguous arrays, without a transposed copy
     hr = hr @ along_x.T
     hr = along_y @ hr
@@ -41,15 +41,15 @@ def upsample(lr, rate, offset, method):
 @functools.lru_cache(maxsize=64)  # a network that interpolates asks for the same few in every iteration
 def interpolation_matrix(n, r, offset, method):
     """Read-only float32 array (r * n, n) that makes an axis's HR values of its LR values; see :func:`upsample`."""
-    coordinates = np.clip((np.arange(r * n) - offset) / r, 0, n - 1)
-    unit_images = np.eye(n)
+    coordinates = numpy.clip((numpy.arange(r * n) - offset) / r, 0, n - 1)
+    unit_images = numpy.eye(n)
     if method == 'nearest':
-        matrix = unit_images[np.floor(coordinates + 0.5).astype(int)]
+        matrix = unit_images[numpy.floor(coordinates + 0.5).astype(int)]
     elif method == 'linear':
-        matrix = np.stack([np.interp(coordinates, np.arange(n), image) for image in unit_images], axis=1)
+        matrix = numpy.stack([numpy.interp(coordinates, numpy.arange(n), image) for image in unit_images], axis=1)
     else:
-        matrix = np.stack([ndimage.map_coordinates(image, coordinates[None], order=3, mode='mirror')
-                           for image in unit_images], axis=1)
-    matrix = matrix.astype(np.float32)
+        matrix = numpy.stack([ndimage.map_coordinates(image, coordinates[None], order=3, mode='mirror')
+                              for image in unit_images], axis=1)
+    matrix = matrix.astype(numpy.float32)
     matrix.flags.writeable = False
     return matrix

@@ -10,7 +10,7 @@ import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
+import numpy
 import SimpleITK as sitk
 
 from util.script import UserError
@@ -29,7 +29,7 @@ class Volume:
         origin: position of the centre of voxel (0, 0, 0), x, y, z in mm (LPS, as ITK has it).
         direction: 9 numbers, row-major: the columns are the unit vectors of the axes x, y, z.
     """
-    array: np.ndarray
+    array: numpy.ndarray
     spacing: tuple
     origin: tuple
     direction: tuple
@@ -145,14 +145,14 @@ def _check_nifti(path, reader):
     if reader.GetMetaData('nifti_type') != '1':  # a pair: the header and the voxels in a file each
         header = _unzipped(path.with_name(path.name.replace('.img', '.hdr')))
         content = _unzipped(path.with_name(path.name.replace('.hdr', '.img')))
-    start, voxels = int(float(reader.GetMetaData('vox_offset'))), int(np.prod(reader.GetSize(), dtype=np.int64))
+    start, voxels = int(float(reader.GetMetaData('vox_offset'))), int(numpy.prod(reader.GetSize(), dtype=numpy.int64))
     needed = start + voxels * int(reader.GetMetaData('bitpix')) // 8
     if len(content) < needed:
         raise UserError(f'{path}: truncated: {needed} bytes are needed, {len(content)} are there')
     kind = {'16': 'f4', '64': 'f8'}.get(reader.GetMetaData('datatype'))
     if kind:
         byte_order = '<' if int.from_bytes(header[:4], 'little') == 348 else '>'  # a header begins with its own size
-        _check_finite(path, np.frombuffer(content, byte_order + kind, voxels, start))
+        _check_finite(path, numpy.frombuffer(content, byte_order + kind, voxels, start))
 
 
 def _unzipped(path):
@@ -164,8 +164,8 @@ def _unzipped(path):
 
 
 def _check_finite(path, array):
-    with np.errstate(over='ignore'):
-        bad = array.size - np.count_nonzero(np.isfinite(array.astype(np.float32, copy=False)))
+    with numpy.errstate(over='ignore'):
+        bad = array.size - numpy.count_nonzero(numpy.isfinite(array.astype(numpy.float32, copy=False)))
     if bad:
         raise UserError(f'{path}: {bad} of {array.size} values are not finite (NaN, infinite, or beyond float32)')
 

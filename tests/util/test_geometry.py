@@ -1,4 +1,4 @@
-import numpy as np
+import numpy
 import pytest
 import SimpleITK as sitk
 from scipy.spatial.transform import Rotation
@@ -12,7 +12,7 @@ RATES_AND_OFFSETS = [((4, 4, 4), (0.0, 0.0, 0.0)), ((4, 1, 1), (1.5, 0.0, 0.0)),
 
 
 def make_volume(size=(8, 9, 12)):
-    return Volume(np.zeros(size, np.float32), (1.0, 1.3, 0.7), (-80.0, 20.5, 3.0), DIRECTION)
+    return Volume(numpy.zeros(size, numpy.float32), (1.0, 1.3, 0.7), (-80.0, 20.5, 3.0), DIRECTION)
 
 
 def as_sitk(size_zyx, geometry):
@@ -31,24 +31,24 @@ def test_lr_voxel_i_lies_at_hr_index_r_i_plus_offset(rate, offset):
     lr_image = as_sitk((2, 3, 3), lr_volume_geometry(hr, rate, offset))
     for index in [(0, 0, 0), (1, 2, 1), (2, 1, 0)]:  # x, y, z
         hr_index = [r * i + o for r, i, o in zip(rate[::-1], index, offset[::-1])]
-        np.testing.assert_allclose(lr_image.TransformIndexToPhysicalPoint(index),
-                                   hr_image.TransformContinuousIndexToPhysicalPoint(hr_index), atol=1e-9)
+        numpy.testing.assert_allclose(lr_image.TransformIndexToPhysicalPoint(index),
+                                      hr_image.TransformContinuousIndexToPhysicalPoint(hr_index), atol=1e-9)
 
 
 @pytest.mark.parametrize('rate, offset', RATES_AND_OFFSETS)
 def test_hr_geometry_is_the_inverse_of_lr_geometry(rate, offset):
     hr = make_volume()
     back = hr_volume_geometry(lr_volume_geometry(hr, rate, offset), rate, offset)
-    np.testing.assert_allclose(back.spacing, hr.spacing, rtol=1e-12)
-    np.testing.assert_allclose(back.origin, hr.origin, atol=1e-10)
+    numpy.testing.assert_allclose(back.spacing, hr.spacing, rtol=1e-12)
+    numpy.testing.assert_allclose(back.origin, hr.origin, atol=1e-10)
     assert back.direction == hr.direction
 
 
 def test_cropping_takes_the_far_end_off_and_leaves_the_origin():
     volume = make_volume((9, 9, 9))
-    volume.array[:] = np.arange(729).reshape(9, 9, 9)
+    volume.array[:] = numpy.arange(729).reshape(9, 9, 9)
     cropped = crop_to_multiple(volume, (4, 1, 2))
-    np.testing.assert_array_equal(cropped.array, volume.array[:8, :, :8])
+    numpy.testing.assert_array_equal(cropped.array, volume.array[:8, :, :8])
     assert (cropped.spacing, cropped.origin) == (volume.spacing, volume.origin)
 
 
@@ -59,13 +59,13 @@ def test_an_axis_smaller_than_its_rate_is_refused_with_the_numbers():
 
 def test_a_pair_of_another_rate_offset_or_place_is_refused():
     rate, offset, hr = (4, 3, 2), (1.5, 1.0, 0.5), make_volume((8, 9, 12))
-    lr = Volume(np.zeros((2, 3, 6), np.float32), *lr_volume_geometry(hr, rate, offset))
+    lr = Volume(numpy.zeros((2, 3, 6), numpy.float32), *lr_volume_geometry(hr, rate, offset))
     check_pair(lr, hr, rate, offset, ('LR.mhd', 'HR.mhd'))
     with pytest.raises(UserError, match=r'LR.mhd and HR.mhd: sizes \(2, 3, 6\) and \(8, 9, 12\)'):
         check_pair(lr, hr, (4, 4, 4), offset, ('LR.mhd', 'HR.mhd'))
     with pytest.raises(UserError, match='mm away'):
         check_pair(lr, hr, rate, (0.0, 0.0, 0.0), ('LR.mhd', 'HR.mhd'))
-    others = {'spacing': (2.0, 4.0, 2.8), 'origin': (0.0, 0.0, 0.0), 'direction': tuple(np.eye(3).ravel())}
+    others = {'spacing': (2.0, 4.0, 2.8), 'origin': (0.0, 0.0, 0.0), 'direction': tuple(numpy.eye(3).ravel())}
     for field, value in others.items():
         moved = Volume(**{**vars(lr), field: value})
         with pytest.raises(UserError, match='mm away'):

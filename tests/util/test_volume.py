@@ -4,7 +4,7 @@ import subprocess
 import sys
 import time
 
-import numpy as np
+import numpy
 import pytest
 import SimpleITK as sitk
 
@@ -15,14 +15,14 @@ from util.volume import Volume, data_file, read_volume, remove_volume, write_vol
 OBLIQUE = (0.8, -0.6, 0.0, 0.6, 0.8, 0.0, 0.0, 0.0, 1.0)
 
 
-def make_volume(seed=0, dtype=np.int16, size=(5, 6, 7)):
-    rng = np.random.default_rng(seed)
+def make_volume(seed=0, dtype=numpy.int16, size=(5, 6, 7)):
+    rng = numpy.random.default_rng(seed)
     return Volume((rng.random(size) * 100).astype(dtype), (1.0, 4 / 3, 1 / 3), (-80.1, 100 / 3, 1e-7), OBLIQUE)
 
 
 def assert_same(a, b):
     assert a.array.dtype == b.array.dtype
-    np.testing.assert_array_equal(a.array, b.array)
+    numpy.testing.assert_array_equal(a.array, b.array)
     assert (a.spacing, a.origin, a.direction) == (b.spacing, b.origin, b.direction)
 
 
@@ -45,7 +45,7 @@ def test_simpleitk_sees_the_axes_in_its_own_order(tmp_path):
 
 def test_dtype_is_converted_when_asked(tmp_path):
     write_volume(tmp_path / 'v.mhd', make_volume())
-    assert read_volume(tmp_path / 'v.mhd', np.float32).array.dtype == np.float32
+    assert read_volume(tmp_path / 'v.mhd', numpy.float32).array.dtype == numpy.float32
 
 
 @pytest.mark.parametrize('writes_before', [1, 2])
@@ -54,7 +54,7 @@ def test_a_kill_while_rewriting_leaves_the_old_or_the_new_volume(tmp_path, monke
     class Killed(BaseException):
         pass
 
-    path, (old, new) = tmp_path / '0000.mhd', (make_volume(1), make_volume(2, np.float32, (8, 4, 4)))
+    path, (old, new) = tmp_path / '0000.mhd', (make_volume(1), make_volume(2, numpy.float32, (8, 4, 4)))
     for _ in range(writes_before):
         write_volume(path, old)
     replace, moved = os.replace, []
@@ -113,7 +113,7 @@ def refusal(path):
 
 @pytest.fixture
 def noise():
-    return np.random.default_rng(0).integers(0, 200, (16, 17, 18)).astype(np.int16)
+    return numpy.random.default_rng(0).integers(0, 200, (16, 17, 18)).astype(numpy.int16)
 
 
 @pytest.mark.parametrize('kept', [0.3, 0.9, 0.9999])
@@ -150,7 +150,7 @@ def test_other_truncated_formats_are_refused_and_stderr_stays_clean(tmp_path, no
 
 def test_pairs_of_nifti_files_read_whole_and_are_refused_truncated(tmp_path, noise):
     path = write_nifti(tmp_path / 'a.hdr', noise)
-    np.testing.assert_array_equal(read_volume(path).array, noise)
+    numpy.testing.assert_array_equal(read_volume(path).array, noise)
     os.truncate(tmp_path / 'a.img', 500)
     for name in ('a.hdr', 'a.img'):
         assert 'truncated' in refusal(tmp_path / name)
@@ -159,19 +159,20 @@ def test_pairs_of_nifti_files_read_whole_and_are_refused_truncated(tmp_path, noi
 def test_slope_and_intercept_are_applied(tmp_path, noise):
     path = write_nifti(tmp_path / 'a.nii', noise)
     content = bytearray(path.read_bytes())
-    content[112:120] = np.array([0.5, 3.0], '<f4').tobytes()  # scl_slope, scl_inter
+    content[112:120] = numpy.array([0.5, 3.0], '<f4').tobytes()  # scl_slope, scl_inter
     path.write_bytes(content)
-    np.testing.assert_allclose(read_volume(path).array, noise * 0.5 + 3)
+    numpy.testing.assert_allclose(read_volume(path).array, noise * 0.5 + 3)
 
 
 def test_what_is_not_one_finite_scalar_3d_volume_is_refused(tmp_path, noise, capfd):
-    assert '18 x 17 x 16 x 2; one 3D volume' in refusal(write_nifti(tmp_path / '4d.nii.gz', np.stack([noise, noise])))
+    two = numpy.stack([noise, noise])
+    assert '18 x 17 x 16 x 2; one 3D volume' in refusal(write_nifti(tmp_path / '4d.nii.gz', two))
     assert '18 x 17; one 3D' in refusal(write_nifti(tmp_path / '2d.nii.gz', noise[0]))
     assert '18 x 17 x 1; one 3D' in refusal(write_nifti(tmp_path / 'slice.nrrd', noise[:1]))
-    vectors = sitk.GetImageFromArray(np.stack([noise] * 3, axis=-1), isVector=True)
+    vectors = sitk.GetImageFromArray(numpy.stack([noise] * 3, axis=-1), isVector=True)
     sitk.WriteImage(vectors, str(tmp_path / 'vector.nii.gz'))
     assert '3 values a voxel (vector' in refusal(tmp_path / 'vector.nii.gz')
-    sitk.WriteImage(sitk.GetImageFromArray(noise.astype(np.complex64)), str(tmp_path / 'complex.nii.gz'))
+    sitk.WriteImage(sitk.GetImageFromArray(noise.astype(numpy.complex64)), str(tmp_path / 'complex.nii.gz'))
     assert '2 values a voxel (complex' in refusal(tmp_path / 'complex.nii.gz')
     assert 'no such file' in refusal(tmp_path / 'absent.nii.gz')
     (tmp_path / 'link.nii.gz').symlink_to(tmp_path / 'absent.nii.gz')
@@ -185,7 +186,7 @@ def test_what_is_not_one_finite_scalar_3d_volume_is_refused(tmp_path, noise, cap
 
 @pytest.mark.parametrize('name', ['a.nii', 'a.nii.gz', 'a.img', 'a.mhd', 'a.nrrd'])
 @pytest.mark.parametrize('dtype', ['float32', 'float64'])
-@pytest.mark.parametrize('value', [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize('value', [numpy.nan, numpy.inf, -numpy.inf])
 def test_values_that_are_not_finite_are_counted_and_refused(tmp_path, noise, name, dtype, value):
     """SimpleITK itself reads them as zeros from NIfTI files."""
     array = noise.astype(dtype)
@@ -197,23 +198,23 @@ def test_values_that_are_not_finite_are_counted_and_refused(tmp_path, noise, nam
 
 
 def test_values_too_large_for_float32_are_refused(tmp_path, noise):
-    array = noise.astype(np.float64)
+    array = noise.astype(numpy.float64)
     array[1, 2, 3] = 1e300
     assert 'beyond float32' in refusal(write_nifti(tmp_path / 'a.nii.gz', array))
 
 
 def test_big_endian_nifti_files_read_like_others(tmp_path, noise):
-    array = noise.astype(np.float32)
+    array = noise.astype(numpy.float32)
     content = write_nifti(tmp_path / 'a.nii', array).read_bytes()
     # the types of the NIfTI-1 header's fields in their order
-    fields = np.dtype('i4,S28,i4,i2,S2,8i2,3f4,4i2,8f4,3f4,i2,S2,4f4,2i4,S104,2i2,18f4,S20')
-    swapped = np.frombuffer(content[:348], fields).astype(fields.newbyteorder('>')).tobytes()
+    fields = numpy.dtype('i4,S28,i4,i2,S2,8i2,3f4,4i2,8f4,3f4,i2,S2,4f4,2i4,S104,2i2,18f4,S20')
+    swapped = numpy.frombuffer(content[:348], fields).astype(fields.newbyteorder('>')).tobytes()
     (tmp_path / 'b.nii').write_bytes(swapped + content[348:352] + array.astype('>f4').tobytes())
-    np.testing.assert_array_equal(read_volume(tmp_path / 'b.nii').array, array)
+    numpy.testing.assert_array_equal(read_volume(tmp_path / 'b.nii').array, array)
 
 
 def test_a_4d_nifti_file_with_one_frame_is_a_3d_volume(tmp_path, noise):
-    np.testing.assert_array_equal(read_volume(write_nifti(tmp_path / 'a.nii.gz', noise[None])).array, noise)
+    numpy.testing.assert_array_equal(read_volume(write_nifti(tmp_path / 'a.nii.gz', noise[None])).array, noise)
 
 
 def test_a_volume_of_another_rank_or_suffix_is_not_written(tmp_path):

@@ -3,7 +3,7 @@ import os
 import subprocess
 import sys
 
-import numpy as np
+import numpy
 import pytest
 import SimpleITK as sitk
 
@@ -47,26 +47,26 @@ def test_volumes_of_any_tree_are_numbered_by_their_sorted_paths_and_keep_geometr
     assert table(interim) == [(f'{n:04d}', name, '19x18x17', '1x1.25x1.5') for n, name in enumerate(order)]
     for n, name in enumerate(order):
         volume, expected = read_volume(interim / f'{n:04d}.mhd'), make_head(names.index(name))
-        assert volume.array.dtype == np.int16
-        np.testing.assert_array_equal(volume.array, expected.array)
+        assert volume.array.dtype == numpy.int16
+        numpy.testing.assert_array_equal(volume.array, expected.array)
         for field in ('spacing', 'origin', 'direction'):
-            np.testing.assert_allclose(getattr(volume, field), getattr(expected, field), atol=1e-6)
+            numpy.testing.assert_allclose(getattr(volume, field), getattr(expected, field), atol=1e-6)
 
 
 def test_what_is_no_finite_scalar_3d_volume_is_named_and_the_rest_goes_on(folders, script, make_head):
     raw, interim = folders
     head = make_head()
     save(raw / 'b_T1w.nii.gz', head)
-    save(raw / 'c_T1w.nii.gz', head, np.stack([head.array] * 2))
-    vectors = sitk.GetImageFromArray(np.stack([head.array] * 3, axis=-1), isVector=True)
+    save(raw / 'c_T1w.nii.gz', head, numpy.stack([head.array] * 2))
+    vectors = sitk.GetImageFromArray(numpy.stack([head.array] * 3, axis=-1), isVector=True)
     sitk.WriteImage(vectors, str(raw / 'd_T1w.nii.gz'))
     (raw / 'e_T1w.nii.gz').touch()
     cut = save(raw / 'f_T1w.nii.gz', make_head(1))
     os.truncate(cut, cut.stat().st_size // 2)
-    array = head.array.astype(np.float32)
-    array[3, 4, 5] = np.nan
+    array = head.array.astype(numpy.float32)
+    array[3, 4, 5] = numpy.nan
     save(raw / 'g_T1w.nii.gz', head, array)
-    save(raw / 'h_T1w.nii.gz', head, np.full_like(head.array, 7))
+    save(raw / 'h_T1w.nii.gz', head, numpy.full_like(head.array, 7))
     save(raw / 'i_T1w.nii.gz', head)
     (raw / 'j_T1w.nii.gz').write_text('hello' * 100)
     (raw / 'k_T1w.nii.gz').symlink_to(raw / 'not_fetched')
@@ -116,7 +116,7 @@ def test_what_an_earlier_run_left_is_replaced_or_removed_and_nothing_else(folder
     (raw / '0_T1w.nii').unlink()
     assert script(main, '-i', raw, '-o', interim)[0] == 0
     assert sorted(path.name for path in interim.glob('*.mhd')) == ['0000.mhd', '0001.mhd', 'mine.mhd']
-    np.testing.assert_array_equal(read_volume(interim / '0000.mhd').array, make_head(1).array)
+    numpy.testing.assert_array_equal(read_volume(interim / '0000.mhd').array, make_head(1).array)
     assert len(table(interim)) == 2
 
 

@@ -1,6 +1,6 @@
 from pathlib import Path
 
-import numpy as np
+import numpy
 import pytest
 import SimpleITK as sitk
 
@@ -46,8 +46,8 @@ def test_pairs_fit_each_other_in_size_and_space(folders, config, script, make_he
     lr, hr = pair(processed)
     rates = (rate,) * 3 if rate == 4 else tuple(rate)
     assert hr.array.shape == tuple(r * n for r, n in zip(rates, lr.array.shape))
-    assert (lr.array.dtype, hr.array.dtype) == (np.float32, np.int16)
-    np.testing.assert_array_equal(hr.array, make_head(0).array[tuple(map(slice, hr.array.shape))])
+    assert (lr.array.dtype, hr.array.dtype) == (numpy.float32, numpy.int16)
+    numpy.testing.assert_array_equal(hr.array, make_head(0).array[tuple(map(slice, hr.array.shape))])
     check_pair(lr, hr, rates, centre_offset(name, rates), ('LR', 'HR'))
 
 
@@ -61,7 +61,7 @@ def test_the_files_overlay_in_simpleitk(folders, config, script, name):
     def correlation(shift):
         moved = sitk.Resample(hr, lr, sitk.TranslationTransform(3, shift), sitk.sitkLinear)
         inner = (slice(2, -2),) * 3
-        return np.corrcoef(*(sitk.GetArrayFromImage(image)[inner].ravel() for image in (moved, lr)))[0, 1]
+        return numpy.corrcoef(*(sitk.GetArrayFromImage(image)[inner].ravel() for image in (moved, lr)))[0, 1]
 
     best = correlation((0.0, 0.0, 0.0))
     assert best > 0.99
@@ -77,7 +77,7 @@ def test_noise_comes_from_the_seed_and_the_case(folders, config, script, tmp_pat
         script(main, '-c', config(4, 'bspline', 2.0, seed), '-i', interim, '-o', processed)
         made[run] = pair(processed)[0].array
     script(main, '-c', config(4, 'bspline'), '-i', interim, '-o', processed)
-    np.testing.assert_array_equal(made['first'], made['again'])
+    numpy.testing.assert_array_equal(made['first'], made['again'])
     assert (made['first'] != made['other']).any()
     assert (made['first'] != pair(processed)[0].array).all()
 
