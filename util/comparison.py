@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import numpy
 
+from util.error_regions import ERROR_REGIONS, RIM
 from util.files import replacing
 from util.interpolation import METHODS
 from util.score_table import REGIONS
@@ -15,7 +16,7 @@ class Result(NamedTuple):
     lr: str          # rate and degradation, such as 'x4 bspline'
     seed: int
     ensemble: bool
-    scores: dict     # case -> column of scores.csv (psnr_network, ...) or of the pattern -> value
+    scores: dict     # case -> column of scores.csv (psnr_network, ...) or of errors.csv -> value
 
 
 class Row(NamedTuple):
@@ -82,7 +83,8 @@ def format_markdown(results):
 
     Returns:
         str: for each region the means ± standard deviations over the test cases, of the scores and of the paired
-        differences to the best interpolation; the differences of each case; the test for a checkerboard.
+        differences to the best interpolation; the differences of each case; where the error lies; the test for a
+        checkerboard.
     """
     rows = rows_of(results)
     return '\n\n'.join([
@@ -91,6 +93,7 @@ def format_markdown(results):
         'volume; the head as found in the true HR volume.',
         *(f'## {name.capitalize()}\n\n' + _region_table(rows, region) for region, name in REGIONS.items()),
         '## Each case\n\n' + _case_table(rows),
+        '## Where the error is\n\n' + _where_table(rows),
         '## Checkerboard\n\n' + _pattern_table(rows)]) + '\n'
 
 
@@ -120,6 +123,23 @@ def _case_table(rows):
         both = [dict(zip(row.scores, gains(row.scores, 'psnr', region))) for region in REGIONS]
         lines.append([row.name, row.lr, *(' / '.join(f'{region[case]:+.2f}' for region in both) for case in cases)])
     return _table(head, lines)
+
+
+def _where_table(rows):
+    head = ['recipe', 'LR', *(f'{region}: {words}' for region in ERROR_REGIONS for words in ('share', 'gain [dB]'))]
+    lines = []
+    for row in rows:
+        best = best_interpolation(row.scores, '')
+        before, after = ({region: values(row.scores, f'mse_{region}_{method}') for region in ERROR_REGIONS}
+                         for method in (best, 'network'))
+        whole, cells = sum(before.values()), []
+        for region in ERROR_REGIONS:
+            with numpy.errstate(divide='ignore', invalid='ignore'):  # a scan cut close has no air: nan
+                gain = 10 * numpy.log10(before[region] / after[region])
+            cells += [f'{100 * (before[region] / whole).mean():.1f} %', f'{gain.mean():+.2f}']
+        lines.append([row.name, row.lr, *cells])
+    return ("Share: of the best interpolation's squared error over the whole volume. Gain: the network's, in that part "
+            f'of it. Rim: up to {RIM} voxels outside of the head; air: beyond.\n\n' + _table(head, lines))
 
 
 def _pattern_table(rows):

@@ -21,7 +21,8 @@ def result(recipe='best', seed=0, shift=0.0, ensemble=False):
             columns |= {f'psnr_{method}': psnr, f'ssim_{method}': psnr / 50, f'rmse_{method}': 40 - psnr,
                         f'psnr_head_{method}': psnr - 5 + (method == 'bspline'), f'ssim_head_{method}': psnr / 60,
                         f'rmse_head_{method}': 45 - psnr, f'pattern_{method}': 0.01, f'grid_peak_{method}': 1.1,
-                        f'worst_phase_{method}': 1.5}
+                        f'worst_phase_{method}': 1.5, f'mse_head_{method}': 8 if method == 'linear' else 4,
+                        f'mse_rim_{method}': 1.5, f'mse_air_{method}': 0.5 if method == 'linear' else 5}
         scores[case] = columns
     return Result(recipe, 'x4 bspline', seed, ensemble, scores)
 
@@ -57,6 +58,9 @@ def test_markdown_has_means_deviations_and_gains():
     assert base['best interpolation'] == 'linear' and base['its PSNR'] == '31.00'
     assert table_lines(markdown, REGIONS['_head'].capitalize())[0]['best interpolation'] == 'bspline'
     assert table_lines(markdown, 'Each case')[0]['0010'] == '+1.00 / +0.50'
+    assert table_lines(markdown, 'Where the error is')[0] == {
+        'recipe': 'base', 'LR': 'x4 bspline', 'head: share': '80.0 %', 'head: gain [dB]': '+3.01',
+        'rim: share': '15.0 %', 'rim: gain [dB]': '+0.00', 'air: share': '5.0 %', 'air: gain [dB]': '-10.00'}
     assert table_lines(markdown, 'Checkerboard')[0]['pattern, network'] == '1.00 %'
 
 

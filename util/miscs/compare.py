@@ -14,9 +14,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # run as a file, P
 from util.case_lists import read_list  # noqa: E402
 from util.comparison import Result, format_markdown, gains, lr_name, rows_of, save_results  # noqa: E402
 from util.degradation import NAMES  # noqa: E402
+from util.error_analysis import analyse_errors  # noqa: E402
 from util.figures import save_gain_figure  # noqa: E402
 from util.files import write_text  # noqa: E402
-from util.pattern import measure_patterns  # noqa: E402
 from util.runs import check_same_data, infer, make_pairs, plan_runs, train  # noqa: E402
 from util.score_table import REGIONS, read_csv  # noqa: E402
 from util.script import PROJECT, UserError, run as run_main  # noqa: E402
@@ -70,9 +70,9 @@ def main():
         cases = read_list(PROJECT / run.config.dataset.test_list, PROJECT)
         for ensemble in (False, True) if args.ensemble else (False,):
             out = infer(run, model, args.gpu, ensemble)
-            scores, patterns = read_csv(out / 'scores.csv'), measure_patterns(out, cases, run.config)
+            scores, errors = read_csv(out / 'scores.csv'), analyse_errors(out, cases, run.config)
             results.append(Result(run.recipe, lr_name(run.config), run.config.seed, ensemble,
-                                  {case: {**scores[case], **patterns[case]} for case in scores}))
+                                  {case: {**scores[case], **errors[case]} for case in scores}))
 
     save_results(args.out / 'comparison.csv', results)
     markdown = format_markdown(results)

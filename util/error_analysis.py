@@ -1,8 +1,9 @@
-"""The checkerboard test of inferred cases, beside their scores."""
+"""The errors of inferred cases, beside their scores: where they lie, and whether they make a checkerboard."""
 import numpy
 
 from util.cases import read_pair
 from util.degradation import centre_offset
+from util.error_regions import error_regions
 from util.figures import save_spectrum_figure
 from util.head_mask import head_mask
 from util.interpolation import METHODS, upsample
@@ -11,10 +12,10 @@ from util.score_table import read_csv, save_csv
 from util.volume import read_volume
 
 
-def measure_patterns(folder, cases, config):
-    """Measure the errors' pattern of an inference's cases, unless that is done, and draw their spectra.
+def analyse_errors(folder, cases, config):
+    """Measure the errors of an inference's cases, unless that is done, and draw their spectra.
 
-    Writes ``patterns.csv`` and, a case, ``NAME_spectrum.png`` into the folder.
+    Writes ``errors.csv`` and, a case, ``NAME_spectrum.png`` into the folder.
 
     Args:
         folder (Path): Results of inference.py.
@@ -24,9 +25,10 @@ def measure_patterns(folder, cases, config):
     Returns:
         dict: case -> ``{'pattern_network': ...}``: for the network and each interpolation ``pattern``, the
         :func:`util.phase_error.pattern_share` in the head, ``worst_phase``, the largest mean squared error of a phase
-        in the head over their mean, and ``grid_peak``, :func:`util.phase_error.grid_peak`.
+        in the head over their mean, ``grid_peak``, :func:`util.phase_error.grid_peak`, and ``mse_head``, ``mse_rim``
+        and ``mse_air``, :func:`util.error_regions.error_regions`.
     """
-    path = folder / 'patterns.csv'
+    path = folder / 'errors.csv'
     if not path.exists():
         save_csv(path, {case.name: _measure(folder, case, config) for case in cases})
     return read_csv(path)
@@ -44,7 +46,8 @@ def _measure(folder, case, config):
         error = image - hr.array
         mean, square = phase_errors(error, rate, head)
         result[method] = {'pattern': pattern_share(mean, square), 'worst_phase': float(square.max() / square.mean()),
-                          'grid_peak': grid_peak(error, rate)}
+                          'grid_peak': grid_peak(error, rate),
+                          **{f'mse_{region}': value for region, value in error_regions(error, head).items()}}
         if method != 'nearest':
             spectra[method] = [error_spectrum(error, axis) for axis in range(3)]
     save_spectrum_figure(folder / f'{case.name}_spectrum.png', f'{case.name}: spectrum of the error', spectra, rate)
