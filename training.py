@@ -116,14 +116,9 @@ def main():
     iterator = chainer.iterators.SerialIterator(patches, config.batchsize, shuffle=False)
 
     penalty = LOSSES[config.loss]
-    # At a patch's border the network sees zero padding where a whole volume goes on.
-    inside = (..., *(slice(config.loss_margin * r, -config.loss_margin * r or None) for r in config.upsampling_rate))
 
     def loss_func(lr, hr):
-        sr = net(lr)
-        if config.loss_margin:
-            sr, hr = sr[inside], hr[inside]
-        loss = penalty(sr, hr)
+        loss = penalty(net(lr), hr)
         chainer.report({'loss': loss}, net)
         return loss
 

@@ -8,11 +8,9 @@ import time
 import numpy
 import pytest
 
-from models.espcn3d import ESPCN3D
 from tests.experiment import assert_refused, call, change, command, make_experiment
 from util.config import load_config
-from util.network import read_experiment, save_network
-from util.volume import read_volume
+from util.network import read_experiment
 
 ARGUMENTS = '-c', 'experiment.yml', '-R', '.'
 
@@ -133,23 +131,6 @@ def test_a_trained_model_can_be_the_start_of_another_run(experiment):
     change(experiment / 'experiment.yml', 'alpha: 1.0e-4', 'alpha: 1.0e-30')  # so that the weights stay what they were
     assert train(experiment, '-m', 'run/gen_iter_6.npz', out='next').returncode == 0
     assert_same_weights(experiment / 'run/gen_iter_6.npz', experiment / 'next/gen_iter_6.npz')
-
-
-def test_the_loss_margin_leaves_the_border_out_of_the_loss(experiment):
-    """Zero weights but for conv3's bias b give the output b everywhere: the loss is the mean over the inside."""
-    net = ESPCN3D(1, 2)
-    for param in net.params():
-        param.array[...] = 0
-    net.conv3.b.array[...] = 40
-    config = experiment / 'experiment.yml'
-    for old, new in (('loss_margin: 0', 'loss_margin: 1'), ('batchsize: 5', 'batchsize: 1'),
-                     ('flip: together', 'flip: none'), ('patchside: 8', 'patchside: 24')):
-        change(config, old, new)
-    save_network(experiment / 'gen.npz', net, load_config(config))
-    assert train(experiment, '-m', 'gen.npz').returncode == 0
-    loss = json.loads((experiment / 'run/log').read_text())[0]['main/loss']
-    hr = read_volume(experiment / 'HR/0000.mhd').array  # the patch is the whole volume
-    assert loss == pytest.approx(numpy.mean((hr[2:-2, 2:-2, 2:-2] - 40.0) ** 2), rel=1e-5)
 
 
 def test_a_run_is_never_written_over(experiment):

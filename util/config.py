@@ -88,7 +88,6 @@ class Config(_Section):
     flip: Literal['none', 'together', 'per_axis', 'x'] = 'none'
     background_share: Annotated[Number, Field(ge=0, le=1)] | None = None
     loss: Literal['mse', 'l1', 'charbonnier'] = 'mse'
-    loss_margin: Annotated[StrictInt, Field(ge=0)] = 0  # LR voxels
     iteration: Count
     schedule: Literal['linear', 'cosine', 'constant'] = 'linear'
     iteration_decay_start: Annotated[StrictInt, Field(ge=0)]
@@ -107,9 +106,6 @@ class Config(_Section):
             if side % rate:
                 raise ValueError(f'patchside: {side} along {axis} is not divisible by the upsampling rate {rate}; '
                                  f'allowed: multiples of {rate}, such as {side - side % rate or rate}')
-            if 2 * self.loss_margin * rate >= side:
-                raise ValueError(f'loss_margin: {self.loss_margin} LR voxels at either end leave nothing of a patch of '
-                                 f'{side // rate} LR voxels along {axis}; allowed: 0 to {(side // rate - 1) // 2}')
         return self
 
 

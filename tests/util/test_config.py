@@ -58,8 +58,6 @@ def test_alpha_may_be_written_without_a_dot():
     ('loss: mse', 'loss: huber', "loss: Input should be 'mse', 'l1' or 'charbonnier'; found 'huber'"),
     ('schedule: linear', 'schedule: step', "schedule: Input should be 'linear', 'cosine' or 'constant'; found 'step'"),
     ('flip: together', 'flip: y', "flip: Input should be 'none', 'together', 'per_axis' or 'x'; found 'y'"),
-    ('loss_margin: 0', 'loss_margin: 8', 'loss_margin: 8 LR voxels at either end leave nothing of a patch of 16 LR '
-     'voxels along z; allowed: 0 to 7'),
     ('seed: 0', 'seed: 4294967296', 'seed: Input should be less than 4294967296'),
     ('seed: 0', 'seed: [0', 'not valid YAML'),
     ('seed: 0', 'seed: !!python/object/apply:os.getcwd []', 'not valid YAML'),
