@@ -28,6 +28,12 @@ def test_every_shipped_config_loads_and_survives_being_written(path):
     assert parse_config(dump_config(config), 'copy') == config
 
 
+@pytest.mark.parametrize('path', sorted((PROJECT / 'configs/ablation').glob('*.yml')), ids=lambda path: path.name)
+def test_an_ablation_changes_one_thing_of_the_recipe(path):
+    recipe, ablation = load_config(PROJECT / 'configs/x4_best.yml').model_dump(), load_config(path).model_dump()
+    assert sum(ablation[key] != recipe[key] for key in recipe) == 1
+
+
 def test_rate_per_axis_is_z_y_x():
     config = parse_config(changed('upsampling_rate: 4', 'upsampling_rate: [4, 1, 2]'), 'a.yml')
     assert config.upsampling_rate == (4, 1, 2)
