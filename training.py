@@ -109,7 +109,7 @@ def main():
     with blaming(args.config_path):
         patches = PatchDataset(training_pairs, config.upsampling_rate, offset, config.patchside,
                                (config.iteration + 1) * config.batchsize, config.seed, config.flip,
-                               config.background_share)
+                               config.flip_until and config.flip_until * config.batchsize, config.background_share)
     patches.to_device(device)
     # The patches are random already, and example i is always the same one: in order, a resumed run repeats none. (One
     # batch more than is used: at its end the iterator would begin anew, also for a run that goes on for longer.)

@@ -86,6 +86,7 @@ class Config(_Section):
     batchsize: Count
     patchside: PerAxis  # HR voxels
     flip: Literal['none', 'together', 'per_axis', 'x'] = 'none'
+    flip_until: Annotated[StrictInt, Field(ge=0)] | None = None  # iteration
     background_share: Annotated[Number, Field(ge=0, le=1)] | None = None
     loss: Literal['mse', 'l1', 'charbonnier'] = 'mse'
     iteration: Count
@@ -102,6 +103,9 @@ class Config(_Section):
         if self.iteration_decay_start > self.iteration:
             raise ValueError(f'iteration_decay_start: {self.iteration_decay_start} lies after the last iteration; '
                              f'allowed: 0 to iteration = {self.iteration}')
+        if self.flip_until is not None and self.flip_until > self.iteration:
+            raise ValueError(f'flip_until: {self.flip_until} lies after the last iteration; allowed: 0 to iteration = '
+                             f'{self.iteration}, or null')
         for axis, side, rate in zip('zyx', self.patchside, self.upsampling_rate):
             if side % rate:
                 raise ValueError(f'patchside: {side} along {axis} is not divisible by the upsampling rate {rate}; '

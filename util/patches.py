@@ -49,6 +49,7 @@ class PatchDataset(chainer.dataset.DatasetMixin):
         flip (str): ``'none'``; ``'together'``: all three axes at once, half the time, as the reference experiment;
             ``'per_axis'``: each axis by itself, half the time; or ``'x'``: the array's last axis, half the time: heads
             are nearly symmetric left to right, which is that axis in most scans (axial or coronal).
+        flip_until (int or None): The first example that is never mirrored, nor any after it; None: there is none.
         background_share (float or None): Of the patches, the share that is drawn from anywhere; the rest is centred, as
             far as the volume's border lets it, on a voxel of the head (`util.head_mask`, from the LR alone). None, as
             the reference experiment: all from anywhere.
@@ -57,7 +58,8 @@ class PatchDataset(chainer.dataset.DatasetMixin):
         UserError: If a volume is too small for the patch, or has no head where one is needed.
     """
 
-    def __init__(self, pairs, rate, offset, patchside, length, seed=0, flip='none', background_share=None):
+    def __init__(self, pairs, rate, offset, patchside, length, seed=0, flip='none', flip_until=None,
+                 background_share=None):
         self.pairs = pairs
         self.rate = rate
         self.offset = offset
@@ -65,6 +67,7 @@ class PatchDataset(chainer.dataset.DatasetMixin):
         self.length = length
         self.seed = seed
         self.flip = flip
+        self.flip_until = length if flip_until is None else flip_until
         self.background_share = background_share
         for lr, hr in pairs:
             self._check(lr, hr)
@@ -100,7 +103,7 @@ class PatchDataset(chainer.dataset.DatasetMixin):
         case = rng.integers(len(self.pairs))
         lr, hr = self.pairs[case]
         draws = rng.integers(2, size=1 if self.flip == 'together' else 3).astype(bool)
-        flips = draws & FLIPPED[self.flip]
+        flips = draws & FLIPPED[self.flip if i < self.flip_until else 'none']
         centre = self._head_voxel(case, rng)
         lr_window, hr_window = [], []
         for axis, flipped in enumerate(flips):

@@ -30,7 +30,8 @@ def plan_runs(recipes, out, degradations=None, seeds=None, iterations=None):
         out: folder of the comparison.
         degradations: names that replace the recipes' own, a run each; None keeps theirs.
         seeds: numbers that replace the recipes' own, a run each; None keeps theirs.
-        iterations: number that replaces the recipes' own; the decay of the learning rate is moved in proportion.
+        iterations: number that replaces the recipes' own; the decay of the learning rate and the end of
+            mirroring are moved in proportion.
 
     Returns:
         list of Run, by recipe, degradation and seed.
@@ -54,6 +55,8 @@ def plan_runs(recipes, out, degradations=None, seeds=None, iterations=None):
                 if iterations:
                     start = recipe.iteration_decay_start * iterations // recipe.iteration
                     changes |= {'iteration': iterations, 'iteration_decay_start': start}
+                    if recipe.flip_until is not None:
+                        changes['flip_until'] = recipe.flip_until * iterations // recipe.iteration
                 runs.append(Run(path.stem, changed(recipe, changes, path), out / name, pairs))
     return runs
 

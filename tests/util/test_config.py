@@ -30,7 +30,8 @@ def test_every_shipped_config_loads_and_survives_being_written(path):
 
 @pytest.mark.parametrize('path', sorted((PROJECT / 'configs/ablation').glob('*.yml')), ids=lambda path: path.name)
 def test_an_ablation_changes_one_thing_of_the_recipe(path):
-    recipe, ablation = load_config(PROJECT / 'configs/x4_best.yml').model_dump(), load_config(path).model_dump()
+    of = 'x4_best.yml' if path.stem == 'mirrored_throughout' else 'ablation/mirrored_throughout.yml'
+    recipe, ablation = load_config(PROJECT / 'configs' / of).model_dump(), load_config(path).model_dump()
     assert sum(ablation[key] != recipe[key] for key in recipe) == 1
 
 
@@ -64,6 +65,8 @@ def test_alpha_may_be_written_without_a_dot():
     ('loss: mse', 'loss: huber', "loss: Input should be 'mse', 'l1' or 'charbonnier'; found 'huber'"),
     ('schedule: linear', 'schedule: step', "schedule: Input should be 'linear', 'cosine' or 'constant'; found 'step'"),
     ('flip: together', 'flip: y', "flip: Input should be 'none', 'together', 'per_axis' or 'x'; found 'y'"),
+    ('flip_until: null', 'flip_until: 100001', 'flip_until: 100001 lies after the last iteration; allowed: 0 to '
+     'iteration = 100000, or null'),
     ('seed: 0', 'seed: 4294967296', 'seed: Input should be less than 4294967296'),
     ('seed: 0', 'seed: [0', 'not valid YAML'),
     ('seed: 0', 'seed: !!python/object/apply:os.getcwd []', 'not valid YAML'),

@@ -66,6 +66,18 @@ def test_flips_per_axis_are_independent():
     assert len(seen) == 8
 
 
+def test_mirroring_ends_where_it_is_told_to():
+    lr, hr = coordinate_pair(0, (4, 4, 4), (0, 0, 0))
+    always, until = (PatchDataset([(lr, hr)], (4, 4, 4), (0, 0, 0), (8, 8, 8), 100, 3, 'per_axis', flip_until=limit)
+                     for limit in (None, 50))
+
+    def mirrored(dataset, i):
+        return dataset[i][1][0, 0, 0, 0] > dataset[i][1][0, 1, 0, 0]
+    for i in range(50):
+        numpy.testing.assert_array_equal(always[i][1], until[i][1])  # up to there nothing changes
+    assert any(mirrored(always, i) for i in range(50, 100)) and not any(mirrored(until, i) for i in range(50, 100))
+
+
 def test_patches_reach_both_ends_of_the_volume():
     lr, hr = coordinate_pair(0, (4, 4, 4), (0, 0, 0))
     dataset = PatchDataset([(lr, hr)], (4, 4, 4), (0, 0, 0), (8, 8, 8), 300, flip='none')
@@ -113,7 +125,7 @@ def test_patches_are_centred_in_the_head_except_for_the_background_share(name, f
     offset, n = centre_offset(name, (2, 2, 2)), 400
 
     def in_head(share):
-        dataset = PatchDataset([ball_in_air()], (2, 2, 2), offset, (8, 8, 8), n, 1, flip, share)
+        dataset = PatchDataset([ball_in_air()], (2, 2, 2), offset, (8, 8, 8), n, 1, flip, background_share=share)
         # the centre lies between two voxels in a patch of 4: mirrored it may fall on the other one
         return numpy.mean([lr[0, 1:3, 1:3, 1:3].max() for lr, _ in dataset])
 

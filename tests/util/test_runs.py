@@ -53,7 +53,9 @@ def test_pairs_of_other_noise_are_other_pairs(tmp_path):
 
 def test_fewer_iterations_keep_the_shape_of_the_schedule(tmp_path):
     run, = plan_runs([BASE], tmp_path, iterations=2500)
-    assert (run.config.iteration, run.config.iteration_decay_start) == (2500, 500)
+    assert (run.config.iteration, run.config.iteration_decay_start, run.config.flip_until) == (2500, 500, None)
+    run, = plan_runs([PROJECT / 'configs/x4_best.yml'], tmp_path, iterations=2400)
+    assert (run.config.iteration_decay_start, run.config.flip_until) == (50, 2000)
 
 
 def test_two_recipes_of_one_name_are_refused(tmp_path):
