@@ -19,7 +19,8 @@ def succeed(folder, script, *arguments):
 def test_phantoms_to_scores(tmp_path):
     config = tmp_path / 'small.yml'
     config.write_text(CONFIG.replace('data/demo/', ''), encoding='utf-8')
-    change(config, 'iteration: 1000\niteration_decay_start: 300', 'iteration: 2\niteration_decay_start: 1')
+    change(config, 'iteration: 1000', 'iteration: 2')
+    change(config, 'decay_start: 300', 'decay_start: 1')
     change(config, 'patchside: 32', 'patchside: 16')
 
     succeed(tmp_path, 'util/miscs/make_phantoms.py', '-o', 'raw', '--subjects', 3, '--size', 40, 48, 48)
