@@ -1,4 +1,4 @@
-"""3D convolution (stride 1, zero 'same' padding, odd kernel) that is fast on CPUs and needs no cuDNN on GPUs."""
+"""3D convolution that is fast on CPUs and needs no cuDNN on GPUs: stride 1, zero 'same' padding, odd kernel."""
 import chainer
 from chainer import function_node
 from chainer import initializers
@@ -14,16 +14,17 @@ from models.cpu_blocks import workers
 
 
 def _use_stock(x, W):
-    """Whether `F.convolution_nd` is the better one: cuDNN at hand, or a dtype that BLAS does not multiply."""
+    """Whether `F.convolution_nd` is the better choice: cuDNN is at hand, or BLAS does not multiply this dtype."""
     if x.dtype != W.dtype or x.dtype not in (numpy.float32, numpy.float64):
         return True
     return isinstance(x, cuda.ndarray) and chainer.should_use_cudnn('>=auto')
 
 
 def _way(x, ksize, channels_out):
-    """The module that computes it: Winograd's transforms pay unless channels are few or the volume is mostly padding.
+    """The module that computes it, `winograd_3d` or `gather_3d`.
 
-    100 -> 8 channels, batch 5 of 32 x 32 x 32, one thread: gathered 309 ms, Winograd 112 (docs/convolution-notes.md).
+    Winograd's transforms pay unless channels are few or the volume is mostly padding. From 100 to 8 channels, batch 5
+    of 32 x 32 x 32 voxels, on one thread: 309 ms gathered, 112 ms with Winograd (docs/convolution-notes.md).
     """
     if (isinstance(x, numpy.ndarray) and tuple(ksize) == (3, 3, 3)
             and min(x.shape[4], channels_out) >= 4 and min(x.shape[1:4]) >= 3):
@@ -32,13 +33,13 @@ def _way(x, ksize, channels_out):
 
 
 def _channels_last(x):
-    """(N, C, D, H, W) to C-contiguous (N, D, H, W, C); no copy of what this module made itself."""
+    """(N, C, D, H, W) to C-contiguous (N, D, H, W, C), without a copy of what this module made itself."""
     xp = cuda.get_array_module(x)
     return xp.ascontiguousarray(x.transpose(0, 2, 3, 4, 1))
 
 
 def _flip(W):
-    """The weights of the gradient with respect to the input: in- and output exchanged, taps in reverse order."""
+    """The weights of the gradient with respect to the input: channels in and out exchanged, taps in reverse order."""
     return F.transpose(W[:, :, ::-1, ::-1, ::-1], (1, 0, 2, 3, 4))
 
 
@@ -53,7 +54,13 @@ def _check(x_shape, W_shape, b_shape=None):
 
 
 class Convolution3DFunction(function_node.FunctionNode):
-    """y = x * W + b, or max(0, that); (N, C, D, H, W) by shape, channels-last in memory, as the next one reads it."""
+    """Function node of :func:`convolution_3d`: y = x * W + b, or max(0, x * W + b); differentiable any number of times.
+
+    The output is (N, C_out, D, H, W) by its shape and channels-last in memory, as the next convolution reads it.
+
+    Args:
+        relu (bool): Rectify the output.
+    """
 
     def __init__(self, relu=False):
         self.relu = relu
@@ -84,7 +91,13 @@ class Convolution3DFunction(function_node.FunctionNode):
 
 
 class RectifierGradient(function_node.FunctionNode):
-    """gy where the rectified output `y` is positive, 0 elsewhere; linear in gy, so its own gradient too."""
+    """Gradient of a rectifier: gy where the rectified output `y` is positive, 0 elsewhere.
+
+    It is linear in gy, so it is its own gradient as well.
+
+    Args:
+        y (numpy.ndarray or cupy.ndarray): Rectified output, (N, C, D, H, W).
+    """
 
     def __init__(self, y):
         self.y = y
@@ -107,7 +120,11 @@ class RectifierGradient(function_node.FunctionNode):
 
 
 class Convolution3DWeightGradient(function_node.FunctionNode):
-    """gW of `Convolution3DFunction`, linear in x and in gy."""
+    """Gradient of `Convolution3DFunction` with respect to W; linear in x and in gy.
+
+    Args:
+        ksize ((int, int, int)): Odd kernel size, (k_z, k_y, k_x).
+    """
 
     def __init__(self, ksize):
         self.ksize = tuple(ksize)
@@ -129,19 +146,38 @@ class Convolution3DWeightGradient(function_node.FunctionNode):
 
 
 def convolution_3d(x, W, b=None, relu=False):
-    """3D convolution (cross-correlation, as in `F.convolution_nd`) with stride 1 and zero padding to the same size.
+    """3D convolution with stride 1 and zero padding to the same size; a cross-correlation, as `F.convolution_nd`.
+
+    `models.winograd_3d` and `models.gather_3d` say how it is computed. The first call on the CPU holds BLAS to one
+    thread; see :class:`Convolution3D`.
+
+    `F.convolution_nd` computes it instead where cuDNN is at hand, where the dtype is neither float32 nor float64, and
+    where x and W differ in dtype.
 
     Args:
-        x: Variable or array (N, C_in, D, H, W).
-        W: Variable or array (C_out, C_in, kd, kh, kw), each k odd.
-        b: Variable or array (C_out,), or None.
-        relu (bool): return `F.relu` of it, which costs nothing while the result is in the cache.
+        x (~chainer.Variable or array): (N, C_in, D, H, W).
+        W (~chainer.Variable or array): (C_out, C_in, k_z, k_y, k_x), each k odd, dtype of ``x``.
+        b (~chainer.Variable, array or None): (C_out,), dtype of ``x``.
+        relu (bool): Return `F.relu` of the sum, which costs nothing while the result is in the cache.
 
     Returns:
-        Variable (N, C_out, D, H, W), channels-last in memory.
+        ~chainer.Variable: (N, C_out, D, H, W), dtype of ``x``; channels-last in memory, unless `F.convolution_nd`
+        made it.
 
     Raises:
-        ValueError: where shapes do not fit or the kernel is even.
+        ValueError: If shapes do not fit, or a side of the kernel is even.
+
+    Example:
+        A kernel of ones counts the voxels of a volume of ones that lie under it:
+
+        >>> import numpy
+        >>> from models.convolution_3d import convolution_3d
+        >>> x = numpy.ones((1, 1, 3, 3, 3), 'float32')
+        >>> y = convolution_3d(x, numpy.ones((1, 1, 3, 3, 3), 'float32'))
+        >>> y.shape
+        (1, 1, 3, 3, 3)
+        >>> y.array[0, 0, 1].tolist()
+        [[12.0, 18.0, 12.0], [18.0, 27.0, 18.0], [12.0, 18.0, 12.0]]
     """
     _check(x.shape, W.shape, None if b is None else b.shape)
     x, W = chainer.as_variable(x), chainer.as_variable(W)
@@ -153,14 +189,41 @@ def convolution_3d(x, W, b=None, relu=False):
 
 
 class Convolution3D(chainer.Link):
-    """Link of `convolution_3d`, with the parameters of `L.ConvolutionND`: `W` (out, in, kd, kh, kw) and `b` (out,).
+    """Link of :func:`convolution_3d`, with the names, shapes and initial values of `L.ConvolutionND`'s parameters.
+
+    **BLAS keeps to one thread** from the first convolution on the CPU on, for NumPy and everything else in the process.
+    The convolution runs threads of its own. After a single product on BLAS's threads OpenBLAS leaves these spinning
+    for 26 ms, on the cores that the next convolution needs. To give BLAS its threads back::
+
+        from models.cpu_blocks import workers
+        workers.stop()
+
+    The next convolution starts its threads anew and holds BLAS again.
 
     Args:
-        in_channels, out_channels (int): numbers of channels.
-        ksize (int or 3-tuple): odd kernel size, (z, y, x).
-        nobias (bool): no `b`.
-        initialW, initial_bias: initializers, as in `L.ConvolutionND`; by default LeCunNormal and 0.
-        relu (bool): rectify the output.
+        in_channels (int): Channels of the input.
+        out_channels (int): Channels of the output.
+        ksize (int or (int, int, int)): Odd kernel size, or (k_z, k_y, k_x).
+        nobias (bool): Have no ``b``.
+        initialW (~chainer.Initializer, array, float or None): Start of ``W``; None: `LeCunNormal`.
+        initial_bias (~chainer.Initializer, array, float or None): Start of ``b``; None: 0.
+        relu (bool): Rectify the output.
+
+    Attributes:
+        W (~chainer.Parameter): (out_channels, in_channels, k_z, k_y, k_x), float32 by default.
+        b (~chainer.Parameter or None): (out_channels,).
+
+    Raises:
+        ValueError: If a side of the kernel is even.
+
+    Example:
+        >>> import numpy
+        >>> from models.convolution_3d import Convolution3D
+        >>> convolution = Convolution3D(2, 4, ksize=(1, 3, 3), relu=True)
+        >>> convolution.W.shape, convolution.b.shape
+        ((4, 2, 1, 3, 3), (4,))
+        >>> convolution(numpy.zeros((5, 2, 6, 7, 8), 'float32')).shape
+        (5, 4, 6, 7, 8)
     """
 
     def __init__(self, in_channels, out_channels, ksize, nobias=False, initialW=None, initial_bias=None,
@@ -178,4 +241,12 @@ class Convolution3D(chainer.Link):
                 self.b = variable.Parameter(initializers._get_initializer(bias), (out_channels,))
 
     def forward(self, x):
+        """Convolve.
+
+        Args:
+            x (~chainer.Variable or array): (N, in_channels, D, H, W).
+
+        Returns:
+            ~chainer.Variable: (N, out_channels, D, H, W).
+        """
         return convolution_3d(x, self.W, self.b, self.relu)
