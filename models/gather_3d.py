@@ -1,7 +1,10 @@
-"""Convolution of any odd kernel as one matrix product: every voxel's neighbourhood gathered into a row (im2col).
+"""Convolution with any odd kernel as a matrix product: the neighbourhood of each voxel becomes a row (im2col).
 
-Arrays here are channels-last, (N, D, H, W, C), of NumPy or CuPy. Rows are gathered slab by slab, so that they stay in
-the cache (CPU) or in a bounded piece of memory (GPU).
+Arrays here are channels-last, (N, D, H, W, C), of NumPy or CuPy. Rows are gathered slab by slab. On the CPU they so
+stay in the cache, on a GPU in a bounded piece of memory.
+
+Source: K. Chellapilla, S. Puri and P. Simard, "High Performance Convolutional Neural Networks for Document Processing",
+IWFHR 2006.
 """
 import itertools
 import math
@@ -22,7 +25,10 @@ def _cut(length, parts):
 
 
 def _slabs(x, ksize):
-    """(n, planes, lines) such that a slab's gathered rows take few bytes: several planes, or some lines of one."""
+    """Slabs (n, planes, lines) of item n, so small that their gathered rows take few bytes.
+
+    A slab is several whole planes, or some lines of one plane.
+    """
     n, depth, height, width, channels = x.shape
     limit = _CPU_BYTES if isinstance(x, numpy.ndarray) else _GPU_BYTES
     line = width * channels * x.itemsize * math.prod(ksize)
@@ -32,18 +38,18 @@ def _slabs(x, ksize):
 
 
 def _rows(a, slab):
-    """The slab's voxels of `a` as rows (voxels, C); a view, since a slab has whole planes or lines of one plane."""
+    """The slab's voxels of `a` as rows (voxels, C), a view: a slab has whole planes, or lines of one plane."""
     return a[slab].reshape(-1, a.shape[4])
 
 
 def _reach(part, pad, length):
-    """What a part of an axis reads: where it lies in the axis, and where in the padded part."""
+    """What a part of an axis reads, as two slices: of the axis, and of the padded part."""
     first, last = max(part.start - pad, 0), min(part.stop + pad, length)
     return slice(first, last), slice(first - part.start + pad, last - part.start + pad)
 
 
 def _gather(x, slab, ksize, scratch):
-    """Rows (voxels of the slab, kd * kh * kw * C) of `x`, zero outside."""
+    """Neighbourhoods of the slab's voxels as rows (voxels, k_z * k_y * k_x * C); zero outside the volume."""
     _, depth, height, width, channels = x.shape
     if tuple(ksize) == (1, 1, 1):
         return _rows(x, slab)
@@ -70,16 +76,23 @@ def _gather(x, slab, ksize, scratch):
 
 
 def convolve(x, W, b=None, relu=False):
-    """Convolution with zero 'same' padding.
+    """Convolution with stride 1 and zero 'same' padding.
 
     Args:
-        x: (N, D, H, W, C_in), C-contiguous.
-        W: (C_out, C_in, kd, kh, kw) of the same dtype, odd kernel.
-        b: (C_out,) or None.
-        relu (bool): rectify the result.
+        x (numpy.ndarray or cupy.ndarray): (N, D, H, W, C_in), C-contiguous, float32 or float64.
+        W (numpy.ndarray or cupy.ndarray): (C_out, C_in, k_z, k_y, k_x), each k odd, dtype of ``x``.
+        b (numpy.ndarray, cupy.ndarray or None): (C_out,).
+        relu (bool): Rectify the result.
 
     Returns:
-        (N, D, H, W, C_out), C-contiguous.
+        numpy.ndarray or cupy.ndarray: (N, D, H, W, C_out), C-contiguous, dtype of ``x``.
+
+    Example:
+        >>> import numpy
+        >>> from models import gather_3d
+        >>> x = numpy.arange(4.0).reshape(1, 1, 1, 4, 1)
+        >>> gather_3d.convolve(x, numpy.ones((1, 1, 1, 1, 3)), numpy.array([10.0])).ravel().tolist()
+        [11.0, 13.0, 16.0, 15.0]
     """
     xp = cuda.get_array_module(x)
     ksize = W.shape[2:]
@@ -104,15 +117,15 @@ def convolve(x, W, b=None, relu=False):
 
 
 def weight_gradient(x, gy, ksize):
-    """Gradient with respect to the weights of `convolve` (before rectification).
+    """Gradient of `convolve`, before rectification, with respect to the weights.
 
     Args:
-        x: (N, D, H, W, C_in), C-contiguous.
-        gy: (N, D, H, W, C_out), C-contiguous.
-        ksize: (kd, kh, kw).
+        x (numpy.ndarray or cupy.ndarray): Input, (N, D, H, W, C_in), C-contiguous.
+        gy (numpy.ndarray or cupy.ndarray): Gradient of the output, (N, D, H, W, C_out), C-contiguous, dtype of ``x``.
+        ksize ((int, int, int)): Odd kernel size, (k_z, k_y, k_x).
 
     Returns:
-        (C_out, C_in, kd, kh, kw), C-contiguous.
+        numpy.ndarray or cupy.ndarray: (C_out, C_in, k_z, k_y, k_x), C-contiguous, dtype of ``x``.
     """
     xp = cuda.get_array_module(x)
 

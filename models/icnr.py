@@ -4,13 +4,26 @@ from chainer.backends import cuda
 
 
 class ICNR(initializer.Initializer):
-    """All sub-filters that the shuffler puts side by side start equal, so the first output is constant on each block.
+    """Initializer that gives one start to all sub-filters whose outputs the shuffler puts side by side.
+
+    So the first output of the network is constant on each block of r_z x r_y x r_x HR voxels.
 
     Source: A. Aitken et al., "Checkerboard artifact free sub-pixel convolution", arXiv:1707.02937, 2017, section 3.
 
     Args:
-        filters (~chainer.initializer.Initializer): Makes one sub-filter a channel, (C, in_channels, k_z, k_y, k_x).
-        factor (int): Sub-filters of a channel, r_z*r_y*r_x; channel c*factor + phase of the convolution is phase of c.
+        filters (~chainer.Initializer): Fills an array (C, in_channels, k_z, k_y, k_x), one sub-filter per channel of
+            the shuffler's output.
+        factor (int): Sub-filters per channel, r_z*r_y*r_x. Filter c*factor + phase of the convolution makes that phase
+            of channel c.
+
+    Example:
+        >>> import numpy
+        >>> from models.icnr import ICNR
+        >>> from chainer.initializers import HeNormal
+        >>> weights = numpy.empty((8, 5, 3, 3, 3), 'float32')
+        >>> ICNR(HeNormal(), factor=8)(weights)
+        >>> bool((weights == weights[0]).all())
+        True
     """
 
     def __init__(self, filters, factor):
@@ -19,6 +32,11 @@ class ICNR(initializer.Initializer):
         self.factor = factor
 
     def __call__(self, array):
+        """Fill the array.
+
+        Args:
+            array (numpy.ndarray or cupy.ndarray): Weights, (C*factor, in_channels, k_z, k_y, k_x), floating-point.
+        """
         xp = cuda.get_array_module(array)
         filters = xp.empty((len(array) // self.factor,) + array.shape[1:], array.dtype)
         self.filters(filters)

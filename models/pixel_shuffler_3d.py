@@ -11,7 +11,15 @@ def _as_rate(r):
 
 
 def shuffle(x, rate):
-    """Pixel shuffle of a plain array; see :func:`pixel_shuffler_3d`. One copy."""
+    """Pixel shuffle of a plain array, with one copy; see :func:`pixel_shuffler_3d`.
+
+    Args:
+        x (numpy.ndarray or cupy.ndarray): (N, C*r_z*r_y*r_x, D, H, W), any dtype.
+        rate ((int, int, int)): Upsampling rate, (r_z, r_y, r_x).
+
+    Returns:
+        numpy.ndarray or cupy.ndarray: (N, C, r_z*D, r_y*H, r_x*W), dtype of ``x``.
+    """
     rz, ry, rx = rate
     n, channels, d, h, w = x.shape
     c = channels // (rz * ry * rx)
@@ -20,7 +28,23 @@ def shuffle(x, rate):
 
 
 def unshuffle(y, rate):
-    """The inverse of :func:`shuffle`. One copy, channels-last in memory: the layout that convolution_3d works in."""
+    """The inverse of :func:`shuffle`, with one copy.
+
+    Args:
+        y (numpy.ndarray or cupy.ndarray): (N, C, r_z*D, r_y*H, r_x*W), any dtype.
+        rate ((int, int, int)): Upsampling rate, (r_z, r_y, r_x).
+
+    Returns:
+        numpy.ndarray or cupy.ndarray: (N, C*r_z*r_y*r_x, D, H, W), dtype of ``y``; channels-last in memory, the layout
+        that `models.convolution_3d` works in.
+
+    Example:
+        >>> import numpy
+        >>> from models.pixel_shuffler_3d import shuffle, unshuffle
+        >>> x = numpy.arange(48).reshape(1, 12, 1, 2, 2)
+        >>> bool((unshuffle(shuffle(x, (3, 2, 2)), (3, 2, 2)) == x).all())
+        True
+    """
     rz, ry, rx = rate
     n, c, d, h, w = y.shape
     y = y.reshape(n, c, d // rz, rz, h // ry, ry, w // rx, rx)
@@ -31,10 +55,15 @@ def unshuffle(y, rate):
 class PixelShuffler3D(function_node.FunctionNode):
     """Function node of :func:`pixel_shuffler_3d`; differentiable any number of times.
 
-    A permutation of the array's elements, so its gradient is the inverse permutation, and that one's the permutation.
+    It is a permutation of the array's elements. So its gradient is the inverse permutation, and the gradient of the
+    inverse is the permutation itself.
 
     Args:
         r (int or (int, int, int)): Upsampling rate, or (r_z, r_y, r_x).
+
+    Raises:
+        ValueError: If ``r`` is not a positive integer, nor three of them.
+        TypeError: If ``r`` is neither an integer nor a sequence.
     """
 
     def __init__(self, r):
@@ -59,7 +88,7 @@ class PixelShuffler3D(function_node.FunctionNode):
 
 
 class _PixelUnshuffler3D(function_node.FunctionNode):
-    """The inverse of PixelShuffler3D, and its gradient."""
+    """Function node of the inverse of PixelShuffler3D, which is also the gradient of that."""
 
     def __init__(self, rate):
         self.rate = rate
@@ -78,21 +107,36 @@ def pixel_shuffler_3d(x, r):
 
         S(F)[i, j, k, c] = F[i // r, j // r, k // r, r^3*c + i % r + r*(j % r) + r^2*(k % r)]
 
-    which is the shuffle of Tanno et al., "Bayesian Image Quality Transfer with CNNs", MICCAI 2017, section 2, after Shi
-    et al., "Real-time single image and video super-resolution using an efficient sub-pixel convolutional neural
-    network", CVPR 2016, equation 4. Tanno et al. leave the order of channels open; here c counts in steps of r^3, the
-    only step that uses each input channel once.
+    Tanno et al. leave the order of channels open. Here c counts in steps of r^3, the only step that uses each input
+    channel once.
+
+    Sources: R. Tanno et al., "Bayesian Image Quality Transfer with CNNs: Exploring Uncertainty in dMRI
+    Super-Resolution", MICCAI 2017, section 2; after W. Shi et al., "Real-Time Single Image and Video Super-Resolution
+    Using an Efficient Sub-Pixel Convolutional Neural Network", CVPR 2016, equation 4.
 
     Args:
         x (~chainer.Variable or array): (N, C*r^3, D, H, W), float16, float32 or float64.
-        r (int or (int, int, int)): Upsampling rate; a triple (r_z, r_y, r_x) sets each axis, and r^3 above becomes
-            r_z*r_y*r_x, r^2 r_x*r_y, and r r_x.
+        r (int or (int, int, int)): Upsampling rate. A triple (r_z, r_y, r_x) sets each axis; above, r^3 then becomes
+            r_z*r_y*r_x, r^2 becomes r_x*r_y, and r becomes r_x.
 
     Returns:
         ~chainer.Variable: (N, C, r_z*D, r_y*H, r_x*W), dtype of ``x``.
 
     Raises:
-        ValueError: If ``x`` has not 5 axes, or r^3 does not divide its number of channels, or r is no rate.
-        TypeError: If ``x`` is not of a floating-point type.
+        ValueError: If ``x`` does not have 5 axes, or r^3 does not divide its number of channels, or ``r`` is not a
+            positive integer, nor three of them.
+        TypeError: If ``x`` is not of a floating-point type, or ``r`` is neither an integer nor a sequence.
+
+    Example:
+        Eight channels of one voxel become a cube of side 2; x runs fastest, then y, then z.
+
+        >>> import numpy
+        >>> from models.pixel_shuffler_3d import pixel_shuffler_3d
+        >>> x = numpy.arange(8, dtype='float32').reshape(1, 8, 1, 1, 1)
+        >>> y = pixel_shuffler_3d(x, 2)
+        >>> y.shape
+        (1, 1, 2, 2, 2)
+        >>> y.array[0, 0].tolist()
+        [[[0.0, 1.0], [2.0, 3.0]], [[4.0, 5.0], [6.0, 7.0]]]
     """
     return PixelShuffler3D(r).apply((x,))[0]

@@ -1,8 +1,8 @@
-"""Large NumPy arrays whose memory is used again, by a later array, once the last reference to them is gone.
+"""Large NumPy arrays whose memory a later array uses again, once the last reference to them is gone.
 
-The C library gives arrays of tens of megabytes back to the operating system at once and fetches, and the kernel
-zeroes, new pages for the next: about 9 ms for 64 MB, some ten times in a training iteration at rate 2. Nothing is
-ever overwritten while any array or view of it lives.
+Without this, the C library gives arrays of tens of megabytes back to the operating system at once. For the next array
+it fetches new pages, which the kernel zeroes: about 9 ms for 64 MB, some ten times per training iteration at rate 2.
+Nothing is overwritten while an array or a view of it lives.
 """
 import math
 import threading
@@ -10,15 +10,16 @@ import threading
 import numpy
 
 _SMALLEST = 1 << 20  # bytes; the C library keeps smaller ones itself
-_MOST_IDLE = 1 << 28  # bytes; beyond it the longest idle goes back to the operating system
+_MOST_IDLE = 1 << 28  # bytes; beyond that, what has been idle longest goes back to the operating system
 
-_idle = []  # longest idle first; anyone appends, only who holds the lock removes, so positions found stay right
+# Longest idle first. Anyone appends; only who holds the lock removes, so positions found stay right.
+_idle = []
 _lock = threading.Lock()
 
 
 def _keep(memory):
     _idle.append(memory)
-    # The garbage collector may call this at any line of this module, also while this thread holds the lock: no waiting.
+    # The garbage collector may call this at any line, even one where this thread holds the lock: so never wait for it.
     if _lock.acquire(blocking=False):
         try:
             while sum(m.nbytes for m in _idle) > _MOST_IDLE:
@@ -36,7 +37,7 @@ def _take(size):
 
 
 class _Loan:
-    """What an array's `base` leads to; it goes when the array and all its views have gone."""
+    """What an array's `base` leads to; it is deleted after the array and all its views."""
 
     def __init__(self, shape, dtype):
         self._memory = _take(math.prod(shape) * dtype.itemsize)
@@ -48,7 +49,26 @@ class _Loan:
 
 
 def empty(shape, dtype):
-    """`numpy.empty`, with memory used before where some of that size is idle."""
+    """`numpy.empty`, in memory used before where a piece of just this size is idle.
+
+    Arrays below 1 MiB are NumPy's own. At most 256 MiB stay idle.
+
+    Args:
+        shape (tuple of int): Shape, any number of axes.
+        dtype (numpy.dtype or str): Type of the elements.
+
+    Returns:
+        numpy.ndarray: C-contiguous; contents undefined.
+
+    Example:
+        >>> from models import reused_memory
+        >>> first = reused_memory.empty((1000, 1001), 'float32')
+        >>> place = first.ctypes.data
+        >>> del first
+        >>> second = reused_memory.empty((1000, 1001), 'float32')
+        >>> second.shape, second.ctypes.data == place
+        ((1000, 1001), True)
+    """
     dtype = numpy.dtype(dtype)
     if math.prod(shape) * dtype.itemsize < _SMALLEST:
         return numpy.empty(shape, dtype)

@@ -1,20 +1,22 @@
 """3x3x3 convolution on the CPU with Winograd's minimal filtering F(4, 3) along all three axes.
 
-A. Lavin and S. Gray, "Fast Algorithms for Convolutional Neural Networks", CVPR 2016. Along one axis, four outputs of
-a three-tap filter take six products instead of twelve: ``y = A^T [(G g) * (B^T d)]``; along three axes 216 products
-replace 1728. Per product of the transformed domain there is one matrix product (tiles by channels) of the block.
+Source: A. Lavin and S. Gray, "Fast Algorithms for Convolutional Neural Networks", CVPR 2016, section 4.
+
+Along one axis, four outputs of a three-tap filter take six products instead of twelve: ``y = A^T [(G g) * (B^T d)]``.
+Along three axes 216 products replace 1728. For each product of the transformed domain, a block takes one matrix
+product, tiles by channels.
 
 The gradient with respect to the weights is the same trilinear form read another way: ``dg = G^T [(B^T d) * (A dy)]``.
 The gradient with respect to the input is the convolution with flipped weights.
 
-The transforms are themselves small matrix products, B^T (6, 6) by planes, lines or voxels: BLAS does them about four
-times as fast as sequences of element-wise sums, and a block takes few calls of NumPy, between which threads wait for
-each other.
+The transforms are themselves small matrix products: B^T (6, 6) by planes, lines or voxels. BLAS does them about four
+times as fast as element-wise sums one after another. A block also takes few calls of NumPy this way; between calls
+threads wait for each other.
 
-The points of interpolation are 0, +-sqrt(1/2), +-sqrt(2) and infinity: float32 results are within 2e-6 (L2) of the
-exact sum, and with the textbook's 0, +-1, +-2 within 6e-6.
+The points of interpolation are 0, +-sqrt(1/2), +-sqrt(2) and infinity. With them float32 results are within 2e-6 (L2)
+of the exact sum; with the textbook's 0, +-1, +-2 they are within 6e-6.
 
-Arrays here are channels-last, (N, D, H, W, C). In the transformed domain, a block is (6 * 6, tiles, 6, C): points along
+Arrays here are channels-last, (N, D, H, W, C). In the transformed domain a block is (6 * 6, tiles, 6, C): points along
 depth and height, tiles along height and width, points along width, channels.
 """
 import itertools
@@ -42,16 +44,20 @@ def _matrices():
 
 _MATRICES = _matrices()
 
-# Tiles per block. With 16, products run at full speed and what they touch stays near the core; 64 leave the cache.
-# The weights' gradient adds up one array of the filters' size (5.5 MB for 100 x 64 channels) a block, hence larger
-# ones.
+# Tiles per block. With 16, products run at full speed, and what they touch stays near the core; 64 leave the cache.
+# The gradient of the weights adds up one array of the filters' size per block, 5.5 MB for 100 x 64 channels. Hence its
+# blocks are larger.
 _TILES, _TILES_OF_GRADIENT = 16, 80
 
 
 def _blocks(shape, most):
-    """Blocks of at most `most` tiles where a line has no more, all about as large, one a worker at least.
+    """Cut a batch of `shape` (N, D, H, W, C) into blocks of tiles, all of about the same size.
 
-    A block is a list of segments (n, depth tile, first height tile, last height tile + 1).
+    A block is a list of segments. A segment is (n, depth tile, first height tile, last height tile + 1), with all tiles
+    along the width.
+
+    On average a block has at most `most` tiles, unless a line along the width has more, which is never cut. The number
+    of blocks is a multiple of the number of workers; where segments are too few for that, each is a block.
     """
     n, depth, height, width = shape[:4]
     down, high, across = (-(-length // TILE) for length in (depth, height, width))
@@ -66,14 +72,14 @@ def _blocks(shape, most):
 
 
 def _tiles(block, width):
-    """The tiles of a block's segments, as slices of the block's axis of tiles, and their number."""
+    """Where the tiles of each segment lie in the block's axis of tiles, as slices; and how many tiles there are."""
     across = -(-width // TILE)
     ends = list(itertools.accumulate((stop - start) * across for _, _, start, stop in block))
     return [slice(first, last) for first, last in zip([0] + ends, ends)], ends[-1]
 
 
 def _lines(a, n, planes, rows):
-    """Planes and rows of item n as (row, plane, W * C), a view: matrices whose columns are the voxels of a line."""
+    """Planes and rows of item n as (row, plane, W * C), a view: one matrix per row, its columns a line's voxels."""
     part = a[n, planes[0]:planes[1], rows[0]:rows[1]]
     return part.reshape(part.shape[0], part.shape[1], -1).transpose(1, 0, 2)
 
@@ -114,7 +120,7 @@ def _points_of_input(x, segment, points, scratch):
 
 
 def _points_of_gradient(gy, segment, points, scratch):
-    """A times the segment's tiles of the output's gradient along each axis, to `points` (36, tiles, 6, C)."""
+    """A times the segment's tiles of the gradient of the output along each axis, to `points` (36, tiles, 6, C)."""
     _, depth, height, width, channels = gy.shape
     n, tile, start, stop = segment
     a, _, _ = _MATRICES[gy.dtype]
@@ -150,16 +156,23 @@ def _store_output(products, segment, y, scratch):
 
 
 def convolve(x, W, b=None, relu=False):
-    """Convolution with zero 'same' padding.
+    """Convolution with stride 1 and zero 'same' padding.
 
     Args:
-        x: (N, D, H, W, C_in), C-contiguous, float32 or float64.
-        W: (C_out, C_in, 3, 3, 3), of the same dtype.
-        b: (C_out,) or None.
-        relu (bool): rectify the result.
+        x (numpy.ndarray): (N, D, H, W, C_in), C-contiguous, float32 or float64.
+        W (numpy.ndarray): (C_out, C_in, 3, 3, 3), dtype of ``x``.
+        b (numpy.ndarray or None): (C_out,).
+        relu (bool): Rectify the result.
 
     Returns:
-        (N, D, H, W, C_out), C-contiguous.
+        numpy.ndarray: (N, D, H, W, C_out), C-contiguous, dtype of ``x``.
+
+    Example:
+        >>> import numpy
+        >>> from models import winograd_3d
+        >>> y = winograd_3d.convolve(numpy.ones((1, 3, 3, 3, 1)), numpy.ones((1, 1, 3, 3, 3)))
+        >>> y[0, 1, 1, :, 0].round(9).tolist()
+        [18.0, 27.0, 18.0]
     """
     channels, channels_in = W.shape[:2]
     g = _MATRICES[x.dtype][2]
@@ -190,14 +203,15 @@ def convolve(x, W, b=None, relu=False):
 
 
 def weight_gradient(x, gy, ksize=(3, 3, 3)):
-    """Gradient with respect to the weights of `convolve` (before rectification).
+    """Gradient of `convolve`, before rectification, with respect to the weights.
 
     Args:
-        x: (N, D, H, W, C_in), C-contiguous.
-        gy: (N, D, H, W, C_out), C-contiguous.
+        x (numpy.ndarray): Input, (N, D, H, W, C_in), C-contiguous, float32 or float64.
+        gy (numpy.ndarray): Gradient of the output, (N, D, H, W, C_out), C-contiguous, dtype of ``x``.
+        ksize ((int, int, int)): Kernel size, always (3, 3, 3); there for the call to be that of `models.gather_3d`.
 
     Returns:
-        (C_out, C_in, 3, 3, 3), C-contiguous.
+        numpy.ndarray: (C_out, C_in, 3, 3, 3), C-contiguous, dtype of ``x``.
     """
     channels_in, channels = x.shape[4], gy.shape[4]
     g = _MATRICES[x.dtype][2].T
