@@ -1,1 +1,1 @@
-"""What the network costs here, in stock Chainer and in PyTorch, side by side: ``make bench``."""
+"""Time and memory of the network here, in stock Chainer and in PyTorch, side by side: ``make bench``."""

@@ -1,4 +1,4 @@
-"""The work that is timed: the 3D-ESPCN of models/espcn3d.py on arrays that are the same for every implementation."""
+"""The work that is timed: the 3D-ESPCN of models/espcn3d.py, on the same arrays for every implementation."""
 import dataclasses
 
 import numpy
@@ -9,11 +9,17 @@ class Case:
     """One piece of work.
 
     Args:
-        kind (str): ``'training'``: forward, MSE on the HR side, backward, Adam; ``'forward'``: forward alone on the
-            device; ``'volume'``: an LR volume in the host's memory to an HR volume there.
-        batch (int): Examples, 1 for a volume.
+        kind (str): ``'training'``: forward, MSE on the HR side, backward, Adam. ``'forward'``: forward alone, on the
+            device. ``'volume'``: from an LR volume in the host's memory to an HR volume there.
+        batch (int): Number of examples; 1 for a volume.
         size ((int, int, int)): LR voxels of an example, (z, y, x).
         rate (int): Upsampling rate along each axis.
+
+    Example:
+        >>> from benchmarks.cases import Case
+        >>> case = Case('training', 5, (16, 16, 16))
+        >>> case.name, case.voxels
+        ('training iteration, batch 5 of LR 16×16×16, rate 4', 20480)
     """
     kind: str
     batch: int
@@ -22,17 +28,19 @@ class Case:
 
     @property
     def name(self):
+        """str: The case in words, for the report."""
         size = '×'.join(map(str, self.size))
         what = {'training': 'training iteration', 'forward': 'forward only', 'volume': 'whole volume'}[self.kind]
         return f'{what}, {"" if self.kind == "volume" else f"batch {self.batch} of "}LR {size}, rate {self.rate}'
 
     @property
     def voxels(self):
-        """LR voxels of the whole batch."""
+        """int: Number of LR voxels of the whole batch."""
         return self.batch * int(numpy.prod(self.size))
 
 
-# Batch 5 of HR patches of side 64 is the reference experiment; rate 2 has 8 output channels, far from a GEMM's liking.
+# Batch 5 of HR patches of side 64 is the reference experiment. At rate 2 conv3 has 8 output channels, too few for a
+# matrix product to be fast.
 CASES = (
     Case('training', 5, (16, 16, 16)),
     Case('training', 5, (32, 32, 32), rate=2),
@@ -43,22 +51,40 @@ CASES = (
 GROWING_VOLUMES = tuple(Case('volume', 1, (side,) * 3) for side in (16, 24, 32, 40, 48, 56, 64, 80))
 GROWING_BATCHES = tuple(Case('training', batch, (16, 16, 16)) for batch in (1, 2, 4, 8, 16))
 
-# The same in small, to see that the benchmark itself works.
+# Small cases, to see that the benchmark itself works.
 QUICK_CASES = (Case('training', 2, (6, 6, 6), rate=2), Case('volume', 1, (6, 7, 8), rate=2))
 QUICK_VOLUMES = Case('volume', 1, (4, 4, 4), rate=2),
 QUICK_BATCHES = tuple(Case('training', batch, (4, 4, 4), rate=2) for batch in (1, 2))
 
 
 def layers(rate):
-    """(channels in, channels out, kernel side) of conv1, conv2 and conv3."""
+    """Sizes of the network's convolutions.
+
+    Args:
+        rate (int): Upsampling rate along each axis.
+
+    Returns:
+        tuple of (int, int, int): (channels in, channels out, side of the kernel) of conv1, conv2 and conv3.
+    """
     return (1, 50, 3), (50, 100, 1), (100, rate ** 3, 3)
 
 
 def multiply_adds(case):
-    """Multiply-adds of a case if each convolution is done directly, padding included.
+    """Multiply-adds of a case when each convolution is done directly, padding included.
 
-    Training needs each layer thrice: forward, gradient of the weights, and gradient of the layer's input, which conv1
-    alone does without. An algorithm that needs fewer, such as Winograd's, is credited with all of these.
+    Training needs each layer three times: forward, gradient of the weights, gradient of the layer's input. Only conv1
+    does without the last. An algorithm that needs fewer, such as Winograd's, is credited with all of them.
+
+    Args:
+        case (Case): The work.
+
+    Returns:
+        int: Number of multiply-adds.
+
+    Example:
+        >>> from benchmarks.cases import Case, multiply_adds
+        >>> multiply_adds(Case('forward', 1, (1, 1, 1)))
+        179150
     """
     per_layer = [channels_in * channels_out * side ** 3 for channels_in, channels_out, side in layers(case.rate)]
     passes = 3 * sum(per_layer) - per_layer[0] if case.kind == 'training' else sum(per_layer)
@@ -66,11 +92,14 @@ def multiply_adds(case):
 
 
 def make_arrays(case):
-    """What every implementation starts from.
+    """Arrays that every implementation starts from, all float32 and the same in every call.
+
+    Args:
+        case (Case): The work.
 
     Returns:
-        (numpy.ndarray, numpy.ndarray or None, list): LR batch (N, 1, D, H, W); HR batch (N, 1, r*D, r*H, r*W) for
-        training; (W, b) of each layer, W (out, in, k, k, k). All float32.
+        (numpy.ndarray, numpy.ndarray or None, list): LR batch (N, 1, D, H, W); HR batch (N, 1, r*D, r*H, r*W), for
+        training alone; (W, b) of each layer, W (C_out, C_in, k, k, k) and b (C_out,).
     """
     rng = numpy.random.default_rng(0)
     lr = rng.random((case.batch, 1) + case.size, dtype=numpy.float32)

@@ -1,11 +1,20 @@
-"""A process that holds one implementation and times it when asked; ``benchmarks/run.py`` asks.
+"""A process that holds one implementation and times it when asked; ``benchmarks/measure.py`` asks.
 
     python -m benchmarks.child IMPLEMENTATION GPU
 
-After its imports it says ``{}``. Then each line on stdin is a JSON object and is answered by one on stdout:
-``{"prepare": a Case's fields}`` with the seconds of a warm step and a number that all implementations must agree on,
-``{"calls": n}`` with the seconds of one step, averaged over n in a row and the device waited for, ``{"memory": true}``
-with MiB. A failure is ``{"error": ...}``.
+After its imports the process writes ``{}``. Then it reads one JSON object per line from stdin, and answers each with
+one on stdout:
+
+===============================  ================================================================================
+request                          answer
+===============================  ================================================================================
+``{"prepare": fields of Case}``  ``seconds`` of a warm step, and ``check``, a number that all implementations must
+                                 agree on
+``{"calls": n}``                 ``seconds`` per step: the mean of n steps in a row, the device waited for
+``{"memory": true}``             ``growth`` and ``total``, in MiB
+===============================  ================================================================================
+
+A failure is answered with ``{"error": ...}``.
 """
 import importlib
 import json
@@ -21,7 +30,7 @@ from benchmarks.implementations import GEMM, PREPARE, PROJECT, STOCK, to_numpy
 
 
 def _import(name):
-    """Import what the implementation needs, so that what its work adds to the process can be told from that."""
+    """Import what the implementation needs, so that memory counts from after the imports."""
     if name in (PROJECT, STOCK):
         modules = ['util', 'chainer', 'chainer.links', 'models.espcn3d', 'util.device', 'util.reconstruction']
     elif name == GEMM:
@@ -33,10 +42,9 @@ def _import(name):
 
 
 class Host:
-    """Resident memory of this process.
+    """The CPU and the resident memory of this process, which VmHWM and VmRSS of the kernel tell.
 
-    The kernel's VmHWM belongs to the process alone; getrusage's ru_maxrss may start at the size of the process that
-    started this one.
+    VmHWM belongs to this process alone. ru_maxrss of getrusage may begin at the size of the process that started it.
     """
 
     def __init__(self):
@@ -53,18 +61,27 @@ class Host:
             return int(re.search(rf'{key}:\s*(\d+) kB', file.read()).group(1)) / 1024
 
     def wait(self):
-        pass
+        """Nothing: NumPy returns when its work is done."""
 
     def forget(self):
-        pass
+        """Nothing: memory for the choice of algorithms is only taken on a GPU."""
 
     def memory(self):
+        """Peak memory since the imports.
+
+        Returns:
+            dict: ``total``, MiB of the whole process, and ``growth``, how much more that is than after the imports.
+        """
         peak = self._read('VmHWM')
         return {'growth': peak - self._start, 'total': peak}
 
 
 class CupyDevice:
-    """GPU memory that CuPy's pool has taken; what of it arrays filled it does not count."""
+    """A GPU and the memory that CuPy's pool has taken from it. CuPy does not count how much of it arrays filled.
+
+    Args:
+        gpu (int): GPU number.
+    """
 
     def __init__(self, gpu):
         from util.device import get_device
@@ -73,19 +90,33 @@ class CupyDevice:
         self._cupy = cupy
 
     def wait(self):
+        """Wait until the GPU is through."""
         self._cupy.cuda.Device().synchronize()
 
     def forget(self):
+        """Give back the memory that no array fills."""
         self._cupy.get_default_memory_pool().free_all_blocks()
 
     def memory(self):
+        """Peak memory since `forget`.
+
+        Returns:
+            dict: ``total``, MiB that the pool has taken; ``growth`` is None.
+        """
         # The pool gives nothing back by itself, so what it has is the most that it needed.
         total = self._cupy.get_default_memory_pool().total_bytes() / 2 ** 20
         return {'growth': None, 'total': total}
 
 
 class TorchDevice:
-    """GPU memory that PyTorch's pool has taken ('total') and what of it tensors filled ('growth')."""
+    """A GPU and the memory that PyTorch's pool has taken from it.
+
+    Args:
+        gpu (int): GPU number.
+
+    Raises:
+        RuntimeError: If PyTorch does not find that GPU.
+    """
 
     def __init__(self, gpu):
         import torch
@@ -95,13 +126,20 @@ class TorchDevice:
         self._cuda = torch.cuda
 
     def wait(self):
+        """Wait until the GPU is through."""
         self._cuda.synchronize()
 
     def forget(self):
-        self._cuda.empty_cache()  # what cuDNN tried out while it chose its algorithms
+        """Give back what cuDNN took while it chose its algorithms, and count the peaks anew."""
+        self._cuda.empty_cache()
         self._cuda.reset_peak_memory_stats()
 
     def memory(self):
+        """Peak memory since `forget`.
+
+        Returns:
+            dict: ``total``, MiB that the pool had taken, and ``growth``, MiB of them that tensors filled.
+        """
         return {'growth': self._cuda.max_memory_allocated() / 2 ** 20,
                 'total': self._cuda.max_memory_reserved() / 2 ** 20}
 
@@ -113,6 +151,13 @@ def _device(name, gpu):
 
 
 class Server:
+    """One implementation, and the answers to the requests above.
+
+    Args:
+        name (str): Key of `benchmarks.implementations.PREPARE`.
+        gpu (int): GPU number, or negative for the CPU.
+    """
+
     def __init__(self, name, gpu):
         self._name, self._gpu = name, gpu
         _import(name)
@@ -120,9 +165,17 @@ class Server:
         self._step = None
 
     def answer(self, request):
+        """Do what a request asks.
+
+        Args:
+            request (dict): One of the requests above.
+
+        Returns:
+            dict: Its answer.
+        """
         if 'prepare' in request:
             case = Case(**{**request['prepare'], 'size': tuple(request['prepare']['size'])})
-            self._step = None  # let go of the case before
+            self._step = None  # two cases at once would need more memory than either
             self._step = PREPARE[self._name](case, self._gpu)
             check = float(numpy.abs(to_numpy(self._step()).flat[::97]).mean())
             self._device.forget()
@@ -151,6 +204,12 @@ def _describe(error):
 
 
 def main(name, gpu):
+    """Answer requests until stdin ends.
+
+    Args:
+        name (str): Key of `benchmarks.implementations.PREPARE`.
+        gpu (int): GPU number, or negative for the CPU.
+    """
     # What libraries print must not mix with the answers.
     answers = os.fdopen(os.dup(1), 'w')
     os.dup2(2, 1)
@@ -160,7 +219,7 @@ def main(name, gpu):
             result = function(*arguments)
             print(json.dumps({} if isinstance(result, Server) else result), file=answers, flush=True)
             return result
-        except Exception as error:  # whatever it is, the table shows it in this implementation's row
+        except Exception as error:  # the table shows any error in this implementation's row, and the others go on
             print(json.dumps({'error': _describe(error)}), file=answers, flush=True)
 
     server = answer(Server, name, gpu)

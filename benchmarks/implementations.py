@@ -1,7 +1,7 @@
 """The same network in this project, in stock Chainer and in PyTorch.
 
-Each ``prepare_*`` takes a Case and a GPU number (negative: CPU) and returns a ``step`` that does the case's work once
-and returns its result: the loss of a training iteration before its update, or the HR batch or volume.
+Each ``prepare_*`` returns a function ``step()``, which is what is timed. It does the case's work once and returns the
+result in float32: the loss of a training iteration before its update, without axes, or the HR batch or volume.
 """
 import functools
 
@@ -13,13 +13,32 @@ GEMM_SIDE = {'cpu': 2048, 'gpu': 8192}
 
 
 def prepare_project(case, gpu):
+    """The network of this project.
+
+    Args:
+        case (Case): The work.
+        gpu (int): GPU number, or negative for the CPU.
+
+    Returns:
+        callable: The step.
+    """
     import util  # noqa: F401
     from models.espcn3d import ESPCN3D
     return _chainer_step(case, gpu, ESPCN3D(1, case.rate))
 
 
 def prepare_stock(case, gpu):
-    """Written as one would with Chainer alone: ``L.ConvolutionND``, and a pixel shuffle of reshape and transpose."""
+    """The network as one would write it with Chainer alone.
+
+    It has ``L.ConvolutionND``, and a pixel shuffle of reshape and transpose.
+
+    Args:
+        case (Case): The work.
+        gpu (int): GPU number, or negative for the CPU.
+
+    Returns:
+        callable: The step.
+    """
     import util  # noqa: F401
     import chainer
     import chainer.functions as F
@@ -45,6 +64,7 @@ def prepare_stock(case, gpu):
 
 
 def _chainer_step(case, gpu, net):
+    """The step of a Chainer network with `conv1`, `conv2` and `conv3`."""
     import chainer
     import chainer.functions as F
     from util.device import get_device
@@ -84,16 +104,10 @@ def _chainer_step(case, gpu, net):
     return step
 
 
-def prepare_pytorch(case, gpu, memory_format, compiled):
+def _pytorch_net(rate):
+    """The network in PyTorch, as one would write it, with PyTorch's own initial weights."""
     import torch
     from torch import nn
-
-    # float32 products on a GPU as well, like the others here: cuDNN would take TF32 by default.
-    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
-    torch.backends.cudnn.benchmark = True
-    device = torch.device('cpu' if gpu < 0 else f'cuda:{gpu}')
-    memory_format = getattr(torch, memory_format)
-    lr, hr, weights = make_arrays(case)
 
     class Net(nn.Module):
         def __init__(self, rate):
@@ -110,7 +124,32 @@ def prepare_pytorch(case, gpu, memory_format, compiled):
             h = h.reshape(n, 1, r, r, r, depth, height, width).permute(0, 1, 5, 2, 6, 3, 7, 4)
             return h.reshape(n, 1, r * depth, r * height, r * width)
 
-    net = Net(case.rate)
+    return Net(rate)
+
+
+def prepare_pytorch(case, gpu, memory_format, compiled):
+    """The network in PyTorch.
+
+    Args:
+        case (Case): The work.
+        gpu (int): GPU number, or negative for the CPU.
+        memory_format (str): Name of a memory format of PyTorch: ``'channels_last_3d'`` or ``'contiguous_format'``.
+        compiled (bool): Let ``torch.compile`` make the step.
+
+    Returns:
+        callable: The step.
+    """
+    import torch
+    from torch import nn
+
+    # float32 products on a GPU as well, like the others here: cuDNN would take TF32 by default.
+    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
+    torch.backends.cudnn.benchmark = True
+    device = torch.device('cpu' if gpu < 0 else f'cuda:{gpu}')
+    memory_format = getattr(torch, memory_format)
+    lr, hr, weights = make_arrays(case)
+
+    net = _pytorch_net(case.rate)
     with torch.no_grad():
         for conv, (W, b) in zip((net.conv1, net.conv2, net.conv3), weights):
             conv.weight.copy_(torch.from_numpy(W))
@@ -144,7 +183,15 @@ def prepare_pytorch(case, gpu, memory_format, compiled):
 
 
 def prepare_gemm(case, gpu):
-    """No network but the machine's yardstick: a large float32 matrix product, whatever the case."""
+    """The machine's yardstick instead of a network: a large float32 matrix product, the same for every case.
+
+    Args:
+        case (Case): Not used.
+        gpu (int): GPU number, or negative for the CPU.
+
+    Returns:
+        callable: The step; it returns the product, (2048, 2048) on the CPU and (8192, 8192) on a GPU.
+    """
     if gpu < 0:
         xp, side = numpy, GEMM_SIDE['cpu']
     else:
@@ -169,7 +216,14 @@ EAGER = [name for name in PYTORCH if 'compiled' not in name]
 
 
 def to_numpy(result):
-    """A result of any of them on the host; waits for the device."""
+    """Bring a result of any step to the host; waits for the device.
+
+    Args:
+        result (numpy.ndarray, cupy.ndarray or torch.Tensor): What a step returned.
+
+    Returns:
+        numpy.ndarray: The same values, shape and dtype.
+    """
     if hasattr(result, 'get'):
         return result.get()
     return result.cpu().numpy() if hasattr(result, 'cpu') else numpy.asarray(result)

@@ -2,8 +2,9 @@
 
     python -m benchmarks.loop GPU LR_SIDE ITERATIONS
 
-Runs Chainer's StandardUpdater on a PatchDataset as training.py does (batch 5, rate 4, all three axes flipped together)
-and prints a JSON object: seconds of an iteration, and of it those outside forward, backward and update; medians.
+Runs Chainer's StandardUpdater on a PatchDataset, as training.py does: batch 5, rate 4, all three axes flipped together.
+Prints a JSON object with two medians in seconds: ``iteration``, the whole, and ``outside``, the part of it outside
+forward, backward and update.
 """
 import json
 import statistics
@@ -23,6 +24,13 @@ RATE = 4
 
 
 def main(gpu, side, iterations):
+    """Time iterations and print the medians.
+
+    Args:
+        gpu (int): GPU number, or negative for the CPU.
+        side (int): LR voxels of a patch along each axis.
+        iterations (int): Number of timed iterations; three more warm up.
+    """
     device = get_device(gpu)
     rng = numpy.random.default_rng(0)
     volumes = [[rng.random((r * 2 * side,) * 3, dtype=numpy.float32) for r in (1, RATE)] for _ in range(2)]

@@ -10,13 +10,30 @@ from util.files import replacing, write_text
 
 
 def best_pytorch(results):
-    """Name of the fastest PyTorch variant, or None where none ran."""
+    """Find the fastest PyTorch variant.
+
+    Args:
+        results (dict): A Result per implementation.
+
+    Returns:
+        str or None: Its name; None where none ran.
+    """
     ran = [name for name in PYTORCH if results[name].seconds]
     return min(ran, key=lambda name: results[name].median, default=None)
 
 
 def gemm_share(case, result, gemm, gpu):
-    """Multiply-adds a second of a case, counted as direct convolution, over those of the large matrix product."""
+    """Multiply-adds per second of a case, counted as direct convolution, over those of the large matrix product.
+
+    Args:
+        case (Case): The work.
+        result (Result): An implementation's result on it.
+        gemm (Result): The matrix product's result in the same run.
+        gpu (int): GPU number, or negative for the CPU.
+
+    Returns:
+        float: 1 is the speed of the matrix product.
+    """
     side = GEMM_SIDE['cpu' if gpu < 0 else 'gpu']
     return multiply_adds(case) / result.median / (side ** 3 / gemm.median)
 
@@ -81,7 +98,7 @@ def _summary_row(case, results, gpu):
 
 
 def _memory_key(gpu):
-    """What both libraries can tell: on a CPU what the work added to the process, on a GPU what the pools have taken."""
+    """The figure that all libraries can give: what the work added to the process, or on a GPU what the pools took."""
     return 'growth' if gpu < 0 else 'total'
 
 
@@ -117,11 +134,14 @@ def markdown(measured, loop, gpu, repeats, load):
     """The whole report.
 
     Args:
-        measured: List of (Case, dict of Results by implementation).
-        loop (dict): Seconds of an ``iteration`` with its patches, and of it those ``outside`` the network.
-        gpu (int): GPU number, or negative.
-        repeats (int): Rounds of a case.
-        load (float): Processes that the machine was busy with before the run.
+        measured (list of (Case, dict)): For each case a Result per implementation.
+        loop (dict): Seconds of an ``iteration`` with its patches, and of its part ``outside`` the network.
+        gpu (int): GPU number, or negative for the CPU.
+        repeats (int): Rounds per case.
+        load (float): Number of processes that the machine was busy with before the run.
+
+    Returns:
+        str: Markdown.
     """
     memory = 'added memory' if gpu < 0 else 'GPU memory taken'
     parts = [
@@ -161,7 +181,14 @@ def markdown(measured, loop, gpu, repeats, load):
 
 
 def save(folder, text, growth, gpu):
-    """Write benchmark.md and growth.png; ``growth`` holds (Case, Results) of growing volumes and of growing batches."""
+    """Write benchmark.md and growth.png.
+
+    Args:
+        folder (pathlib.Path): Where to.
+        text (str): The report.
+        growth ((list, list)): (Case, dict of Results) of growing volumes, and of growing batches.
+        gpu (int): GPU number, or negative for the CPU.
+    """
     write_text(folder / 'benchmark.md', text)
     import util.figures  # noqa: F401  (chooses a matplotlib that needs no screen)
     from matplotlib import pyplot

@@ -2,160 +2,31 @@
 
     python -m benchmarks.run -g -1 --out results/benchmark
 
-Every implementation does every case in a fresh process of its own. In each round all of them, and a matrix product as
-the yardstick, take one turn after another, in the listed order and in the next round backwards, so that a machine
-that slows down slows them all. Stock Chainer, which is slow, takes part in the first three rounds only. A turn lasts
-a quarter of a second or one step, whichever is longer; the median turn counts. Writes benchmark.md and growth.png
-into the folder.
+Writes benchmark.md and growth.png into the folder; benchmarks/measure.py says how the time is taken.
 """
 import argparse
-import dataclasses
-import json
-import math
 import os
-import statistics
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
 from benchmarks import cases, report
-from benchmarks.implementations import EAGER, GEMM, PREPARE, PROJECT, STOCK
+from benchmarks.implementations import EAGER, PREPARE, PROJECT
+from benchmarks.measure import TURN, measure_in_children, measure_loop
 from util.device import get_device
 from util.script import PROJECT as FOLDER
 from util.script import UserError, run
 
-TURN = 0.25  # seconds
-STOCK_ROUNDS = 3
-
-
-class Failure(Exception):
-    """Why an implementation gives no result, in words for the table."""
-
-
-class Child:
-    """One implementation in a process of its own."""
-
-    def __init__(self, name, gpu):
-        self._process = subprocess.Popen([sys.executable, '-m', 'benchmarks.child', name, str(gpu)], cwd=FOLDER,
-                                         text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-
-    def ask(self, **request):
-        try:
-            self._process.stdin.write(json.dumps(request) + '\n')
-            self._process.stdin.flush()
-        except BrokenPipeError:
-            pass  # it has ended; the answer below says how
-        return self.answer()
-
-    def answer(self):
-        line = self._process.stdout.readline()
-        if not line:
-            raise Failure(f'ended without an answer (exit code {self._process.wait()})')
-        answer = json.loads(line)
-        if 'error' in answer:
-            raise Failure(answer['error'])
-        return answer
-
-    def close(self):
-        self._process.communicate()
-
-
-def turns(names, repeats):
-    """The order in which implementations are timed: (round, name), as the module's docstring says."""
-    for number in range(repeats):
-        for name in names if number % 2 == 0 else names[::-1]:
-            if name != STOCK or number < STOCK_ROUNDS:
-                yield number, name
-
-
-@dataclasses.dataclass
-class Result:
-    """One implementation on one case: seconds of each turn and MiB, or why there are none."""
-    seconds: list = dataclasses.field(default_factory=list)
-    memory: dict = None
-    check: float = None
-    failure: str = None
-
-    @property
-    def median(self):
-        return statistics.median(self.seconds)
-
-
-def measure(children, case, repeats, turn=TURN):
-    """Let all children do a case in turn.
-
-    Args:
-        children (dict): A Child for each name, or the Failure that it began with.
-        case (Case): The work.
-        repeats (int): Rounds.
-        turn (float): Seconds that a turn lasts at least.
-
-    Returns:
-        dict: A Result for each name.
-    """
-    results = {name: Result() for name in children}
-    calls = {}
-
-    def ask(name, **request):
-        """The answer, or an empty one for what has failed, now or before."""
-        if results[name].failure:
-            return {}
-        try:
-            return children[name].ask(**request)
-        except Failure as failure:
-            results[name] = Result(failure=str(failure))
-            return {}
-
-    for name, child in children.items():
-        if isinstance(child, Failure):
-            results[name] = Result(failure=str(child))
-        answer = ask(name, prepare=dataclasses.asdict(case))
-        results[name].check = answer.get('check')
-        calls[name] = max(1, math.ceil(turn / answer.get('seconds', TURN)))
-    _agree(case, {name: result.check for name, result in results.items() if name != GEMM and not result.failure})
-    for _, name in turns(list(children), repeats):
-        answer = ask(name, calls=calls[name])
-        if answer:
-            results[name].seconds.append(answer['seconds'])
-    for name in children:
-        results[name].memory = ask(name, memory=True)
-    return results
-
-
-def _agree(case, checks):
-    """Times of different results would compare nothing."""
-    expected = statistics.median(checks.values()) if checks else 0
-    for name, check in checks.items():
-        if not math.isclose(check, expected, rel_tol=1e-3):
-            raise UserError(f'{case.name}: {name} computes something else: mean absolute value {check:.6g} against '
-                            f'{expected:.6g}; its time would mean nothing, so correct it first')
-
-
-def measure_in_children(names, all_cases, gpu, repeats, turn=TURN):
-    """A Result for each name and case; one process a name, in which the cases follow each other."""
-    children = {name: Child(name, gpu) for name in names}
-    try:
-        started = {}
-        for name, child in children.items():  # imports run side by side; nothing is timed before the last is through
-            try:
-                child.answer()
-                started[name] = child
-            except Failure as failure:
-                started[name] = failure
-        return [measure(started, case, repeats, turn) for case in all_cases]
-    finally:
-        for child in children.values():
-            child.close()
-
-
-def measure_loop(gpu, side, iterations):
-    """Share of a training iteration outside forward, backward and update; see benchmarks/loop.py."""
-    command = [sys.executable, '-m', 'benchmarks.loop', str(gpu), str(side), str(iterations)]
-    return json.loads(subprocess.run(command, cwd=FOLDER, stdout=subprocess.PIPE, text=True, check=True).stdout)
-
 
 def parse_arguments(arguments):
+    """Read the command line.
+
+    Args:
+        arguments (list of str or None): What follows the command; None: that of this process.
+
+    Returns:
+        argparse.Namespace: ``gpu``, ``out``, ``repeats`` and ``quick``.
+    """
     parser = argparse.ArgumentParser(description='Time this project, PyTorch and stock Chainer on the same work.')
     parser.add_argument('-g', '--gpu', type=int, default=-1, help='CUDA GPU number; negative: CPU (default)')
     parser.add_argument('-o', '--out', type=Path, default=FOLDER / 'results/benchmark',
@@ -168,9 +39,15 @@ def parse_arguments(arguments):
 def measure_all(args, table, volumes, batches):
     """The numbers of a whole run.
 
+    Args:
+        args (argparse.Namespace): From `parse_arguments`.
+        table (sequence of Case): Cases of the table.
+        volumes (sequence of Case): Growing volumes, for the plot.
+        batches (sequence of Case): Growing batches, for the plot.
+
     Returns:
-        (list, dict, list): (case, results) of the table; what benchmarks/loop.py says; (case, results) of the growing
-        volumes and of the growing batches.
+        (list, dict, list): (case, results) of the table; what benchmarks/loop.py says; two lists of (case, results),
+        of the volumes and of the batches.
     """
     turn = 0 if args.quick else TURN
     measured = []
@@ -191,19 +68,27 @@ def measure_all(args, table, volumes, batches):
 
 
 def main(arguments=None):
+    """Time everything, print the report and write it.
+
+    Args:
+        arguments (list of str or None): Command line; None: that of this process.
+
+    Raises:
+        UserError: If there are no rounds, the system is not Linux, the GPU is not there, or results differ.
+    """
     args = parse_arguments(arguments)
     if args.repeats < 1:
         raise UserError(f'--repeats {args.repeats}: at least one round is needed')
     if not sys.platform.startswith('linux'):
         raise UserError(f'the benchmark reads memory and processor from /proc, which {sys.platform} has not; run it on '
                         'Linux')
-    get_device(args.gpu)  # a GPU that is not there is told here, before anything is run
+    get_device(args.gpu)  # so that a GPU that is not there is an error before anything runs
     table = cases.QUICK_CASES if args.quick else cases.CASES
     volumes = cases.QUICK_VOLUMES if args.quick else cases.GROWING_VOLUMES
     batches = cases.QUICK_BATCHES if args.quick else cases.GROWING_BATCHES
 
     load = os.getloadavg()[0]
-    # PyTorch's compiler keeps what it makes; each run starts anew, and leaves nothing behind.
+    # PyTorch's compiler keeps what it makes. A folder of its own makes each run start anew and leave nothing behind.
     with tempfile.TemporaryDirectory() as cache:
         os.environ['TORCHINDUCTOR_CACHE_DIR'] = cache
         measured, loop, growth = measure_all(args, table, volumes, batches)

@@ -1,10 +1,14 @@
 import os
+import subprocess
+import sys
 
 import pytest
 
-from benchmarks import cases, implementations, run
+from benchmarks import cases, implementations, measure, run
 from models.espcn3d import ESPCN3D
-from util.script import UserError
+from util.script import PROJECT, UserError
+
+needs_linux = pytest.mark.skipif(not sys.platform.startswith('linux'), reason='the benchmark reads /proc')
 
 
 @pytest.mark.parametrize('rate', [2, 4])
@@ -24,16 +28,45 @@ def test_the_reference_network_costs_179150_multiply_adds_a_voxel():
 
 def test_turns_go_forth_and_back_and_stock_chainer_stops_after_three_rounds():
     stock = implementations.STOCK
-    assert list(run.turns(['a', stock, 'b'], 4)) == [
+    assert list(measure.turns(['a', stock, 'b'], 4)) == [
         (0, 'a'), (0, stock), (0, 'b'), (1, 'b'), (1, stock), (1, 'a'), (2, 'a'), (2, stock), (2, 'b'),
         (3, 'b'), (3, 'a')]
 
 
 def test_results_that_differ_are_not_compared():
     with pytest.raises(UserError, match='b computes something else'):
-        run._agree(cases.CASES[0], {'a': 1.0, 'b': 1.1, 'c': 1.0})
+        measure._agree(cases.CASES[0], {'a': 1.0, 'b': 1.1, 'c': 1.0})
 
 
+@needs_linux
+def test_memory_counts_the_peak_even_when_it_was_let_go():
+    """64 MiB are filled and freed at once."""
+    code = ('import numpy; from benchmarks.child import Host; host = Host(); before = host.memory()\n'
+            'numpy.ones(1 << 23); after = host.memory(); print(before["growth"], after["growth"], after["total"])')
+    done = subprocess.run([sys.executable, '-c', code], cwd=PROJECT, check=True, stdout=subprocess.PIPE, text=True)
+    before, after, total = map(float, done.stdout.split())
+    assert after - before == pytest.approx(64, abs=8)
+    assert total - after > 20  # Python and NumPy
+
+
+@needs_linux
+def test_memory_that_a_case_adds_is_more_than_its_arrays():
+    """The last convolution's backward pass needs the features of all layers, the HR batch and the truth at once."""
+    case = cases.Case('training', 8, (16, 16, 16))
+    child = measure.Child(implementations.PROJECT, -1)
+    try:
+        child.answer()
+        child.ask(prepare=vars(case))
+        memory = child.ask(memory=True)
+    finally:
+        child.close()
+    floats_per_voxel = sum(channels for _, channels, _ in cases.layers(4)) + 2 * 4 ** 3
+    arrays = 4 * case.voxels * floats_per_voxel / 2 ** 20
+    assert 40 < arrays < memory['growth'] < 20 * arrays
+    assert memory['total'] - memory['growth'] > 40  # Python and the libraries
+
+
+@needs_linux
 def test_a_quick_run_without_pytorch_writes_all_rows_and_the_plot(tmp_path, monkeypatch, capsys):
     """Every case has a row for every implementation; those that cannot be imported say so and the others have times."""
     (tmp_path / 'torch.py').write_text("raise ImportError('kept out by the test', name='torch')\n")
@@ -50,11 +83,13 @@ def test_a_quick_run_without_pytorch_writes_all_rows_and_the_plot(tmp_path, monk
         rows = {line.split('|')[1].strip(' *'): line.split('|')[2:-1] for line in section.splitlines() if '|' in line}
         for name in (implementations.PROJECT, implementations.STOCK):
             assert float(rows[name][0]) > 0  # median, ms
-            assert float(rows[name][4]) >= 0 and float(rows[name][5]) > 10  # memory, MiB
+            added, in_all = map(float, rows[name][4:6])  # memory, MiB
+            assert in_all - added > 40  # Python and the libraries
         for name in implementations.PYTORCH:
             assert 'not installed (torch)' in rows[name][0]
 
 
+@needs_linux
 def test_a_gpu_that_is_not_there_is_an_error_at_once(tmp_path):
     with pytest.raises(UserError, match='-g 99'):
         run.main(['-g', '99', '--out', str(tmp_path)])
