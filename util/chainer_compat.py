@@ -1,7 +1,7 @@
-"""Make ``import chainer`` (7.8.1, the last release, 2022) work on today's Python and NumPy.
+"""Make ``import chainer`` work on today's Python and NumPy; 7.8.1 of 2022 is its last release.
 
 Chainer needs a few names that NumPy 2, Python 3.12 and new setuptools no longer have. This module supplies those that
-are missing, and only those, then imports chainer. ``util/__init__.py`` imports it, so that it runs before any
+are missing, and no others; then it imports chainer. ``util/__init__.py`` imports this module. So it runs before any
 other module of the project can say ``import chainer``.
 
 ===========================  ======================================================  ===========================
@@ -44,7 +44,7 @@ def _add_numpy_names():
 
 
 def _make_pkg_resources():
-    """The few names of setuptools' pkg_resources that chainer uses, answered by importlib.metadata."""
+    """A module with the few names of setuptools' pkg_resources that chainer uses; importlib.metadata does the work."""
     module = types.ModuleType('pkg_resources')
 
     class ResolutionError(Exception):
@@ -84,12 +84,13 @@ def _make_pkg_resources():
 def _make_numpy_distutils(name):
     module = types.ModuleType(name)
     module.__path__ = []
-    module.get_info = lambda *args, **kwargs: {}  # "no Accelerate here": NumPy has not been built on it since 1.20
+    # "No Accelerate here": chainer warns of the old one, which NumPy dropped in 1.20.
+    module.get_info = lambda *args, **kwargs: {}
     return module
 
 
 class _MissingModules(importlib.abc.MetaPathFinder, importlib.abc.Loader):
-    """Stands last in sys.meta_path, so that it is asked only for what is really missing."""
+    """Finder of the stand-ins. It stands last in sys.meta_path, so it is asked only for what is really missing."""
 
     _makers = {
         'pkg_resources': lambda name: _make_pkg_resources(),
@@ -123,14 +124,14 @@ def _missing_modules():
             yield
     finally:
         sys.meta_path.remove(finder)
-        for name in finder.supplied:  # other packages shall not take a stand-in for the real thing
+        for name in finder.supplied:  # other packages must not take a stand-in for the real thing
             sys.modules.pop(name, None)
         if 'numpy.distutils' in finder.supplied:
             vars(numpy).pop('distutils', None)
 
 
 def _import_chainer():
-    # Chainer 7.8.1 warns that every CuPy after 12 "may not be compatible"; this project's tests say which are.
+    # Chainer 7.8.1 warns that every CuPy after 12 "may not be compatible". This project's tests say which ones are.
     os.environ.setdefault('CHAINER_WARN_VERSION_MISMATCH', '0')
     _add_numpy_names()
     with _missing_modules():

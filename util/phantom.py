@@ -1,10 +1,14 @@
-"""Synthetic T1-weighted heads: the demo cohort, so that the whole experiment runs without a download.
+"""Synthetic T1-weighted heads. They are the demo cohort, so that the whole experiment runs without a download.
 
-No anatomy of a real person is in them. A head is a set of shapes (``util/phantom_shapes.py``) in mm: scalp, skull, CSF,
+They hold no anatomy of a real person. A head is a set of shapes in mm (``util/phantom_shapes.py``): scalp, skull, CSF,
 a folded ribbon of grey matter around white matter, ventricles, deep grey matter, cerebellum with folia, brain stem,
-eyes, vessels. Each subject has its own size, pose, folds and contrast. Tissue intensities follow 3D T1-weighted
-gradient-echo scans (white matter near 80, cortex at about 0.6 of it, CSF 0.2); then come a smooth coil bias and Rician
-noise (Gudbjartsson and Patz 1995, Magn Reson Med 34:910), the magnitude of complex Gaussian noise.
+eyes and vessels. Each subject has its own size, pose, folds and contrast.
+
+Intensities follow 3D T1-weighted gradient-echo scans: white matter near 80, cortex at about 0.6 of that, CSF at about
+0.2 of it. A smooth coil bias comes on top, then Rician noise, which is the magnitude of complex Gaussian noise.
+
+Source of the noise: H. Gudbjartsson and S. Patz, "The Rician distribution of noisy MRI data", Magn Reson Med 34:910,
+1995.
 """
 from collections import namedtuple
 
@@ -16,32 +20,41 @@ from scipy.spatial.transform import Rotation
 from util.phantom_shapes import Grid, band_noise, blend, coverage, ellipsoid, over, to_zero_set, tube
 
 FIELD = (160.0, 216.0, 216.0)  # mm along x, y, z
-CORNER = (-80.0, -103.0, -128.0)  # mm, head coordinates; the brain is high in the field, the neck leaves it below
+# mm, in coordinates of the head: the brain lies high in the field, and the neck leaves it below.
+CORNER = (-80.0, -103.0, -128.0)
 MIN_SIZE, MAX_SIZE = 24, 320
 TISSUES = ('air', 'skin', 'fat', 'muscle', 'skull', 'marrow', 'csf', 'grey', 'white', 'deep grey', 'vessel', 'eye')
-# What the brain's folds are drawn for: on coarser grids folds and layers are widened, so that they are nearly as many
-# voxels wide there and super-resolution meets a like task.
+# mm. Folds and layers have their natural width at this voxel size. On coarser grids they are widened to nearly as many
+# voxels, so that super-resolution meets a similar task there.
 _FINE_VOXEL = 1.15
 
 Head = namedtuple('Head', 'volume labels spacing white noise')
 
 
 def make_head(size, seed, subject):
-    """One synthetic head. It depends on its arguments only, bit for bit, and not on how many others are made.
+    """Make one synthetic head.
 
-    With other versions of NumPy or SciPy a voxel in a million may differ by one level.
+    The same arguments give the same bits, however many other heads are made. With other versions of NumPy or SciPy one
+    voxel in a million may differ, by one intensity level.
 
     Args:
-        size (tuple): voxels along x, y, z, each from 24 to 320.
-        seed (int): the cohort's seed, 0 or above.
-        subject (int): the subject's number in the cohort, 0 or above.
+        size ((int, int, int)): Voxels along x, y, z, each from 24 to 320.
+        seed (int): Seed of the cohort, 0 or above.
+        subject (int): Number of the subject in the cohort, 0 or above.
 
     Returns:
-        Head: ``volume`` (int16 (z, y, x)), ``labels`` (uint8 (z, y, x), index in ``TISSUES`` of what fills most of the
-        voxel), ``spacing`` (mm along x, y, z), ``white`` (intensity of white matter), ``noise`` (sigma of the noise).
+        Head: ``volume``: int16, (z, y, x). ``labels``: uint8, (z, y, x), index in ``TISSUES`` of what fills most of
+        the voxel. ``spacing``: mm along x, y, z. ``white``: intensity of white matter. ``noise``: sigma of the noise,
+        in units of intensity.
 
     Raises:
-        ValueError: a size out of range.
+        ValueError: If a size is out of range.
+
+    Example:
+        >>> from util.phantom import make_head
+        >>> head = make_head((24, 27, 30), seed=0, subject=0)
+        >>> head.volume.shape, head.spacing[1]
+        ((30, 27, 24), 8.0)
     """
     if len(size) != 3 or not all(MIN_SIZE <= n <= MAX_SIZE for n in size):
         raise ValueError(f'size {tuple(size)} (x, y, z) cannot hold a head: give three numbers from {MIN_SIZE} to '
@@ -78,13 +91,15 @@ def make_head(size, seed, subject):
 
 
 def head_image(head):
-    """A head as a SimpleITK image, placed as scanners place it: array y runs to the front, against LPS's y.
+    """Make a SimpleITK image of a head, placed as scanners place it.
+
+    SimpleITK's axes point to the left, the back and up. The array's y runs to the front, so the direction turns it.
 
     Args:
-        head (Head): from :func:`make_head`.
+        head (Head): From :func:`make_head`.
 
     Returns:
-        SimpleITK.Image: int16.
+        SimpleITK.Image: int16, with spacing, origin and direction in mm.
     """
     image = sitk.GetImageFromArray(head.volume)
     image.SetSpacing(head.spacing)
@@ -95,7 +110,12 @@ def head_image(head):
 
 
 class _Canvas:
-    """The noise-free image and its labels; each tissue is laid over what is there, as much as it fills of a voxel."""
+    """The noise-free image and its labels. Each tissue covers what lies there, by the share that it fills of a voxel.
+
+    Args:
+        grid (Grid): Where the voxels lie.
+        level (dict): Intensity per tissue.
+    """
 
     def __init__(self, grid, level):
         self.image = numpy.zeros(grid.shape, 'float32')
@@ -104,7 +124,14 @@ class _Canvas:
         self.width = 1.6 * grid.voxel
 
     def lay(self, tissue, inner, box=..., gain=1.0):
-        """Args: tissue of ``TISSUES``; inner distance in mm; the box it is for; factor (array) on its intensity."""
+        """Lay a tissue over what is there.
+
+        Args:
+            tissue (str): One of ``TISSUES``.
+            inner (numpy.ndarray): Inner distance of its shape in mm, (z, y, x) of the box.
+            box (tuple of slice): Part of the image that ``inner`` covers, (z, y, x); by default all of it.
+            gain (float or numpy.ndarray): Factor on the intensity, (z, y, x) of the box.
+        """
         share = coverage(inner, self.width)
         image, labels = self.image[box], self.labels[box]
         image += share * (numpy.float32(self.level[tissue]) * gain - image)
@@ -112,7 +139,7 @@ class _Canvas:
 
 
 def _contrast(rng):
-    """Intensity of each tissue for one subject, in ratios to white matter as T1-weighted scans have them."""
+    """Intensity per tissue for one subject; its ratios to white matter are those of T1-weighted scans."""
     white = rng.uniform(72, 88)
     ratio = {'air': 0, 'skin': rng.uniform(0.4, 0.55), 'fat': rng.uniform(0.72, 0.98),
              'muscle': rng.uniform(0.38, 0.46), 'skull': rng.uniform(0.06, 0.1), 'marrow': rng.uniform(0.3, 0.55),
@@ -131,7 +158,7 @@ def _pose(rng, grid):
 
 
 def _cerebrum_hull(grid, cerebellum):
-    """Inner distance of the cerebrum without its folds: a flat-based egg with two temporal lobes."""
+    """Inner distance of the cerebrum without its folds: an egg with a flat base, and two temporal lobes."""
     # The front is narrower than the back.
     egg = ellipsoid(grid, (0, -4, 6), (59, 80, 57)) - 5 * coverage(grid.y - 45, 80)
     base = grid.z + 17 + 0.1 * grid.y
@@ -152,7 +179,7 @@ def _outside(rng, grid, canvas, inner, texture, detail):
 
     canvas.lay('skin', head)
     canvas.lay('fat', head - 1.4 * detail ** 0.4, gain=1 + 0.1 * texture)
-    # Below the vault muscles lie between sheets of fat, which the zero set of coarse noise draws.
+    # Below the vault, muscles lie between sheets of fat: the zero set of coarse noise.
     sheets = to_zero_set(grid.noise(rng, 26 * detail) + 0.5 * grid.noise(rng, 10 * detail), grid.spacing)
     patches = over(grid.noise(rng, 14 * detail))
     canvas.lay('fat', head - scalp - 1.5, gain=0.75 + 0.1 * texture)
@@ -183,7 +210,7 @@ def _brain(rng, whole, canvas, cerebrum, texture, detail):
     side = numpy.abs(grid.x)
     core = ellipsoid(grid, (0, -6, 4), (37, 38, 25))
 
-    # Each fissure is a sheet; the last terms measure how far a voxel lies beyond the sheet's edge.
+    # Each fissure is a sheet. The terms with `over` measure how far a voxel lies beyond the sheet's edge.
     midline = numpy.hypot(grid.x, over(core))
     slope = grid.z + 5 + 0.32 * grid.y
     sylvian = numpy.sqrt(slope ** 2 + over(33 - side) ** 2 + over(numpy.abs(grid.y - 2) - 36) ** 2)
@@ -191,7 +218,7 @@ def _brain(rng, whole, canvas, cerebrum, texture, detail):
     fissures = numpy.minimum(midline - 0.4 * detail, numpy.minimum(sylvian, insula) - 0.7 * detail ** 0.5)
     depth = numpy.minimum(hull, fissures)
 
-    # Sulci are sheets that go straight down: the noise is read at places drawn out along the radius of a hemisphere.
+    # Sulci are sheets that go straight down. So the noise is read at places stretched along the radius of a hemisphere.
     p = [(side - 30) / 34, (grid.y + 4) / 80, (grid.z - 6) / 56]
     radius = numpy.sqrt(sum(a * a for a in p)) + numpy.float32(1e-3)
     reach = numpy.float32(0.4) + numpy.float32(0.6) / radius
@@ -206,13 +233,13 @@ def _brain(rng, whole, canvas, cerebrum, texture, detail):
     thick = (2.9 + 0.35 * grid.noise(rng, 35)) * detail ** 0.6
     canvas.lay('csf', numpy.minimum(hull + 1.5, -pial + 3), box)
     canvas.lay('grey', pial, box, 1 + 0.05 * texture)
-    # Fibres fan out into the cortex: the inner edge is softer than the outer one.
+    # Fibres fan out into the cortex, so its inner edge is softer than the outer one.
     canvas.lay('white', (pial - thick) / 1.6, box, 1 + 0.024 * texture)
     _deep(rng, grid, canvas, box)
 
 
 def _deep(rng, grid, canvas, box):
-    """Thalamus, caudate, putamen, pallidum, hippocampus and the ventricles of a subject."""
+    """Thalamus, caudate, putamen, pallidum, hippocampus and the ventricles."""
     def lay(tissue, inner, gain=1.0):
         canvas.lay(tissue, inner, box, gain)
 
@@ -254,7 +281,7 @@ def _cerebellum(rng, whole, canvas, cerebellum, stem, detail):
 
 
 def _vessels(rng, whole, canvas):
-    """Arteries, bright by inflow, and the great vein under the vault."""
+    """Arteries, which inflow makes bright."""
     wiggle = rng.normal(0, 2.0, (6, 3))
     carotid = [(24, -4, -135), (23, -2, -90), (20, 4, -55), (12, 12, -32), (10, 16, -22)]
     middle = [(10, 16, -20), (22, 14, -18), (34, 12, -9), (40, 4, -6), (44, -12, 0), (48, -28, 6)]

@@ -30,6 +30,8 @@ def test_a_sphere_has_its_exact_distance(grid):
 def test_the_mirrored_shape_is_symmetric(grid):
     shape = ellipsoid(grid, (15, 2, 0), (8, 6, 9), mirror=True)
     numpy.testing.assert_array_equal(shape, shape[:, :, ::-1])
+    left = grid.x.ravel() > 0
+    numpy.testing.assert_array_equal(shape[:, :, left], ellipsoid(grid, (15, 2, 0), (8, 6, 9))[:, :, left])
 
 
 def test_partial_volumes_add_up_to_the_volume_of_the_ellipsoid(grid):
@@ -54,6 +56,27 @@ def test_a_tube_is_its_segments_distance(grid):
     numpy.testing.assert_allclose(tube(grid, [a, b], [r, r]).ravel()[::37], r - near, atol=0.02)
 
 
+def test_a_tube_joins_its_segments_and_widens_between_its_points(grid):
+    """On its middle line it is as deep as its radius there."""
+    chain = tube(grid, [(-31, 1, 1.5), (1, 1, 1.5), (1, 33, 1.5)], [4, 8, 6])
+    y, z = (int(numpy.flatnonzero(axis.ravel() == place)[0]) for axis, place in ((grid.y, 1), (grid.z, 1.5)))
+    x = int(numpy.flatnonzero(grid.x.ravel() == 1)[0])
+    along = (grid.x.ravel() > -31) & (grid.x.ravel() < 1)
+    numpy.testing.assert_allclose(chain[z, y, along], 8 - (1 - grid.x.ravel()[along]) / 8, atol=1e-4)
+    along = (grid.y.ravel() > 1) & (grid.y.ravel() < 33)
+    numpy.testing.assert_allclose(chain[z, along, x], 8 - (grid.y.ravel()[along] - 1) / 16, atol=1e-4)
+
+
+def test_a_move_shifts_then_turns_then_scales():
+    """Rotation by 90 degrees about z: the new x is minus the old y."""
+    grid = Grid((4, 5, 6), (8.0, 10.0, 12.0), (-4.0, -5.0, -6.0))
+    x, y, z = grid.x, grid.y, grid.z
+    quarter_turn = numpy.array([[0, -1, 0], [1, 0, 0], [0, 0, 1]])
+    grid.move(quarter_turn, scale=numpy.array([2, 1, 0.5]), shift=[10, numpy.full((6, 5, 4), 20), 0])
+    for axis, expected in ((grid.x, -(y + 20) / 2), (grid.y, x + 10), (grid.z, 2 * z)):
+        numpy.testing.assert_allclose(*numpy.broadcast_arrays(axis, expected))
+
+
 def test_a_blend_is_a_union_with_a_rounded_seam():
     a, b = numpy.array([5.0, -9, 1]), numpy.array([-9.0, 5, 1])
     assert blend(a, b, 4).tolist() == [5, 5, 2]
@@ -62,6 +85,14 @@ def test_a_blend_is_a_union_with_a_rounded_seam():
 def test_distance_to_the_zero_set_of_a_plane(grid):
     plane = 0.3 * (0.6 * grid.x + 0.8 * grid.z) + 0 * grid.y
     numpy.testing.assert_allclose(to_zero_set(plane, grid.spacing), numpy.abs(plane) / 0.3, atol=1e-3)
+
+
+def test_distance_to_the_zero_set_stays_finite_where_the_field_is_flat(grid):
+    """Nowhere is the slope taken to be less than 0.35 of its mean."""
+    field = numpy.maximum(grid.x, -20) + 0 * (grid.y + grid.z)
+    distance = to_zero_set(field, grid.spacing)
+    slope = numpy.gradient(field[0, 0], 2.0).mean()
+    numpy.testing.assert_allclose(distance[:, :, 0], 20 / (0.35 * slope), rtol=1e-4)
 
 
 def test_noise_has_unit_variance_and_nothing_finer_than_its_wavelength():
@@ -94,3 +125,5 @@ def test_a_crop_holds_the_mask_and_says_where_it_lies(grid):
     part, box = grid.crop(mask, margin=2)
     assert part.shape == (8, 9, 8) and box == (slice(8, 16), slice(18, 27), slice(3, 11))
     assert part.x[0, 0].tolist() == grid.x.ravel()[3:11].tolist()
+    _, box = grid.crop(mask, margin=30)
+    assert box == (slice(0, 36), slice(0, 44), slice(0, 39))  # as far as the grid reaches
