@@ -9,27 +9,25 @@ import numpy
 from tqdm import tqdm
 
 from util.case_lists import Case, read_list
-from util.cases import read_pair
-from util.config import load_config
-from util.degradation import centre_offset
+from util.config_files import load_config, read_experiment
 from util.device import get_device
-from util.ensemble import reconstruct_ensemble
 from util.figures import save_case_figure
-from util.geometry import hr_volume_geometry
-from util.intensity import intensity_scale, like_input
 from util.interpolation import METHODS, upsample
+from util.intensity import like_input
 from util.metrics import score_images
-from util.network import build_network, load_network, read_experiment
-from util.reconstruction import reconstruct
+from util.model_file import load_network
+from util.network import build_network, check_channels, check_code_of_model
+from util.pairs import read_pair
 from util.score_table import format_table, save_csv
 from util.script import PROJECT, UserError, blaming, run
+from util.super_resolution import super_resolve
 from util.volume import Volume, read_volume, write_volume
 
 # What the network was trained for: a model file's own values hold, and a config that says otherwise is refused.
 TRAINED_FOR = ('upsampling_rate', 'degradation', 'models', 'intensity_scaling')
 
 
-def parse_arguments():
+def parse_arguments(argv):
     parser = argparse.ArgumentParser(description='Super-resolve LR volumes; score them where the HR volume is known.')
     parser.add_argument('-m', '--model', type=Path, required=True, help='model file (gen_iter_N.npz)')
     parser.add_argument('-g', '--gpu', type=int, default=-1, help='CUDA GPU number; negative: CPU (default)')
@@ -47,33 +45,25 @@ def parse_arguments():
                              ' (default: float32, as the network gives them)')
     parser.add_argument('-R', '--root', type=Path, default=PROJECT,
                         help="folder that the config's and the list's relative paths start from (default: the project)")
-    return parser.parse_args()
+    return parser.parse_args(argv)
 
 
-def choose_config(model, config_path):
+def choose_config(model, config_path, root):
+    """The experiment that a model file is used by: its own, or the user's where that is the same in what matters."""
     trained = read_experiment(model)
-    if trained is None:
-        return load_config(config_path or PROJECT / 'configs/base.yml')
-    if config_path is None:
+    if config_path is None and trained is not None:
+        check_code_of_model(trained, model, root)
         return trained
-    config = load_config(config_path)
-    for key in TRAINED_FOR:
+    config = load_config(config_path or PROJECT / 'configs/base.yml')
+    for key in TRAINED_FOR if trained is not None else ():
         if getattr(config, key) != getattr(trained, key):
             raise UserError(f'{config_path}: {key} is not what {model} was trained for: {getattr(config, key)} against '
                             f'{getattr(trained, key)}; leave -c out to use the model\'s own config')
     return config
 
 
-def main():
-    args = parse_arguments()
-    config = choose_config(args.model, args.config_path)
-    device = get_device(args.gpu)
-    net = build_network(config)
-    load_network(args.model, net)
-    net.to_device(device)
-
-    rate = config.upsampling_rate
-    offset = centre_offset(config.degradation.name, rate)
+def choose_cases(args, config):
+    """The cases to super-resolve: the volumes of the command line, without HR, or the test list's."""
     if args.input:
         cases = [Case(path.name.split('.')[0], path, None) for path in args.input]
     else:
@@ -82,31 +72,49 @@ def main():
     names = [case.name for case in cases]
     if len(set(names)) < len(names):
         raise UserError(f'two volumes would be written under one name: {", ".join(sorted(names))}; run them one by one')
+    return cases
+
+
+def score_case(case, lr, sr, hr, sampling, out):
+    """Score a case beside the interpolations of its LR volume, and save its picture.
+
+    Returns:
+        dict: method -> {metric: value}.
+    """
+    interpolated = {method: upsample(lr.array, sampling, method) for method in METHODS}
+    save_case_figure(out / f'{case.name}.png', case.name, lr.array, interpolated['linear'], sr, hr.array, hr.spacing,
+                     sampling)
+    return score_images(hr.array, {'network': sr, **interpolated})
+
+
+def main(argv=None):
+    """Run the script with a command line (default: the process's); returns the exit code."""
+    args = parse_arguments(argv)
+    config = choose_config(args.model, args.config_path, args.root)
+    device = get_device(args.gpu)
+    net = build_network(config, args.root)
+    load_network(args.model, net)
+    net.to_device(device)
 
     rows = {}
-    for case in tqdm(cases, desc='inference', unit='case', disable=None):
-        if case.hr_path is None:
-            volume, hr = read_volume(case.lr_path, numpy.float32), None
-        else:
-            volume, hr = read_pair(case, config)
-        lr = volume.array
-        scale = numpy.float32(intensity_scale(lr, config.intensity_scaling))
-        sr = (reconstruct_ensemble(net, lr / scale, offset) if args.ensemble else reconstruct(net, lr / scale)) * scale
-        if args.like_input:
-            sr = like_input(sr, read_volume(case.lr_path).array)
-        write_volume(args.out / f'{case.name}.mhd', Volume(sr, *hr_volume_geometry(volume, rate, offset)))
-        if hr is None:
-            continue
-        interpolated = {method: upsample(lr, rate, offset, method) for method in METHODS}
-        rows[case.name] = score_images(hr.array, {'network': sr, **interpolated})
-        save_case_figure(args.out / f'{case.name}.png', case.name, lr, interpolated['linear'], sr, hr.array, hr.spacing,
-                         offset)
+    for case in tqdm(choose_cases(args, config), desc='inference', unit='case', disable=None):
+        lr, hr = read_pair(case, config) if case.hr_path else (read_volume(case.lr_path, numpy.float32), None)
+        check_channels(net, lr.array, case.lr_path)
+        with blaming(case.lr_path):
+            mean, deviation = super_resolve(net, lr, config.intensity_scaling, args.ensemble)
+        sr = like_input(mean.array, read_volume(case.lr_path).array) if args.like_input else mean.array
+        write_volume(args.out / f'{case.name}.mhd', Volume(sr, mean.spacing, mean.origin, mean.direction))
+        if deviation is not None:
+            write_volume(args.out / f'{case.name}_deviation.mhd', deviation)
+        if hr is not None:
+            rows[case.name] = score_case(case, lr, sr, hr, net.sampling, args.out)
 
     if rows:
         save_csv(args.out / 'scores.csv', rows)
         print(format_table(rows))
         print(f'scores: {args.out / "scores.csv"}\npictures: {args.out}/*.png')
     print(f'volumes: {args.out}/*.mhd')
+    return 0
 
 
 if __name__ == '__main__':

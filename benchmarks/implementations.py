@@ -24,7 +24,8 @@ def prepare_project(case, gpu):
     """
     import util  # noqa: F401
     from models.espcn3d import ESPCN3D
-    return _chainer_step(case, gpu, ESPCN3D(1, case.rate))
+    from util.sampling import Sampling
+    return _chainer_step(case, gpu, ESPCN3D(Sampling(case.rate)))
 
 
 def prepare_stock(case, gpu):
@@ -68,7 +69,7 @@ def _chainer_step(case, gpu, net):
     import chainer
     import chainer.functions as F
     from util.device import get_device
-    from util.reconstruction import reconstruct
+    from util.tiling import predict
 
     device = get_device(gpu)
     lr, hr, weights = make_arrays(case)
@@ -92,7 +93,7 @@ def _chainer_step(case, gpu, net):
         return step
 
     if case.kind == 'volume' and hasattr(net, 'halo'):
-        return lambda: reconstruct(net, lr[0, 0])
+        return lambda: predict(net, lr[0])
 
     if case.kind == 'forward':
         lr = device.send(lr)

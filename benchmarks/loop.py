@@ -19,6 +19,7 @@ import numpy
 from models.espcn3d import ESPCN3D
 from util.device import get_device
 from util.patches import PatchDataset
+from util.sampling import Sampling
 
 RATE = 4
 
@@ -33,12 +34,11 @@ def main(gpu, side, iterations):
     """
     device = get_device(gpu)
     rng = numpy.random.default_rng(0)
-    volumes = [[rng.random((r * 2 * side,) * 3, dtype=numpy.float32) for r in (1, RATE)] for _ in range(2)]
+    volumes = [[rng.random((1,) + (r * 2 * side,) * 3, dtype=numpy.float32) for r in (1, RATE)] for _ in range(2)]
     warm_up = 3
-    patches = PatchDataset(volumes, (RATE,) * 3, (0, 0, 0), (RATE * side,) * 3, 5 * (warm_up + iterations),
-                           flip='together')
+    patches = PatchDataset(volumes, Sampling(RATE), (RATE * side,) * 3, 5 * (warm_up + iterations), flip='together')
     patches.to_device(device)
-    net = ESPCN3D(1, RATE)
+    net = ESPCN3D(Sampling(RATE))
     net.to_device(device)
     optimizer = chainer.optimizers.Adam(alpha=1e-4).setup(net)
     iterator = chainer.iterators.SerialIterator(patches, 5, shuffle=False)

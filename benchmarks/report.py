@@ -165,7 +165,7 @@ def markdown(measured, loop, gpu, repeats, load):
         parts.append(
             f'The large float32 matrix product that took turns with them ran at {min(rates):.0f}–{max(rates):.0f} '
             "GFLOP/s (its median in each case). 'Of GEMM': multiply-adds of the network, counted as direct convolution "
-            "(179 150 an LR voxel at rate 4, forward), over those of that product in the same time; Winograd's "
+            "(179 150 per LR voxel at rate 4, forward), over those of that product in the same time; Winograd's "
             'algorithm needs fewer, so that it may pass 100 %.')
     parts.append(
         "Memory: 'added' is the process's peak resident size less its size after imports, 'in all' is the peak itself; "

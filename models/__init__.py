@@ -1,2 +1,2 @@
-"""The network, and what it is made of: convolution, pixel shuffler and initial weights."""
-import util  # noqa: F401  (its compatibility module makes `import chainer` work)
+"""What is learned, and the functions it is made of: arrays and Chainer, never files, configs or SimpleITK."""
+import util  # noqa: F401  (makes `import chainer` work, whoever imports a model first)

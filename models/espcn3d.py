@@ -1,10 +1,13 @@
 """3D-ESPCN, the baseline network of Tanno et al. (MICCAI 2017)."""
+import math
+
 import chainer
 import chainer.functions as F
 from chainer import initializers
 
 from models.convolution_3d import Convolution3D
 from models.icnr import ICNR
+from models.network import ArgumentError
 from models.pixel_shuffler_3d import pixel_shuffler_3d
 from util.interpolation import interpolation_matrix
 
@@ -30,30 +33,33 @@ class ESPCN3D(chainer.Chain):
     Stride 1 and zero padding keep the size of the LR volume up to the shuffle.
 
     Args:
+        sampling (~util.sampling.Sampling): The upsampling rate (r_z, r_y, r_x); r³ above is r_z*r_y*r_x. Its offset
+            says where interpolation puts the LR voxels; unused without a residual.
         in_channels (int): Channels of the LR volume, and of the HR volume.
-        upsampling_rate (int or (int, int, int)): r, or (r_z, r_y, r_x); r³ above is then r_z*r_y*r_x.
         ksizes ((int, int, int)): Odd kernel sizes of conv1, conv2 and conv3.
-        centre_offset ((float, float, float)): HR index of the centre of LR voxel 0, (z, y, x): where interpolation
-            puts the LR voxels; unused without it.
         residual (str): ``'none'``, as the paper; or the network learns what to add to the LR volume's ``'nearest'`` or
             ``'linear'`` interpolation (`util.interpolation`).
         conv3_init (str): How conv3's weights start: ``'he_normal'``, as the reference; ``'icnr'`` (`models.icnr`), so
             that there is no checkerboard to unlearn; or ``'zero'``, so that with a residual the untrained network is
             the interpolation itself. (Weights that start at 0 learn, since what they multiply is not 0.)
+
+    Raises:
+        ArgumentError: If an argument is none of these.
     """
 
-    def __init__(self, in_channels=1, upsampling_rate=4, ksizes=(3, 1, 3), centre_offset=(0, 0, 0), residual='none',
-                 conv3_init='he_normal'):
+    def __init__(self, sampling, in_channels=1, ksizes=(3, 1, 3), residual='none', conv3_init='he_normal'):
         super().__init__()
-        rz, ry, rx = self.rate = (upsampling_rate,) * 3 if isinstance(upsampling_rate, int) else tuple(upsampling_rate)
+        if not isinstance(in_channels, int) or in_channels < 1:
+            raise ArgumentError(f'in_channels must be a positive whole number; got {in_channels!r}')
         if len(ksizes) != 3 or any(k < 1 or k % 2 == 0 for k in ksizes):
-            raise ValueError(f'ksizes must be three odd numbers, which keep the size of a volume; got {ksizes}')
+            raise ArgumentError(f'ksizes must be three odd numbers, which keep the size of a volume; got {ksizes}')
         if residual not in RESIDUALS:
-            raise ValueError(f'residual {residual!r} is unknown; allowed: {", ".join(RESIDUALS)}')
+            raise ArgumentError(f'residual {residual!r} is unknown; allowed: {", ".join(RESIDUALS)}')
         if conv3_init not in CONV3_INITS:
-            raise ValueError(f'conv3_init {conv3_init!r} is unknown; allowed: {", ".join(CONV3_INITS)}')
+            raise ArgumentError(f'conv3_init {conv3_init!r} is unknown; allowed: {", ".join(CONV3_INITS)}')
+        self.sampling, self.in_channels = sampling, in_channels
+        factor = math.prod(sampling.rate)
         self.residual = residual
-        self.centre_offset = tuple(centre_offset)
         # How many LR voxels beyond its own place a voxel's value depends on; tiles need this much halo. Interpolation
         # between two neighbours needs 1.
         self.halo = max(sum(k // 2 for k in ksizes), 0 if residual == 'none' else 1)
@@ -62,20 +68,20 @@ class ESPCN3D(chainer.Chain):
             self.conv1 = Convolution3D(in_channels, 50, k1, relu=True)
             self.conv2 = Convolution3D(50, 100, k2, relu=True, initialW=initializers.HeNormal())
             he_normal = initializers.HeNormal()
-            initial = {'he_normal': he_normal, 'icnr': ICNR(he_normal, rz * ry * rx), 'zero': 0}[conv3_init]
-            self.conv3 = Convolution3D(100, in_channels * rz * ry * rx, k3, initialW=initial)
+            initial = {'he_normal': he_normal, 'icnr': ICNR(he_normal, factor), 'zero': 0}[conv3_init]
+            self.conv3 = Convolution3D(100, in_channels * factor, k3, initialW=initial)
 
     def forward(self, x):
         """Super-resolve a batch: (N, in_channels, D, H, W) -> (N, in_channels, r_z*D, r_y*H, r_x*W), float32."""
         h = self.conv3(self.conv2(self.conv1(x)))
-        y = pixel_shuffler_3d(h, self.rate)
+        y = pixel_shuffler_3d(h, self.sampling.rate)
         return y if self.residual == 'none' else y + self.interpolate(x)
 
     def interpolate(self, x):
         """What the residual is added to, (N, C, D, H, W) -> (N, C, r_z*D, r_y*H, r_x*W); no weights are involved."""
         along_z, along_y, along_x = (
             self.xp.asarray(interpolation_matrix(n, r, offset, self.residual).astype(x.dtype, copy=False))
-            for n, r, offset in zip(x.shape[2:], self.rate, self.centre_offset))
+            for n, r, offset in zip(x.shape[2:], self.sampling.rate, self.sampling.offset))
         y = F.matmul(along_y, F.matmul(x, along_x, transb=True))
         shape = y.shape
         y = F.matmul(along_z, F.reshape(y, shape[:3] + (-1,)))

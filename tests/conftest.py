@@ -1,9 +1,11 @@
+from types import SimpleNamespace
+
 import numpy
 import pytest
 
 import util  # noqa: F401  (its compatibility module makes `import chainer` work in every test)
 from util.device import get_device
-from util.script import UserError
+from util.script import UserError, run
 
 
 def pytest_collection_modifyitems(items):
@@ -20,3 +22,20 @@ def pytest_collection_modifyitems(items):
 def same_initial_weights_in_every_run():
     """Chainer draws them from NumPy's global generator."""
     numpy.random.seed(0)
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch, capfd):
+    """Runs a script's main in this process, in the test's folder, as the command line would.
+
+    Returns what `tests.experiment.call` returns of a process of its own: returncode, stdout and stderr.
+    """
+    monkeypatch.chdir(tmp_path)
+
+    def call(main, *arguments):
+        with pytest.raises(SystemExit) as caught:
+            run(lambda: main([str(argument) for argument in arguments]))
+        stdout, stderr = capfd.readouterr()
+        return SimpleNamespace(returncode=caught.value.code or 0, stdout=stdout, stderr=stderr)
+
+    return call

@@ -13,20 +13,20 @@ HR_GEOMETRY = (1.0, 1.5, 2.0), (-10.0, 20.0, 5.0), DIRECTION
 LR_GEOMETRY = (2.0, 3.0, 4.0), *HR_GEOMETRY[1:]  # bspline at rate 2: the first voxel's centre stays
 
 
-def make_experiment(folder):
+def make_experiment(folder, channels=1):
     """Two LR/HR pairs at rate 2, their lists, and ``experiment.yml`` of 6 iterations, below ``folder``."""
     rng = numpy.random.default_rng(0)
     for name in ('0000', '0001'):
-        hr = gaussian_filter(rng.normal(size=(24, 24, 24)), 2) * 400 + 50
+        hr = gaussian_filter(rng.normal(size=(channels, 24, 24, 24)), (0, 2, 2, 2)) * 400 + 50
         hr = hr.clip(0).astype(numpy.float32)
         write_volume(folder / f'HR/{name}.mhd', Volume(hr, *HR_GEOMETRY))
-        write_volume(folder / f'LR/{name}.mhd', Volume(hr[::2, ::2, ::2], *LR_GEOMETRY))
+        write_volume(folder / f'LR/{name}.mhd', Volume(hr[:, ::2, ::2, ::2], *LR_GEOMETRY))
     for name, case in (('training', '0000'), ('val', '0001'), ('test', '0001')):
         (folder / f'{name}_list.txt').write_text(f'LR/{case}.mhd HR/{case}.mhd\n')
     text = (PROJECT / 'configs/base.yml').read_text(encoding='utf-8')
     for old, new in (('upsampling_rate: 4', 'upsampling_rate: 2'), ('patchside: 64', 'patchside: 8'), ('configs/', ''),
-                     ('iteration: 100000', 'iteration: 6'), ('decay_start: 20000', 'decay_start: 2'),
-                     ('display_interval: 100', 'display_interval: 1'),
+                     ('in_channels: 1', f'in_channels: {channels}'), ('iteration: 100000', 'iteration: 6'),
+                     ('decay_start: 20000', 'decay_start: 2'), ('display_interval: 100', 'display_interval: 3'),
                      ('evaluation_interval: 1000', 'evaluation_interval: 3'),
                      ('snapshot_interval: 10000', 'snapshot_interval: 3')):
         assert old in text

@@ -6,11 +6,14 @@ import pytest
 import SimpleITK as sitk
 from matplotlib import image
 
+import inference
 from models.espcn3d import ESPCN3D
 from tests.experiment import assert_refused, call, change, make_experiment
-from util.config import load_config
+from util.config_files import load_config
 from util.head_mask import head_mask
-from util.network import save_network
+from util.model_file import save_network
+from util.sampling import Sampling
+from util.volume import Volume, read_volume, write_volume
 
 
 @pytest.fixture
@@ -19,15 +22,24 @@ def experiment(tmp_path):
     make_experiment(tmp_path)
     change(tmp_path / 'experiment.yml', 'residual: none', 'residual: nearest')
     change(tmp_path / 'experiment.yml', 'intensity_scaling: none', 'intensity_scaling: percentile')
-    net = ESPCN3D(1, 2, residual='nearest')
-    for param in net.params():
-        param.array[...] = 0
-    save_network(tmp_path / 'gen.npz', net, load_config(tmp_path / 'experiment.yml'))
+    save_model(tmp_path)
     return tmp_path
 
 
-def infer(folder, *arguments):
-    return call(folder, 'inference.py', '-m', 'gen.npz', '-R', '.', '-o', 'out', *arguments)
+def save_model(folder, in_channels=1):
+    net = ESPCN3D(Sampling(2), in_channels, residual='nearest')
+    for param in net.params():
+        param.array[...] = 0
+    save_network(folder / 'gen.npz', net, load_config(folder / 'experiment.yml').to_yaml())
+
+
+ARGUMENTS = '-m', 'gen.npz', '-R', '.', '-o', 'out'
+
+
+@pytest.fixture
+def infer(here):
+    """Runs inference.py in this process."""
+    return lambda *arguments: here(inference.main, *ARGUMENTS, *arguments)
 
 
 def scores(folder):
@@ -35,8 +47,8 @@ def scores(folder):
         return {row.pop('case'): {key: float(value) for key, value in row.items()} for row in csv.DictReader(file)}
 
 
-def test_model_file_alone_gives_volume_scores_and_picture(experiment):
-    done = infer(experiment)
+def test_model_file_alone_gives_volume_scores_and_picture(experiment, infer):
+    done = infer()
     assert done.returncode == 0, done.stderr
     assert {path.name for path in (experiment / 'out').iterdir()} == {'0001.mhd', '0001.raw', '0001.png', 'scores.csv'}
 
@@ -56,7 +68,7 @@ def test_model_file_alone_gives_volume_scores_and_picture(experiment):
     assert {key.rsplit('_', 1)[1] for key in row} == {'network', 'nearest', 'linear', 'bspline'}
     for column in ('psnr_linear', 'ssim_network', 'psnr_head_network'):
         assert f'{row[column]:.2f}' in done.stdout
-    head = head_mask(hr)
+    head = head_mask(hr[None])
     assert row['rmse_head_bspline'] != row['rmse_bspline']
     assert row['rmse_head_network'] == pytest.approx(numpy.sqrt(numpy.mean((sr - hr)[head] ** 2)), rel=1e-5)
 
@@ -64,11 +76,11 @@ def test_model_file_alone_gives_volume_scores_and_picture(experiment):
     assert picture.shape[1] > picture.shape[0] > 300 and picture[..., :3].std() > 0.1
 
 
-def test_lr_volumes_of_one_s_own_need_no_list_and_no_truth(experiment):
+def test_lr_volumes_of_one_s_own_need_no_list_and_no_truth(experiment, infer):
     (experiment / 'mine').mkdir()
     volume = sitk.ReadImage(str(experiment / 'LR/0000.mhd'))
     sitk.WriteImage(volume, str(experiment / 'mine/scan.nii.gz'))
-    done = infer(experiment, '-i', 'mine/scan.nii.gz')
+    done = infer('-i', 'mine/scan.nii.gz')
     assert done.returncode == 0, done.stderr
     assert {path.name for path in (experiment / 'out').iterdir()} == {'scan.mhd', 'scan.raw'}
     sr = sitk.ReadImage(str(experiment / 'out/scan.mhd'))
@@ -77,9 +89,9 @@ def test_lr_volumes_of_one_s_own_need_no_list_and_no_truth(experiment):
     assert sr.GetDirection() == pytest.approx(volume.GetDirection())
 
 
-def test_ensemble_averages_mirrorings_in_place(experiment):
+def test_ensemble_averages_mirrorings_in_place(experiment, infer):
     """Nearest voxel at rate 2, LR centres on the first voxel: the others are the mean of their LR neighbours."""
-    done = infer(experiment, '--ensemble')
+    done = infer('--ensemble')
     assert done.returncode == 0, done.stderr
     sr, lr = (sitk.GetArrayFromImage(sitk.ReadImage(str(experiment / name)))
               for name in ('out/0001.mhd', 'LR/0001.mhd'))
@@ -87,7 +99,7 @@ def test_ensemble_averages_mirrorings_in_place(experiment):
     numpy.testing.assert_allclose(sr[:-1:2, :-1:2, 1:-1:2], (lr[..., :-1] + lr[..., 1:]) / 2, rtol=1e-5)
 
 
-def test_like_input_keeps_type_and_range(experiment):
+def test_like_input_keeps_type_and_range(experiment, infer):
     with numpy.load(experiment / 'gen.npz') as archive:
         arrays = dict(archive)
     arrays['conv3/b'] = numpy.linspace(-0.3, 0.3, 8, dtype=numpy.float32)  # leaves the LR's range at both ends
@@ -97,7 +109,7 @@ def test_like_input_keeps_type_and_range(experiment):
     sitk.WriteImage(volume, str(experiment / 'mine/scan.nii.gz'))
     images = []
     for arguments in ((), ('--like-input',)):
-        done = infer(experiment, '-i', 'mine/scan.nii.gz', *arguments)
+        done = infer('-i', 'mine/scan.nii.gz', *arguments)
         assert done.returncode == 0, done.stderr
         images.append(sitk.GetArrayFromImage(sitk.ReadImage(str(experiment / 'out/scan.mhd'))))
     plain, like = images
@@ -107,22 +119,22 @@ def test_like_input_keeps_type_and_range(experiment):
     numpy.testing.assert_array_equal(like, numpy.rint(plain).clip(lr.min(), lr.max()))
 
 
-def test_a_bare_model_takes_its_experiment_from_the_config(experiment):
+def test_a_bare_model_takes_its_experiment_from_the_config(experiment, infer):
     with numpy.load(experiment / 'gen.npz') as archive:
         arrays = {name: archive[name] for name in archive.files if '/' in name}
     numpy.savez(experiment / 'gen.npz', **arrays)
-    done = infer(experiment, '-c', 'experiment.yml')
+    done = infer('-c', 'experiment.yml')
     assert done.returncode == 0, done.stderr
-    assert_refused(infer(experiment), 'conv3/W has shape (8, 100, 3, 3, 3); this network needs (64, 100, 3, 3, 3)')
+    assert_refused(infer(), 'conv3/W has shape (8, 100, 3, 3, 3); this network needs (64, 100, 3, 3, 3)')
 
 
-def test_a_config_that_contradicts_the_model_is_refused(experiment):
+def test_a_config_that_contradicts_the_model_is_refused(experiment, infer):
     change(experiment / 'experiment.yml', 'intensity_scaling: percentile', 'intensity_scaling: none')
-    assert_refused(infer(experiment, '-c', 'experiment.yml'), 'intensity_scaling is not what gen.npz was trained for')
+    assert_refused(infer('-c', 'experiment.yml'), 'intensity_scaling is not what gen.npz was trained for')
 
 
-def test_two_inputs_of_one_name_are_refused(experiment):
-    assert_refused(infer(experiment, '-i', 'LR/0000.mhd', 'HR/0000.mhd'), 'written under one name: 0000, 0000')
+def test_two_inputs_of_one_name_are_refused(experiment, infer):
+    assert_refused(infer('-i', 'LR/0000.mhd', 'HR/0000.mhd'), 'written under one name: 0000, 0000')
 
 
 @pytest.mark.parametrize('arguments, words', [
@@ -130,5 +142,45 @@ def test_two_inputs_of_one_name_are_refused(experiment):
     (('-c', 'none.yml'), 'none.yml: cannot read this config'),
     (('-g', '99'), '-g 99: '),
 ])
-def test_a_wrong_argument_is_one_line(experiment, arguments, words):
-    assert_refused(infer(experiment, *arguments), words)
+def test_a_wrong_argument_is_one_line(experiment, infer, arguments, words):
+    assert_refused(infer(*arguments), words)
+
+
+def test_the_process_ends_with_exit_code_2_and_one_line(experiment):
+    assert_refused(call(experiment, 'inference.py', *ARGUMENTS, '-i', 'none.nii.gz'), 'none.nii.gz: no such file')
+
+
+def test_volumes_of_two_channels_come_out_with_two_and_are_scored_and_drawn(experiment, infer):
+    for path in (*experiment.glob('LR/*.mhd'), *experiment.glob('HR/*.mhd')):
+        one = read_volume(path)
+        write_volume(path, Volume(numpy.concatenate([one.array, 500 - one.array]), one.spacing, one.origin,
+                                  one.direction))
+    assert_refused(infer(), 'LR/0001.mhd: 2 channels; this network takes 1')
+    change(experiment / 'experiment.yml', 'in_channels: 1', 'in_channels: 2')
+    save_model(experiment, 2)
+    done = infer()
+    assert done.returncode == 0, done.stderr
+    sr, hr = read_volume(experiment / 'out/0001.mhd'), read_volume(experiment / 'HR/0001.mhd')
+    assert sr.array.shape == hr.array.shape == (2, 24, 24, 24)
+    numpy.testing.assert_allclose(sr.array[1], 500 - sr.array[0], rtol=1e-4)
+    rmse = numpy.sqrt(numpy.mean((sr.array - hr.array).astype(float) ** 2, axis=(1, 2, 3)))
+    assert scores(experiment)['0001']['rmse_network'] == pytest.approx(rmse.mean(), rel=1e-4)
+    picture = image.imread(experiment / 'out/0001.png')
+    assert picture.shape[0] > picture.shape[1]  # six rows of pictures instead of three
+
+
+def test_a_model_file_that_names_code_elsewhere_is_refused_and_runs_nothing(experiment, infer):
+    """By an absolute path or upwards; the user may give the experiment by hand."""
+    (experiment / 'evil.py').write_text('import pathlib\npathlib.Path("hit").touch()\n'
+                                        'from models.espcn3d import ESPCN3D\n')
+    config = load_config(experiment / 'experiment.yml').to_yaml()
+    for fn in (str(experiment / 'evil.py'), '../evil.py', 'models/../../evil.py'):
+        text = config.replace('models/espcn3d.py', fn)
+        save_network(experiment / 'gen.npz', ESPCN3D(Sampling(2), residual='nearest'), text)
+        assert_refused(infer('-i', 'LR/0000.mhd'), f'gen.npz: its experiment names the code {fn}; a model file may')
+        assert not (experiment / 'hit').exists()
+    (experiment / 'trusted.yml').write_text(text.replace(fn, str(experiment / 'evil.py')))
+    save_network(experiment / 'gen.npz', ESPCN3D(Sampling(2), residual='nearest'),
+                 (experiment / 'trusted.yml').read_text())
+    done = infer('-i', 'LR/0000.mhd', '-c', 'trusted.yml')
+    assert done.returncode == 0 and (experiment / 'hit').exists()

@@ -4,10 +4,15 @@ import csv
 import numpy
 import SimpleITK as sitk
 
-from tests.experiment import call, change
+from tests.experiment import call
 from util.script import PROJECT
 
-CONFIG = (PROJECT / 'configs/demo.yml').read_text(encoding='utf-8')
+SMALL = f"""extends: {PROJECT / 'configs/demo.yml'}
+dataset: {{training_list: lists/training_list.txt, val_list: lists/val_list.txt, test_list: lists/test_list.txt}}
+patchside: 16
+iteration: 2
+iteration_decay_start: 1
+"""
 
 
 def succeed(folder, script, *arguments):
@@ -18,10 +23,7 @@ def succeed(folder, script, *arguments):
 
 def test_phantoms_to_scores(tmp_path):
     config = tmp_path / 'small.yml'
-    config.write_text(CONFIG.replace('data/demo/', ''), encoding='utf-8')
-    change(config, 'iteration: 1000', 'iteration: 2')
-    change(config, 'decay_start: 300', 'decay_start: 1')
-    change(config, 'patchside: 32', 'patchside: 16')
+    config.write_text(SMALL, encoding='utf-8')
 
     succeed(tmp_path, 'util/miscs/make_phantoms.py', '-o', 'raw', '--subjects', 3, '--size', 40, 48, 48)
     succeed(tmp_path, 'util/miscs/clean_data.py', '-i', 'raw', '-o', 'interim')

@@ -1,16 +1,22 @@
-"""The Trainer's promises, on tiny volumes: what is kept, that a resumed run is the uninterrupted one, refusals."""
+"""The Trainer's promises, on tiny volumes: what is kept, that a resumed run is the uninterrupted one, refusals.
+
+All but the tests of signals and exit codes run in this process.
+"""
 import json
 import signal
 import subprocess
 import sys
 import time
 
+import chainer
 import numpy
 import pytest
 
-from tests.experiment import assert_refused, call, change, command, make_experiment
-from util.config import load_config
-from util.network import read_experiment
+import training
+from tests.experiment import HR_GEOMETRY, LR_GEOMETRY, assert_refused, call, change, command, make_experiment
+from util.config_files import load_config, read_experiment
+from util.script import PROJECT
+from util.volume import Volume, read_volume, write_volume
 
 ARGUMENTS = '-c', 'experiment.yml', '-R', '.'
 
@@ -20,8 +26,10 @@ def experiment(tmp_path):
     return make_experiment(tmp_path)
 
 
-def train(folder, *arguments, out='run'):
-    return call(folder, 'training.py', *ARGUMENTS, '-o', out, *arguments)
+@pytest.fixture
+def train(here):
+    """Runs training.py in this process."""
+    return lambda *arguments, out='run': here(training.main, *ARGUMENTS, '-o', out, *arguments)
 
 
 def weights(path):
@@ -36,8 +44,9 @@ def assert_same_weights(one, other):
         numpy.testing.assert_array_equal(one[name], other[name])
 
 
-def test_a_run_keeps_what_ran_and_logs_losses_and_psnr(experiment):
-    done = train(experiment)
+def test_a_run_keeps_what_ran_and_logs_losses_and_psnr(experiment, train):
+    change(experiment / 'experiment.yml', 'display_interval: 3', 'display_interval: 1')
+    done = train()
     assert done.returncode == 0, done.stderr
     run = experiment / 'run'
     found = {path.name for path in run.iterdir()}
@@ -54,54 +63,54 @@ def test_a_run_keeps_what_ran_and_logs_losses_and_psnr(experiment):
     assert [entry['alpha'] for entry in log] == pytest.approx([1e-4, 1e-4, 1e-4, 7.5e-5, 5e-5, 2.5e-5])
 
 
-def test_a_resumed_run_ends_with_the_same_weights_as_an_uninterrupted_one(experiment):
-    assert train(experiment).returncode == 0
-    done = train(experiment, '--resume', 'run/snapshot_iter_3.npz', out='resumed')
+def test_a_resumed_run_ends_with_the_same_weights_as_an_uninterrupted_one(experiment, train):
+    assert train().returncode == 0
+    done = train('--resume', 'run/snapshot_iter_3.npz', out='resumed')
     assert done.returncode == 0, done.stderr
     for name in ('gen_iter_6.npz', 'gen_best.npz'):
         assert_same_weights(experiment / 'run' / name, experiment / 'resumed' / name)
 
 
-def test_a_finished_run_that_goes_on_for_longer_sees_new_patches(experiment):
+def test_a_finished_run_that_goes_on_for_longer_sees_new_patches(experiment, train):
     """With constant alpha it is the longer run: the patches of iterations 7 and 8 are not those of 1 and 2."""
     change(experiment / 'experiment.yml', 'schedule: linear', 'schedule: constant')
-    assert train(experiment, out='short').returncode == 0
+    assert train(out='short').returncode == 0
     change(experiment / 'experiment.yml', 'iteration: 6', 'iteration: 8')
-    assert train(experiment).returncode == 0
-    done = train(experiment, '--resume', 'short/snapshot_iter_6.npz', out='resumed')
+    assert train().returncode == 0
+    done = train('--resume', 'short/snapshot_iter_6.npz', out='resumed')
     assert done.returncode == 0, done.stderr
     assert_same_weights(experiment / 'run/gen_iter_8.npz', experiment / 'resumed/gen_iter_8.npz')
 
 
-def test_every_element_of_the_recipe_resumes_too(experiment):
+def test_every_element_of_the_recipe_resumes_too(experiment, train):
     for old, new in (('residual: none', 'residual: linear'), ('conv3_init: he_normal', 'conv3_init: zero'),
                      ('flip: together', 'flip: x'), ('background_share: null', 'background_share: 0.2'),
                      ('loss: mse', 'loss: charbonnier'), ('schedule: linear', 'schedule: cosine')):
         change(experiment / 'experiment.yml', old, new)
-    assert train(experiment).returncode == 0
-    done = train(experiment, '--resume', 'run/snapshot_iter_3.npz', out='resumed')
+    assert train().returncode == 0
+    done = train('--resume', 'run/snapshot_iter_3.npz', out='resumed')
     assert done.returncode == 0, done.stderr
     for name in ('gen_iter_6.npz', 'gen_best.npz'):
         assert_same_weights(experiment / 'run' / name, experiment / 'resumed' / name)
 
 
-def test_the_best_model_outlives_worse_ones_and_a_resumption_elsewhere(experiment):
+def test_the_best_model_outlives_worse_ones_and_a_resumption_elsewhere(experiment, train):
     """A step of 10 leaves any minimum: validation is best at the first evaluation, before the bad resumption."""
-    assert train(experiment).returncode == 0
+    assert train().returncode == 0
     log = {entry['iteration']: entry.get('val/psnr') for entry in json.loads((experiment / 'run/log').read_text())}
     best = max((3, 6), key=log.get)
     assert_same_weights(experiment / 'run/gen_best.npz', experiment / f'run/gen_iter_{best}.npz')
     change(experiment / 'experiment.yml', 'alpha: 1.0e-4', 'alpha: 10.0')
-    done = train(experiment, '--resume', 'run/snapshot_iter_3.npz', out='resumed')
+    done = train('--resume', 'run/snapshot_iter_3.npz', out='resumed')
     assert f'best on validation: resumed/gen_best.npz ({log[3]:.2f} dB at iteration 3)' in done.stdout, done.stderr
     assert_same_weights(experiment / 'resumed/gen_best.npz', experiment / 'run/gen_iter_3.npz')
 
 
-def test_the_seed_alone_decides_the_weights(experiment):
+def test_the_seed_alone_decides_the_weights(experiment, train):
     for out in ('one', 'same'):
-        assert train(experiment, out=out).returncode == 0
+        assert train(out=out).returncode == 0
     change(experiment / 'experiment.yml', 'seed: 0', 'seed: 1')
-    assert train(experiment, out='other').returncode == 0
+    assert train(out='other').returncode == 0
     assert_same_weights(experiment / 'one/gen_iter_6.npz', experiment / 'same/gen_iter_6.npz')
     with pytest.raises(AssertionError):
         assert_same_weights(experiment / 'one/gen_iter_6.npz', experiment / 'other/gen_iter_6.npz')
@@ -121,28 +130,28 @@ def test_ctrl_c_leaves_a_snapshot_that_resumes(experiment):
     snapshot = errors.strip().rsplit('--resume ', 1)[1]
     stopped_at = int(snapshot.rsplit('_', 1)[1].removesuffix('.npz'))
     change(experiment / 'experiment.yml', 'iteration: 100000', f'iteration: {stopped_at + 2}')
-    done = train(experiment, '--resume', snapshot)
+    done = call(experiment, 'training.py', *ARGUMENTS, '-o', 'run', '--resume', snapshot)
     assert done.returncode == 0, done.stderr
     assert (experiment / f'run/gen_iter_{stopped_at + 2}.npz').exists()
 
 
-def test_a_trained_model_can_be_the_start_of_another_run(experiment):
-    assert train(experiment).returncode == 0
+def test_a_trained_model_can_be_the_start_of_another_run(experiment, train):
+    assert train().returncode == 0
     change(experiment / 'experiment.yml', 'alpha: 1.0e-4', 'alpha: 1.0e-30')  # so that the weights stay what they were
-    assert train(experiment, '-m', 'run/gen_iter_6.npz', out='next').returncode == 0
+    assert train('-m', 'run/gen_iter_6.npz', out='next').returncode == 0
     assert_same_weights(experiment / 'run/gen_iter_6.npz', experiment / 'next/gen_iter_6.npz')
 
 
-def test_a_run_is_never_written_over(experiment):
-    assert train(experiment).returncode == 0
+def test_a_run_is_never_written_over(experiment, train):
+    assert train().returncode == 0
     before = (experiment / 'run/log').read_bytes()
-    assert_refused(train(experiment), 'run holds a run already')
+    assert_refused(train(), 'run holds a run already')
     assert (experiment / 'run/log').read_bytes() == before
 
 
-def test_a_finished_run_does_not_start_again(experiment):
-    assert train(experiment).returncode == 0
-    assert_refused(train(experiment, '--resume', 'run/snapshot_iter_6.npz'), 'iteration 6 is the last already')
+def test_a_finished_run_does_not_start_again(experiment, train):
+    assert train().returncode == 0
+    assert_refused(train('--resume', 'run/snapshot_iter_6.npz'), 'iteration 6 is the last already')
 
 
 @pytest.mark.parametrize('arguments, words', [
@@ -151,42 +160,130 @@ def test_a_finished_run_does_not_start_again(experiment):
     (('-m', 'none.npz'), 'none.npz: cannot read this model file'),
     (('-g', '99'), '-g 99: '),
 ])
-def test_a_wrong_argument_is_one_line(experiment, arguments, words):
-    assert_refused(train(experiment, *arguments), words)
+def test_a_wrong_argument_is_one_line(experiment, train, arguments, words):
+    assert_refused(train(*arguments), words)
     assert not (experiment / 'run').exists()
 
 
-def test_a_model_file_is_not_taken_for_a_snapshot(experiment):
-    assert train(experiment).returncode == 0
-    assert_refused(train(experiment, '--resume', 'run/gen_iter_3.npz'), 'not a snapshot of training.py')
+def test_a_model_file_is_not_taken_for_a_snapshot(experiment, train):
+    assert train().returncode == 0
+    assert_refused(train('--resume', 'run/gen_iter_3.npz'), 'not a snapshot of training.py')
 
 
-def test_missing_data_name_the_command_that_makes_them(experiment):
+def test_missing_data_name_the_command_that_makes_them(experiment, train):
     (experiment / 'LR/0000.mhd').unlink()
-    done = train(experiment)
+    done = train()
     assert_refused(done, 'make_lr_img.py')
     assert done.stderr.startswith('error: experiment.yml: dataset.training_list: ')
 
 
-def test_pairs_of_another_rate_are_refused(experiment):
+def test_pairs_of_another_rate_are_refused(experiment, train):
     change(experiment / 'experiment.yml', 'upsampling_rate: 2', 'upsampling_rate: 4')
-    assert_refused(train(experiment), 'do not fit upsampling_rate (4, 4, 4)')
+    assert_refused(train(), 'do not fit upsampling_rate (4, 4, 4)')
 
 
-def test_pairs_of_another_degradation_are_refused(experiment):
+def test_pairs_of_another_degradation_are_refused(experiment, train):
     """block_mean puts LR voxels half an HR voxel elsewhere than bspline."""
     change(experiment / 'experiment.yml', 'name: bspline', 'name: block_mean')
-    assert_refused(train(experiment), 'mm away from where')
+    assert_refused(train(), 'mm away from where')
 
 
-def test_a_patch_larger_than_a_volume_is_refused(experiment):
+def test_a_patch_larger_than_a_volume_is_refused(experiment, train):
     change(experiment / 'experiment.yml', 'patchside: 8', 'patchside: 26')
-    assert_refused(train(experiment), 'patchside: 26 along z does not fit into a volume of 24 voxels')
+    assert_refused(train(), 'patchside: 26 along z does not fit into a volume of 24 voxels')
 
 
-def test_a_loss_that_is_not_finite_stops_the_run_before_anything_is_kept(experiment):
+@pytest.mark.filterwarnings('ignore:(overflow|invalid value) encountered:RuntimeWarning')  # on the way to it
+def test_a_loss_that_is_not_finite_stops_the_run_before_anything_is_kept(experiment, train):
     change(experiment / 'experiment.yml', 'alpha: 1.0e-4', 'alpha: 1.0e+20')
     change(experiment / 'experiment.yml', 'snapshot_interval: 3', 'snapshot_interval: 6')
-    done = train(experiment)
+    done = train()
     assert done.returncode == 2 and 'error: the loss is ' in done.stderr and 'Traceback' not in done.stderr
     assert not list((experiment / 'run').glob('*.npz'))
+
+
+def test_the_command_line_changes_keys_and_the_archive_holds_what_ran(experiment, train):
+    done = train('--set', 'adam.alpha=1e-3', 'iteration=3', '--set', 'loss=l1')
+    assert done.returncode == 0, done.stderr
+    config = load_config(experiment / 'run/config.yml')
+    assert (config.adam.alpha, config.iteration, config.loss.name) == (1e-3, 3, 'l1')
+    assert config == read_experiment(experiment / 'run/gen_iter_3.npz')
+    assert_refused(train('--set', 'adam.alfa=1', out='other'), 'experiment.yml --set adam.alfa=1: adam.alfa: unknown')
+
+
+def make_two_channels(folder):
+    """The tiny experiment's pairs with a second channel: the first, upside down in intensity."""
+    for kind, geometry in (('LR', LR_GEOMETRY), ('HR', HR_GEOMETRY)):
+        for path in (folder / kind).glob('*.mhd'):
+            array = read_volume(path).array
+            write_volume(path, Volume(numpy.concatenate([array, 500 - array]), *geometry))
+
+
+def test_volumes_of_two_channels_train_from_the_files_on(experiment, train):
+    make_two_channels(experiment)
+    assert_refused(train(), 'LR/0000.mhd: 2 channels; this network takes 1 (in_channels')
+    change(experiment / 'experiment.yml', 'in_channels: 1', 'in_channels: 2')
+    done = train('--set', 'intensity_scaling=percentile')
+    assert done.returncode == 0, done.stderr
+    assert weights(experiment / 'run/gen_iter_6.npz')['conv1/W'].shape == (50, 2, 3, 3, 3)
+
+
+UNCERTAIN = '''"""A network that predicts variances, of the project's own parts."""
+import chainer
+from chainer.distributions import Normal
+from models.espcn3d import ESPCN3D
+
+
+class Uncertain(chainer.Chain):
+    in_channels = 1
+
+    def __init__(self, sampling):
+        super().__init__()
+        self.sampling = sampling
+        with self.init_scope():
+            self.mean, self.log_variance = ESPCN3D(sampling), ESPCN3D(sampling)
+        self.halo = self.mean.halo
+
+    def forward(self, x):
+        return Normal(self.mean(x), log_scale=self.log_variance(x) / 2)
+'''
+
+
+def test_a_network_that_predicts_variances_needs_its_file_and_a_loss_alone(experiment, train, here, monkeypatch):
+    """Gaussian likelihood as the loss: training, validation, inference and its map, below -R."""
+    import inference
+    from util import losses
+
+    def likelihood(prediction, hr):
+        return -chainer.functions.mean(prediction.log_prob(hr))
+
+    monkeypatch.setitem(losses.LOSSES, 'likelihood', likelihood)
+    (experiment / 'uncertain.py').write_text(UNCERTAIN)
+    for old, new in (('fn: models/espcn3d.py', 'fn: uncertain.py'), ('name: ESPCN3D', 'name: Uncertain'),
+                     ('loss: mse', 'loss: likelihood'), ('intensity_scaling: none', 'intensity_scaling: percentile')):
+        change(experiment / 'experiment.yml', old, new)
+    text = (experiment / 'experiment.yml').read_text()
+    start, stop = text.index('    args:'), text.index('\nintensity_scaling')
+    (experiment / 'experiment.yml').write_text(text[:start] + text[stop:])
+
+    done = train()
+    assert done.returncode == 0, done.stderr
+    assert (experiment / 'run/uncertain.py').read_text() == UNCERTAIN
+    log = json.loads((experiment / 'run/log').read_text())
+    assert all(numpy.isfinite(entry['main/loss']) for entry in log) and 'val/loss' in log[-1]
+    done = here(inference.main, '-m', 'run/gen_iter_6.npz', '-R', '.', '-o', 'out')
+    assert done.returncode == 0, done.stderr
+    mean, deviation = (read_volume(experiment / f'out/0001{suffix}.mhd') for suffix in ('', '_deviation'))
+    assert deviation.array.shape == mean.array.shape and deviation.spacing == mean.spacing
+    assert (deviation.array > 0).all()
+
+
+def test_the_signal_handlers_of_a_caller_come_back(experiment, train):
+    before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
+    assert train().returncode == 0
+    assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == before
+
+
+def test_a_wrong_argument_leaves_the_process_with_exit_code_2(experiment):
+    assert_refused(call(experiment, 'training.py', *ARGUMENTS, '-o', 'run', '--resume', 'none.npz'), 'none.npz')
+    assert 'Traceback' not in call(PROJECT, 'training.py', '--nothing').stderr

@@ -4,4 +4,4 @@ import os
 # equal the CPU's; NVIDIA_TF32_OVERRIDE=1 and CUPY_TF32=1 in the environment turn it on.
 os.environ.setdefault('NVIDIA_TF32_OVERRIDE', '0')
 
-from util import chainer_compat  # noqa: E402, F401  (makes `import chainer` work; before any other import of it)
+from util import chainer_compat  # noqa: F401  (makes `import chainer` work; before any other import of it)

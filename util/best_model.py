@@ -3,7 +3,7 @@ import math
 
 from chainer import training
 
-from util.network import save_network
+from util.model_file import save_network
 
 
 class BestModel(training.Extension):
@@ -14,30 +14,30 @@ class BestModel(training.Extension):
     Args:
         path (Path): Model file.
         net (~chainer.Chain): The network that trains.
-        config (~util.config.Config): The experiment, which the model file holds.
+        experiment (str): YAML text of the experiment, which the model file holds.
     """
 
     priority = training.PRIORITY_EDITOR  # after the validation has reported, before the snapshot is written
     name = 'best'
 
-    def __init__(self, path, net, config):
+    def __init__(self, path, net, experiment):
         self.path = path
         self.net = net
-        self.config = config
+        self.experiment = experiment
         self.best = net.copy(mode='copy')
         self.psnr = -math.inf
         self.iteration = 0
 
     def initialize(self, trainer):
         if self.iteration:  # a snapshot brought it
-            save_network(self.path, self.best, self.config)
+            save_network(self.path, self.best, self.experiment)
 
     def __call__(self, trainer):
         psnr = float(trainer.observation['val/psnr'])
         if psnr > self.psnr:
             self.psnr, self.iteration = psnr, trainer.updater.iteration
             self.best.copyparams(self.net)
-            save_network(self.path, self.best, self.config)
+            save_network(self.path, self.best, self.experiment)
 
     def serialize(self, serializer):
         self.psnr = serializer('psnr', self.psnr)

@@ -1,6 +1,6 @@
 """Case lists: text files with a line a case, the LR volume's path, white space, the HR volume's path."""
 from pathlib import Path
-from typing import NamedTuple, Optional
+from typing import NamedTuple
 
 from util.files import write_text
 from util.script import UserError
@@ -10,7 +10,7 @@ class Case(NamedTuple):
     """A LR volume and, where it is known, the HR volume that belongs to it."""
     name: str  # the LR file's, without its suffix
     lr_path: Path
-    hr_path: Optional[Path]
+    hr_path: Path | None
 
 
 def read_list(path, root):
@@ -24,8 +24,8 @@ def read_list(path, root):
         list of Case, in the list's order; `hr_path` is None where a line has one path only.
 
     Raises:
-        UserError: one line, if the list is missing, empty or has a line of more than two paths, names a case twice, or
-            names a volume that is not there.
+        UserError: one line, if the list is missing, empty or has a line of more than two paths, names a case twice,
+            names a volume that is not there, or calls a case ``mean``.
     """
     path, root = Path(path), Path(root)
     try:
@@ -49,6 +49,8 @@ def read_list(path, root):
                 raise UserError(f'{where}: no volume {volume}; make it with: python util/miscs/make_lr_img.py '
                                 '(after util/miscs/clean_data.py)')
         case = Case(paths[0].name.split('.')[0], paths[0], paths[1] if len(paths) == 2 else None)
+        if case.name == 'mean':
+            raise UserError(f"{where}: a case cannot be called mean: that is the score tables' last row")
         if case.name in cases:
             raise UserError(f'{where}: case {case.name} is in the list already; results are named after their cases')
         cases[case.name] = case

@@ -135,8 +135,8 @@ def _import_chainer():
     os.environ.setdefault('CHAINER_WARN_VERSION_MISMATCH', '0')
     _add_numpy_names()
     with _missing_modules():
-        import chainer  # noqa: F401
-        import chainer.testing  # noqa: F401  (imports pkg_resources itself; gradient_check needs it)
+        import chainer
+        import chainer.testing  # imports pkg_resources itself; gradient_check needs it
         import chainer.gradient_check  # noqa: F401
 
 

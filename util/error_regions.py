@@ -26,11 +26,11 @@ def region_errors(error, regions):
     A gain over the whole volume can come from anywhere; these parts add up to it, and so tell from where it comes.
 
     Args:
-        error (numpy.ndarray): Reconstruction less truth, (z, y, x).
+        error (numpy.ndarray): Reconstruction less truth, (C, z, y, x).
         regions (dict): As of :func:`error_regions`.
 
     Returns:
         dict: name of the region -> sum of the squared error there over the number of all voxels of the volume.
     """
-    return {name: float(numpy.sum(error[mask].astype(numpy.float64) ** 2) / error.size)
+    return {name: float(numpy.sum(error[:, mask].astype(numpy.float64) ** 2) / error.size)
             for name, mask in regions.items()}

@@ -1,12 +1,12 @@
 """Validation on whole volumes while a network trains."""
 import chainer
-import chainer.functions as F
 import numpy
 from chainer import training
 
+from models.network import mean_of
 from util.interpolation import upsample
 from util.metrics import psnr
-from util.reconstruction import reconstruct
+from util.tiling import predict
 
 
 class VolumeEvaluator(training.Extension):
@@ -14,30 +14,30 @@ class VolumeEvaluator(training.Extension):
 
     The volumes are whole and always the same, so that curves of different runs can be compared.
 
-    Reports ``val/loss`` (the training's loss), ``val/psnr`` and ``val/psnr_linear`` (dB), all means of the volumes.
+    Reports ``val/loss`` (the training's loss), ``val/psnr`` and ``val/psnr_linear`` (dB), each the mean of the volumes.
 
     Args:
         net (~chainer.Chain): The network that trains.
-        pairs: List of (lr, hr) arrays, (z, y, x), float32, with scaled intensities.
-        offset ((float, float, float)): HR index of the centre of LR voxel 0, (z, y, x).
-        loss: Function of (sr, hr) that gives a scalar Variable.
+        pairs (list): (lr, hr) of each case: arrays (C, z, y, x), float32, with scaled intensities.
+        loss: Function of (prediction, hr) that gives a scalar Variable.
     """
 
     trigger = 1, 'epoch'
     priority = training.PRIORITY_WRITER
     name = 'validation'
 
-    def __init__(self, net, pairs, offset, loss=F.mean_squared_error):
+    def __init__(self, net, pairs, loss):
         self.net = net
         self.pairs = pairs
         self.loss = loss
-        self.psnr_linear = numpy.mean([psnr(hr, upsample(lr, net.rate, offset, 'linear')) for lr, hr in pairs])
+        self.psnr_linear = numpy.mean([psnr(hr, upsample(lr, net.sampling, 'linear')) for lr, hr in pairs])
 
     def __call__(self, trainer):
         losses, psnrs = [], []
         for lr, hr in self.pairs:
-            sr = reconstruct(self.net, lr)
-            losses.append(float(self.loss(sr, hr).array))
-            psnrs.append(psnr(hr, sr))
+            prediction = predict(self.net, lr)
+            with chainer.no_backprop_mode():
+                losses.append(float(self.loss(prediction, hr).array))
+            psnrs.append(psnr(hr, chainer.as_variable(mean_of(prediction)).array))
         chainer.report({'val/loss': numpy.mean(losses), 'val/psnr': numpy.mean(psnrs),
                         'val/psnr_linear': self.psnr_linear})

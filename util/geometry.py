@@ -1,8 +1,7 @@
-"""Where LR and HR voxels lie: the one place for the LR-HR voxel geometry and for the order of the axes in it.
+"""Where LR and HR volumes lie in space, and the one place for the order of the axes in it.
 
-With rate r and offset o of an axis, LR voxel i has its centre at HR index r*i + o. Offsets belong to the degradation
-(`util.degradation.centre_offset`). Arrays, rates and offsets are in the order z, y, x; spacing, origin and direction
-in SimpleITK's: x, y, z.
+`util.sampling.Sampling` says where LR voxels lie among HR voxels; here that becomes millimetres. Arrays, rates and
+offsets are in the order z, y, x; spacing, origin and direction in SimpleITK's: x, y, z.
 """
 from typing import NamedTuple
 
@@ -19,34 +18,32 @@ class Geometry(NamedTuple):
     direction: tuple
 
 
-def lr_volume_geometry(hr, rate, offset):
-    """Geometry of the LR volume: spacing r * s, and origin at the centre of LR voxel 0, i.e. at HR index `offset`.
+def lr_volume_geometry(hr, sampling):
+    """Geometry of the LR volume: spacing r * s, and origin at the centre of LR voxel 0, that is at HR index `offset`.
 
     Args:
-        hr: Volume (or Geometry) of the HR.
-        rate: HR voxels a LR voxel (rz, ry, rx).
-        offset: HR index of the centre of LR voxel 0 (oz, oy, ox), in HR voxels.
+        hr (~util.volume.Volume or Geometry): The HR's.
+        sampling (~util.sampling.Sampling): Where LR voxels lie among HR voxels.
 
     Returns:
-        Geometry.
+        Geometry: The LR's.
     """
     spacing = numpy.asarray(hr.spacing, dtype=float)
-    return _moved(hr, spacing * rate[::-1], spacing * offset[::-1])
+    return _moved(hr, spacing * sampling.rate[::-1], spacing * sampling.offset[::-1])
 
 
-def hr_volume_geometry(lr, rate, offset):
-    """Geometry of the HR volume that belongs to a LR volume: the inverse of :func:`lr_volume_geometry`.
+def hr_volume_geometry(lr, sampling):
+    """Geometry of the HR volume that belongs to an LR volume: the inverse of :func:`lr_volume_geometry`.
 
     Args:
-        lr: Volume (or Geometry) of the LR.
-        rate: HR voxels a LR voxel (rz, ry, rx).
-        offset: HR index of the centre of LR voxel 0 (oz, oy, ox), in HR voxels.
+        lr (~util.volume.Volume or Geometry): The LR's.
+        sampling (~util.sampling.Sampling): Where LR voxels lie among HR voxels.
 
     Returns:
-        Geometry.
+        Geometry: The HR's.
     """
-    spacing = numpy.asarray(lr.spacing, dtype=float) / rate[::-1]
-    return _moved(lr, spacing, -spacing * offset[::-1])
+    spacing = numpy.asarray(lr.spacing, dtype=float) / sampling.rate[::-1]
+    return _moved(lr, spacing, -spacing * sampling.offset[::-1])
 
 
 def _moved(volume, spacing, step):
@@ -59,41 +56,40 @@ def crop_to_multiple(volume, rate):
     """Crop a volume at the far end of each axis to a multiple of the rate; its origin stays.
 
     Args:
-        volume: Volume of any size.
-        rate: (rz, ry, rx).
+        volume (~util.volume.Volume): Of any size.
+        rate ((int, int, int)): HR voxels per LR voxel, (z, y, x).
 
     Returns:
-        Volume whose array is a view.
+        ~util.volume.Volume: Its array is a view.
 
     Raises:
-        ValueError: if an axis has fewer voxels than its rate.
+        UserError: If an axis has fewer voxels than its rate.
     """
-    size = tuple(n // r * r for n, r in zip(volume.array.shape, rate))
+    size = tuple(n // r * r for n, r in zip(volume.size, rate))
     if 0 in size:
-        raise ValueError(f'size {volume.array.shape} (z, y, x) is smaller than the rate {tuple(rate)} on an axis')
-    array = volume.array[tuple(slice(n) for n in size)]
+        raise UserError(f'its size {volume.size} (z, y, x) is smaller than the rate {tuple(rate)} on an axis')
+    array = volume.array[(slice(None), *(slice(n) for n in size))]
     return Volume(array, volume.spacing, volume.origin, volume.direction)
 
 
-def check_pair(lr, hr, rate, offset, names):
-    """Refuse a LR and a HR volume that do not lie over each other as rate and offset say.
+def check_pair(lr, hr, sampling, names):
+    """Refuse an LR and an HR volume that do not lie over each other as the sampling says.
 
     Args:
-        lr: Volume.
-        hr: Volume.
-        rate: (rz, ry, rx).
-        offset: (oz, oy, ox), in HR voxels.
-        names: the two files, for the message.
+        lr (~util.volume.Volume): The LR volume.
+        hr (~util.volume.Volume): The HR volume.
+        sampling (~util.sampling.Sampling): Where LR voxels ought to lie among HR voxels.
+        names ((str, str)): The two files, for the message.
 
     Raises:
-        UserError: if HR's size is not rate * LR's, or LR voxels lie elsewhere by more than 1 % of a HR voxel.
+        UserError: If HR's size is not rate * LR's, the numbers of channels differ, or LR voxels lie elsewhere by more
+            than 1 % of an HR voxel.
     """
-    size = tuple(n * r for n, r in zip(lr.array.shape, rate))
-    if hr.array.shape != size:
-        raise UserError(f'{names[0]} and {names[1]}: sizes {lr.array.shape} and {hr.array.shape} (z, y, x) do not fit '
-                        f'upsampling_rate {tuple(rate)}; make them anew with util/miscs/make_lr_img.py')
-    wanted, tolerance = lr_volume_geometry(hr, rate, offset), 0.01 * min(hr.spacing)
-    corner = numpy.multiply(lr.array.shape[::-1], 1.0)  # the far corner tells a wrong spacing or direction as well
+    if hr.array.shape != sampling.hr_shape(lr.array.shape):
+        raise UserError(f'{names[0]} and {names[1]}: sizes {lr.array.shape} and {hr.array.shape} (channels, z, y, x) '
+                        f'do not fit upsampling_rate {sampling.rate}; make them anew with util/miscs/make_lr_img.py')
+    wanted, tolerance = lr_volume_geometry(hr, sampling), 0.01 * min(hr.spacing)
+    corner = numpy.multiply(lr.size[::-1], 1.0)  # the far corner tells a wrong spacing or direction as well
 
     def ends(geometry):
         far = numpy.reshape(geometry.direction, (3, 3)) @ (corner * geometry.spacing)
@@ -101,5 +97,5 @@ def check_pair(lr, hr, rate, offset, names):
 
     difference = numpy.abs(ends(lr) - ends(wanted)).max()
     if difference > tolerance:
-        raise UserError(f'{names[0]} lies {difference:.3g} mm away from where upsampling_rate {tuple(rate)} and the '
+        raise UserError(f'{names[0]} lies {difference:.3g} mm away from where upsampling_rate {sampling.rate} and the '
                         f'degradation put it over {names[1]}; make them anew with util/miscs/make_lr_img.py')

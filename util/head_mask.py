@@ -16,7 +16,8 @@ def head_mask(volume):
     its planes; the sinuses, which open outwards in every plane, stay air.
 
     Args:
-        volume (numpy.ndarray): LR or HR volume, (z, y, x), in any intensity units.
+        volume (numpy.ndarray): LR or HR volume, (C, z, y, x), in any intensity units. Of several channels the root of
+            the sum of squares is taken, so that negative values count as well.
 
     Returns:
         numpy.ndarray: bool, (z, y, x).
@@ -24,11 +25,12 @@ def head_mask(volume):
     Raises:
         UserError: If every voxel has the same intensity, or one is not finite.
     """
-    low, high = float(volume.min()), float(volume.max())
+    image = volume[0] if len(volume) == 1 else numpy.sqrt(numpy.sum(volume.astype(numpy.float64) ** 2, axis=0))
+    low, high = float(image.min()), float(image.max())
     if not low < high or not numpy.isfinite(high - low):
         raise UserError(f'no head can be found in a volume with intensities from {low:g} to {high:g}; '
                         'a volume with tissue brighter than air is wanted')
-    bright = volume > threshold_li(volume)
+    bright = image > threshold_li(image)
     labels, _ = ndimage.label(bright)
     sizes = numpy.bincount(labels.ravel())
     sizes[0] = 0  # the air

@@ -1,43 +1,59 @@
-"""Intensity scaling: the one number that a volume is divided by before the network, and multiplied by after it."""
+"""Intensity scaling: what a channel is divided by before the network, and multiplied by after it."""
 import numpy
 
+from util.choices import look_up
 from util.script import UserError
 
 PERCENTILE = 99  # about the brightest tissue; the maximum is set by a few bright vessels and differs by half and more
 
 
-def intensity_scale(lr, method):
-    """The scale of a volume, from its LR alone, since the HR is unknown where the network is used.
+def _none(channel):
+    return 1.0
 
-    Args:
-        lr (numpy.ndarray): LR volume, (z, y, x), in the scanner's units.
-        method (str): ``'none'``: 1, as the reference experiment. ``'percentile'``: the 99th percentile of the LR's
-            voxels.
 
-    Returns:
-        float: What LR and HR are divided by; the network's output is multiplied by it.
-
-    Raises:
-        UserError: If the percentile is not above 0, as in a volume that is nearly all zero.
-    """
-    if method == 'none':
-        return 1.0
-    scale = float(numpy.percentile(lr, PERCENTILE))
+def _percentile(channel):
+    scale = float(numpy.percentile(channel, PERCENTILE))
     if scale <= 0:
         raise UserError(f'the {PERCENTILE}th percentile of this LR volume is {scale:g}, so it gives no scale; '
                         'use a volume with more signal, or intensity_scaling: none')
     return scale
 
 
-def like_input(sr, lr):
-    """A reconstructed volume in the range and the type of the LR volume it was made of.
+# name -> function of one LR channel (z, y, x) that gives its scale
+SCALINGS = {'none': _none, 'percentile': _percentile}
+
+
+def intensity_scale(lr, method):
+    """The scale of each channel, from the LR alone, since the HR is unknown where the network is used.
 
     Args:
-        sr (numpy.ndarray): Reconstructed volume.
-        lr (numpy.ndarray): LR volume, of its file's type; what lies outside its minimum and maximum is clipped.
+        lr (numpy.ndarray): LR volume, (C, z, y, x), in the scanner's units.
+        method (str): A name of :data:`SCALINGS`. ``'none'``: 1, as the reference experiment. ``'percentile'``: the
+            99th percentile of the channel's LR voxels.
+
+    Returns:
+        numpy.ndarray: (C, 1, 1, 1), float32: what LR and HR are divided by; the network's output is multiplied by it.
+
+    Raises:
+        UserError: If the percentile is not above 0, as in a volume that is nearly all zero.
+        ValueError: If the method is unknown.
+    """
+    scale = look_up(SCALINGS, method, 'intensity scaling')
+    return numpy.array([scale(channel) for channel in lr], numpy.float32)[:, None, None, None]
+
+
+def like_input(sr, lr):
+    """A reconstructed volume in the range and the type of the LR volume that it was made of.
+
+    Args:
+        sr (numpy.ndarray): Reconstructed volume, (C, r_z*z, r_y*y, r_x*x).
+        lr (numpy.ndarray): LR volume, (C, z, y, x), of its file's type; values beyond a channel's minimum and maximum
+            are clipped.
 
     Returns:
         numpy.ndarray: ``sr``'s shape, ``lr``'s type; rounded if that is an integer type.
     """
-    clipped = sr.astype(numpy.float64).clip(lr.min(), lr.max())  # float32 does not hold every 32-bit integer
+    spatial = dict(axis=(1, 2, 3), keepdims=True)
+    # float32 does not hold every 32-bit integer
+    clipped = sr.astype(numpy.float64).clip(lr.min(**spatial), lr.max(**spatial))
     return (numpy.rint(clipped) if lr.dtype.kind in 'iu' else clipped).astype(lr.dtype)

@@ -1,25 +1,48 @@
-"""What a training makes small: a mean over all voxels of a penalty on SR - HR."""
+"""What a training makes small.
+
+A loss is called with what the network returned and the truth. What it needs of the network is its own business: the
+losses here take the point estimate, and so serve networks that return an array and networks that return a distribution.
+"""
 import chainer.functions as F
 
-CHARBONNIER_EPSILON = 1e-3  # in scaled intensities, as Lai et al. have it for images from 0 to 1
+from models.network import mean_of
 
 
-def charbonnier(sr, hr):
-    """Charbonnier loss, a differentiable L1: mean of sqrt((sr - hr)^2 + epsilon^2), epsilon 1e-3.
+def mse(prediction, hr):
+    """Mean squared error over all voxels and channels.
+
+    Args:
+        prediction (~chainer.Variable, array or ~chainer.distribution.Distribution): Of HR, (..., z, y, x), float32.
+        hr (~chainer.Variable or array): The truth, of the same shape.
+
+    Returns:
+        ~chainer.Variable: Scalar, float32.
+    """
+    return F.mean_squared_error(mean_of(prediction), hr)
+
+
+def l1(prediction, hr):
+    """Mean absolute error over all voxels and channels; arguments and result as of :func:`mse`."""
+    return F.mean_absolute_error(mean_of(prediction), hr)
+
+
+def charbonnier(prediction, hr, *, epsilon=1e-3):
+    """Charbonnier loss, a differentiable L1: mean of sqrt((prediction - hr)^2 + epsilon^2).
 
     Source: W.-S. Lai et al., "Deep Laplacian pyramid networks for fast and accurate super-resolution", CVPR 2017,
     section 3.3. It is quadratic below epsilon, so intensities should be of the order of 1, as
     ``intensity_scaling: percentile`` makes them.
 
     Args:
-        sr, hr (~chainer.Variable or array): Of one shape, float32.
+        prediction, hr: As of :func:`mse`.
+        epsilon (float): In scaled intensities; the paper has 1e-3 for images from 0 to 1.
 
     Returns:
-        ~chainer.Variable: float32 scalar.
+        ~chainer.Variable: Scalar, float32.
     """
-    difference = sr - hr
-    return F.mean(F.sqrt(difference * difference + CHARBONNIER_EPSILON ** 2))
+    difference = mean_of(prediction) - hr
+    return F.mean(F.sqrt(difference * difference + epsilon ** 2))
 
 
-# the config's `loss` -> function of (sr, hr), a float32 scalar Variable
-LOSSES = {'mse': F.mean_squared_error, 'l1': F.mean_absolute_error, 'charbonnier': charbonnier}
+# name -> function of (prediction, hr, *, settings with defaults), a float32 scalar Variable
+LOSSES = {'mse': mse, 'l1': l1, 'charbonnier': charbonnier}

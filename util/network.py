@@ -1,82 +1,121 @@
-"""The network that a config names, and the files that a trained one is kept in."""
+"""From the names in a config to a network; `models.network` says what a network is."""
+import hashlib
+import importlib
 import importlib.util
+import inspect
+import sys
+from pathlib import Path
 
-import numpy
-from chainer.serializers import DictionarySerializer, NpzDeserializer
+import chainer
 
-from util.config import dump_config, parse_config
-from util.degradation import centre_offset
-from util.files import replacing
-from util.npz import read_npz
+from models.network import ATTRIBUTES, ArgumentError
 from util.script import PROJECT, UserError
 
-EXPERIMENT = 'experiment'  # the entry of a model file that holds the experiment's YAML
 
-
-def build_network(config):
+def build_network(config, root=PROJECT):
     """Make the network of ``config.models.generator``, with fresh weights, on the CPU.
 
-    The class is called with ``upsampling_rate=(r_z, r_y, r_x)``, ``centre_offset=(o_z, o_y, o_x)`` (the HR index of the
-    centre of LR voxel 0) and the config's ``args``. Its instances must map (N, C, D, H, W) to
-    (N, C, r_z*D, r_y*H, r_x*W) and have ``rate`` and ``halo``, as ``models.espcn3d.ESPCN3D`` has.
+    Chainer draws the weights from NumPy's global generator: seed that first.
+
+    Args:
+        config (~util.config.Config): The experiment.
+        root (Path): Where the network's file is looked for first; then below the project.
+
+    Returns:
+        ~chainer.Chain: As `models.network` describes it.
 
     Raises:
-        UserError: If there is no such file or class, or the class does not take these arguments.
+        UserError: If there is no such file or class, the class does not take these arguments, or its instances are no
+            network. Any other exception that the class raises is its own mistake and passes through.
     """
     settings = config.models.generator
-    path = network_path(config)
-    if not path.is_file():
-        raise UserError(f'models.generator.fn: no such file: {path}')
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    if not hasattr(module, settings.name):
-        raise UserError(f'models.generator.name: {path} has no class {settings.name}')
+    path = network_path(config, root)
+    cls = getattr(_import(path), settings.name, None)
+    if not (inspect.isclass(cls) and issubclass(cls, chainer.Chain)):
+        raise UserError(f'models.generator.name: {path} has no class {settings.name} that is a chainer.Chain')
+    arguments = {'sampling': config.sampling, **settings.args}
     try:
-        offset = centre_offset(config.degradation.name, config.upsampling_rate)
-        return getattr(module, settings.name)(upsampling_rate=config.upsampling_rate, centre_offset=offset,
-                                              **settings.args)
-    except (TypeError, ValueError) as error:
-        raise UserError(f'models.generator.args: {settings.name} does not take {settings.args}: {error}') from error
+        inspect.signature(cls).bind(**arguments)
+    except TypeError as error:
+        raise UserError(f'models.generator.args: {settings.name} does not take {settings.args}: {error}') from None
+    try:
+        net = cls(**arguments)
+    except ArgumentError as error:
+        raise UserError(f'models.generator.args: {settings.name} does not take {settings.args}: {error}') from None
+    missing = [name for name in ATTRIBUTES if not hasattr(net, name)]
+    if missing:
+        raise UserError(f'models.generator: {settings.name} in {path} has no attribute {", ".join(missing)}; '
+                        'models/network.py says what a network needs')
+    return net
 
 
-def save_network(path, net, config):
-    """Write the network's arrays and the experiment to an .npz file.
-
-    The arrays have the names and shapes of Chainer's ``save_npz`` (``conv1/W``, ...), so that other Chainer code loads
-    the file too; one more entry, a text, holds the config.
-    """
-    serializer = DictionarySerializer()
-    serializer.save(net)
-    with replacing(path) as temporary:
-        numpy.savez_compressed(temporary, **serializer.target, **{EXPERIMENT: numpy.array(dump_config(config))})
-
-
-def read_experiment(path):
-    """The Config that travels in a model file, or None for a bare one, such as the reference's ``gen_iter_*.npz``."""
-    entries = read_npz(path, 'model file')
-    if EXPERIMENT not in entries:
-        return None
-    return parse_config(str(entries[EXPERIMENT]), f'{path} ({EXPERIMENT})')
-
-
-def load_network(path, net):
-    """Fill ``net`` with the arrays of a model file.
+def network_path(config, root=PROJECT):
+    """Path of the Python file that holds the config's network.
 
     Raises:
-        UserError: If the file cannot be read without pickle, or an array is missing or of another shape.
+        UserError: If there is no such file below ``root`` or the project.
     """
-    entries = read_npz(path, 'model file')
-    for name, param in sorted(net.namedparams()):
-        name = name.lstrip('/')
-        if name not in entries:
-            raise UserError(f'{path}: no array {name}, which this network has; found: {", ".join(sorted(entries))}')
-        if entries[name].shape != param.shape:
-            raise UserError(f'{path}: {name} has shape {entries[name].shape}; this network needs {param.shape}: '
-                            'is it a model of another upsampling rate or network?')
-    NpzDeserializer(entries).load(net)
+    fn = config.models.generator.fn
+    for folder in (root, PROJECT):
+        path = Path(folder).resolve() / fn
+        if path.is_file() and path.suffix == '.py':
+            return path
+    raise UserError(f'models.generator.fn: no such Python file: {fn}; it is looked for below {root} and the project')
 
 
-def network_path(config):
-    """Path of the Python file that holds the config's network."""
-    return PROJECT / config.models.generator.fn
+def check_code_of_model(config, model, root=PROJECT):
+    """Refuse a model file whose experiment names code from anywhere but the project or ``root``.
+
+    A model file comes from elsewhere and must not choose which code runs.
+
+    Args:
+        config (~util.config.Config): The model file's own experiment.
+        model (Path): The model file, for the message.
+        root (Path): The folder that the user has named with -R.
+
+    Raises:
+        UserError: If the network's file is given by an absolute path or by one with ``..``, or lies elsewhere by a
+            link.
+    """
+    fn = Path(config.models.generator.fn)
+    inside = not fn.is_absolute() and '..' not in fn.parts
+    if inside:
+        path = network_path(config, root).resolve()
+        inside = any(path.is_relative_to(Path(folder).resolve()) for folder in (root, PROJECT))
+    if not inside:
+        raise UserError(f'{model}: its experiment names the code {fn}; a model file may name code below the project or '
+                        '-R only. If you trust that file, give the experiment yourself with -c')
+
+
+def check_channels(net, array, path):
+    """Refuse a volume whose channels are not those of the network.
+
+    Args:
+        net (~chainer.Chain): As `models.network` describes it.
+        array (numpy.ndarray): LR or HR volume, (C, z, y, x).
+        path (Path): The volume's file, for the message.
+
+    Raises:
+        UserError: Naming both numbers.
+    """
+    if len(array) != net.in_channels:
+        raise UserError(f'{path}: {len(array)} channels; this network takes {net.in_channels} (in_channels in '
+                        'models.generator.args)')
+
+
+def _import(path):
+    """The module of a Python file: the project's own under its dotted name, so that its classes are what they are."""
+    if path.is_relative_to(PROJECT):
+        return importlib.import_module('.'.join(path.relative_to(PROJECT).with_suffix('').parts))
+    # A name of its own, so that a file elsewhere never takes the place of a module; known, so that pickling works.
+    name = f'network_{hashlib.sha256(str(path).encode()).hexdigest()[:16]}_{path.stem}'
+    if name not in sys.modules:
+        spec = importlib.util.spec_from_file_location(name, path)
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[name] = module
+        try:
+            spec.loader.exec_module(module)
+        except BaseException:
+            del sys.modules[name]
+            raise
+    return sys.modules[name]

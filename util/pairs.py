@@ -1,73 +1,56 @@
-"""What the LR-HR pairs of a folder were made with, kept beside them: FOLDER/degradation.yml."""
-from pathlib import Path
+"""The LR-HR pairs of a case list, ready for the network."""
+import numpy
 
-import yaml
-
-from util.files import write_text
-from util.script import UserError
-
-_FILE = 'degradation.yml'
-_AGAIN = 'make the pairs anew with: python util/miscs/make_lr_img.py'
-
-
-def write_pairs_info(folder, config, cases, complete):
-    """Say in a folder of pairs what they are made with.
-
-    Args:
-        folder: the folder that holds LR/ and HR/.
-        config: the experiment; its upsampling_rate, degradation and seed are written.
-        cases: names of the cases in the folder.
-        complete: False while the pairs are being made, so that a kill leaves a mixture that is known for one.
-    """
-    info = dict(_settings(config), seed=config.seed, cases=sorted(cases), complete=complete)
-    write_text(Path(folder) / _FILE, yaml.safe_dump(info, sort_keys=False))
+from util.case_lists import read_list
+from util.geometry import check_pair
+from util.intensity import intensity_scale
+from util.pairs_info import check_pairs_info
+from util.script import UserError, blaming
+from util.volume import read_volume
 
 
-def read_pairs_info(folder):
-    """What :func:`write_pairs_info` wrote in a folder, as a dict; None where nothing is written.
-
-    Raises:
-        UserError: if the file cannot be read.
-    """
-    path = Path(folder) / _FILE
-    try:
-        info = yaml.safe_load(path.read_text(encoding='utf-8'))
-    except FileNotFoundError:
-        return None
-    except (OSError, UnicodeDecodeError, yaml.YAMLError):
-        info = None
-    if not isinstance(info, dict) or not isinstance(info.get('cases'), list):
-        raise UserError(f'{path}: damaged; {_AGAIN}')
-    return info
-
-
-def check_pairs_info(folder, config):
-    """Refuse pairs that were made with another rate or degradation than the config's.
-
-    A folder that says nothing (pairs that were not made by make_lr_img.py) passes: what their headers tell is checked
-    by `util.geometry.check_pair`.
+def read_pair(case, config):
+    """Read the LR and HR volume of a case, and refuse what does not belong together or to this experiment.
 
     Args:
-        folder: the folder that holds LR/ and HR/.
-        config: the experiment.
+        case (~util.case_lists.Case): A case with an HR volume.
+        config (~util.config.Config): The experiment.
+
+    Returns:
+        (~util.volume.Volume, ~util.volume.Volume): LR and HR, float32.
 
     Raises:
-        UserError: naming the settings that differ, or that the making of the pairs was interrupted.
+        UserError: If a volume is unreadable, or the pair was made at another rate or by another degradation.
     """
-    info = read_pairs_info(folder)
-    if info is None:
-        return
-    if not info.get('complete'):
-        raise UserError(f'{folder}: the making of these pairs was interrupted; {_AGAIN}')
-    for key, wanted in _settings(config).items():
-        if info.get(key) != wanted:
-            raise UserError(f'{folder}: the pairs were made with {key} {info.get(key)}, the config says '
-                            f'{wanted}; {_AGAIN} -c CONFIG')
+    check_pairs_info(case.lr_path.parent.parent, config)
+    lr, hr = read_volume(case.lr_path, numpy.float32), read_volume(case.hr_path, numpy.float32)
+    check_pair(lr, hr, config.sampling, (case.lr_path, case.hr_path))
+    return lr, hr
 
 
-def _settings(config):
-    degradation = config.degradation
-    kept = {'name': degradation.name, 'noise_sigma': float(degradation.noise_sigma)}
-    if degradation.name == 'gaussian':
-        kept['fwhm'] = float(degradation.fwhm)
-    return {'upsampling_rate': list(config.upsampling_rate), 'degradation': kept}
+def load_pairs(list_path, config, root, check=None):
+    """Read a list's LR and HR volumes with scaled intensities.
+
+    Args:
+        list_path (Path): Case list.
+        config (~util.config.Config): The experiment; its rate, degradation and intensity scaling are used.
+        root (Path): Folder that relative paths in the list start from.
+        check: Function of (LR array, path) that refuses a volume, such as one of other channels than the network's.
+
+    Returns:
+        list: (lr, hr) of each case: arrays (C, z, y, x), float32, both divided by the LR's intensity scale.
+
+    Raises:
+        UserError: If a volume is missing or has no HR; and as :func:`read_pair`.
+    """
+    pairs = []
+    for case in read_list(list_path, root):
+        if case.hr_path is None:
+            raise UserError(f'{list_path}: case {case.name} has no HR volume; training and validation need LR and HR')
+        lr, hr = read_pair(case, config)
+        if check:
+            check(lr.array, case.lr_path)
+        with blaming(case.lr_path):
+            scale = intensity_scale(lr.array, config.intensity_scaling)
+        pairs.append((lr.array / scale, hr.array / scale))
+    return pairs

@@ -2,7 +2,7 @@
 
 A shuffler fills the r_z*r_y*r_x HR voxels of an LR voxel from as many channels. If these disagree systematically, the
 same pattern repeats in every block: A. Odena et al., "Deconvolution and checkerboard artifacts", Distill 2016. Then the
-mean error differs from phase to phase, and the error's spectrum has peaks at multiples of 1/r cycles a voxel.
+mean error differs from phase to phase, and the error's spectrum has peaks at multiples of 1/r cycles per voxel.
 
 That the *squared* error differs from phase to phase is no such sign by itself: with LR centres on the first voxel of
 their block, that voxel is known and those further away are guessed, by interpolation as by a network.
@@ -14,18 +14,19 @@ def phase_errors(error, rate, mask=None):
     """Mean error and mean squared error of each of the shuffle's phases.
 
     Args:
-        error (numpy.ndarray): Reconstruction less truth, (r_z*z, r_y*y, r_x*x).
+        error (numpy.ndarray): Reconstruction less truth, (C, r_z*z, r_y*y, r_x*x).
         rate ((int, int, int)): (r_z, r_y, r_x).
-        mask (numpy.ndarray): The voxels that count, bool, of the same shape, such as the head; default: all.
+        mask (numpy.ndarray): The voxels that count, bool, (r_z*z, r_y*y, r_x*x), such as the head; default: all.
 
     Returns:
         (numpy.ndarray, numpy.ndarray): mean and mean square, each (r_z, r_y, r_x), float64: entry (p, q, s) is of the
-        HR voxels (r_z*i + p, r_y*j + q, r_x*k + s).
+        HR voxels (r_z*i + p, r_y*j + q, r_x*k + s) of all channels.
     """
     mean, square = numpy.empty(rate), numpy.empty(rate)
     for phase in numpy.ndindex(*rate):
         voxels = tuple(slice(p, None, r) for p, r in zip(phase, rate))
-        values = (error[voxels] if mask is None else error[voxels][mask[voxels]]).astype(numpy.float64)
+        values = error[(..., *voxels)]
+        values = (values if mask is None else values[..., mask[voxels]]).astype(numpy.float64)
         mean[phase], square[phase] = values.mean(), numpy.mean(values ** 2)
     return mean, square
 
@@ -45,25 +46,26 @@ def pattern_share(mean, square):
 
 
 def error_spectrum(error, axis):
-    """Power of the error by frequency along an axis, mean over all lines along it.
+    """Power of the error by frequency along an axis, mean over all lines along it and all channels.
 
     Args:
-        error (numpy.ndarray): Reconstruction less truth, (z, y, x).
+        error (numpy.ndarray): Reconstruction less truth, (C, z, y, x).
         axis (int): 0, 1 or 2: z, y or x.
 
     Returns:
-        (numpy.ndarray, numpy.ndarray): frequencies from 0 to 0.5 in cycles a voxel, and power, both (n // 2 + 1,).
+        (numpy.ndarray, numpy.ndarray): frequencies from 0 to 0.5 in cycles per voxel, and power, both (n // 2 + 1,).
     """
+    axis += 1  # the channels come first
     spectrum = numpy.fft.rfft(error, axis=axis)
-    power = numpy.mean(numpy.abs(spectrum) ** 2, axis=tuple(a for a in range(3) if a != axis))
+    power = numpy.mean(numpy.abs(spectrum) ** 2, axis=tuple(a for a in range(4) if a != axis))
     return numpy.fft.rfftfreq(error.shape[axis]), power / error.shape[axis]
 
 
 def grid_peak(error, rate, width=4):
-    """How far the error's spectrum stands out at multiples of 1/r cycles a voxel.
+    """How far the error's spectrum stands out at multiples of 1/r cycles per voxel.
 
     Args:
-        error (numpy.ndarray): Reconstruction less truth, (r_z*z, r_y*y, r_x*x).
+        error (numpy.ndarray): Reconstruction less truth, (C, r_z*z, r_y*y, r_x*x).
         rate ((int, int, int)): (r_z, r_y, r_x).
         width (int): Frequencies on either side whose median the peak is compared with.
 
@@ -75,7 +77,7 @@ def grid_peak(error, rate, width=4):
     for axis, r in enumerate(rate):
         _, power = error_spectrum(error, axis)
         for multiple in range(1, r // 2 + 1):
-            at = multiple * error.shape[axis] // r  # whole: the volume is a number of blocks
+            at = multiple * error.shape[axis + 1] // r  # whole: the volume is a number of blocks
             around = numpy.concatenate([power[max(at - width, 1):at], power[at + 1:at + 1 + width]])
             peaks.append(power[at] / numpy.median(around))
     return float(max(peaks))

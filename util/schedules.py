@@ -3,7 +3,10 @@ import math
 
 from chainer import training
 
-# name -> share of alpha left when the share t (0 to 1) of the decay is over
+from util.choices import look_up
+
+# name -> function of (t, *, settings with defaults): the share of alpha left when the share t (0 to 1) of the decay is
+# over
 DECAYS = {
     'linear': lambda t: 1 - t,
     'cosine': lambda t: (1 + math.cos(math.pi * t)) / 2,  # Loshchilov & Hutter, "SGDR", ICLR 2017, without restarts
@@ -11,18 +14,27 @@ DECAYS = {
 }
 
 
-def decayed(alpha, name, start, end, iteration):
+def decayed(alpha, name, start, end, iteration, **settings):
     """Alpha after ``iteration`` updates: ``alpha`` up to ``start``, then decaying to the schedule's end at ``end``.
 
     Args:
         alpha (float): The value before the decay.
-        name (str): ``'linear'`` to 0, ``'cosine'`` (half a period) to 0, or ``'constant'``.
-        start, end (int): First and last iteration of the decay.
+        name (str): A name of :data:`DECAYS`: ``'linear'`` to 0, ``'cosine'`` (half a period) to 0, or ``'constant'``.
+        start (int): First iteration of the decay.
+        end (int): Last iteration of the decay.
         iteration (int): Updates done, 0 to ``end``.
+        settings: What belongs to the name alone.
+
+    Returns:
+        float: Alpha of the next update.
+
+    Raises:
+        ValueError: If the name is unknown.
     """
+    decay = look_up(DECAYS, name, 'schedule')
     if iteration <= start < end:
         return alpha
-    return alpha * DECAYS[name]((iteration - start) / (end - start) if end > start else float(iteration >= end))
+    return alpha * decay((iteration - start) / (end - start) if end > start else float(iteration >= end), **settings)
 
 
 class AlphaSchedule(training.Extension):
@@ -30,11 +42,13 @@ class AlphaSchedule(training.Extension):
 
     trigger = 1, 'iteration'
 
-    def __init__(self, alpha, name, start, end):
+    def __init__(self, alpha, name, start, end, **settings):
         self.arguments = alpha, name, start, end
+        self.settings = settings
 
     def initialize(self, trainer):  # after a snapshot has been loaded, before the first update
         self(trainer)
 
     def __call__(self, trainer):
-        trainer.updater.get_optimizer('main').alpha = decayed(*self.arguments, trainer.updater.iteration)
+        trainer.updater.get_optimizer('main').alpha = decayed(*self.arguments, trainer.updater.iteration,
+                                                                **self.settings)

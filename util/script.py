@@ -6,7 +6,7 @@ from pathlib import Path
 PROJECT = Path(__file__).resolve().parent.parent  # relative paths in a config or a case list start here
 
 
-class UserError(ValueError):
+class UserError(Exception):
     """Something the user can put right; its text is one line that says what was wrong, where, and what to do."""
 
 

@@ -21,32 +21,46 @@ sitk.ProcessObject.SetGlobalWarningDisplay(False)
 
 @dataclass(frozen=True, eq=False)
 class Volume:
-    """A 3D image and where its voxels lie.
+    """A 3D image of one or more channels, and where its voxels lie.
 
     Args:
-        array: (D, H, W), axes z, y, x.
-        spacing: mm between voxel centres along x, y, z.
-        origin: position of the centre of voxel (0, 0, 0), x, y, z in mm (LPS, as ITK has it).
-        direction: 9 numbers, row-major: the columns are the unit vectors of the axes x, y, z.
+        array (numpy.ndarray): (C, z, y, x).
+        spacing ((float, float, float)): mm between voxel centres, x, y, z.
+        origin ((float, float, float)): Position of the centre of voxel (0, 0, 0), x, y, z in mm (LPS, as ITK has it).
+        direction (tuple): 9 numbers, row by row: the columns are the unit vectors of the axes x, y, z.
+
+    Raises:
+        ValueError: If the array has not four axes.
     """
     array: numpy.ndarray
     spacing: tuple
     origin: tuple
     direction: tuple
 
+    def __post_init__(self):
+        if self.array.ndim != 4:
+            raise ValueError(f'a volume has the axes (C, z, y, x); got an array of shape {self.array.shape}')
+
+    @property
+    def size(self):
+        """Voxels along z, y, x."""
+        return self.array.shape[1:]
+
 
 def read_volume(path, dtype=None):
-    """Read one finite scalar 3D volume; a 4D NIfTI file with one frame counts as 3D.
+    """Read one finite 3D volume, of one or more channels.
+
+    The channels are the components of a vector image, or the frames of a 4D file.
 
     Args:
-        path: file in any format that SimpleITK reads (.nii, .nii.gz, .mhd, .mha, .nrrd ...).
+        path (Path): File in any format that SimpleITK reads (.nii, .nii.gz, .mhd, .mha, .nrrd ...).
         dtype: NumPy type of the array; None keeps the type that the file has (after NIfTI's slope and intercept).
 
     Returns:
-        Volume.
+        Volume: Its array is (C, z, y, x).
 
     Raises:
-        UserError: in one line that names the file, if it is missing, damaged, truncated, not scalar, not 3D, or holds
+        UserError: In one line that names the file, if it is missing, damaged, truncated, complex, not 3D, or holds
             values that are not finite as float32 (the type of everything computed from it).
     """
     path = Path(path)
@@ -58,47 +72,53 @@ def read_volume(path, dtype=None):
     reader.SetFileName(str(path))
     with _one_line_errors(path):
         reader.ReadImageInformation()
-    size = ' x '.join(map(str, reader.GetSize()))
-    if reader.GetNumberOfComponents() != 1:
-        raise UserError(f'{path}: {reader.GetNumberOfComponents()} values a voxel '
-                        f'({sitk.GetPixelIDValueAsString(reader.GetPixelID())}); a scalar volume is needed')
-    if reader.GetDimension() != 3 or min(reader.GetSize()) < 2:
-        raise UserError(f'{path}: its size is {size}; one 3D volume is needed, 2 voxels or more along each axis')
+    _check_header(path, reader)
     _check_nifti(path, reader)
     with _one_line_errors(path):
         image = reader.Execute()
         array = sitk.GetArrayFromImage(image)
+    if reader.GetNumberOfComponents() > 1:
+        array = numpy.ascontiguousarray(numpy.moveaxis(array, -1, 0))
+    elif reader.GetDimension() == 3:
+        array = array[None]
     if array.dtype.kind == 'f':
         _check_finite(path, array)
     if dtype is not None:
         array = array.astype(dtype, copy=False)
-    return Volume(array, image.GetSpacing(), image.GetOrigin(), image.GetDirection())
+    # a 4D file places its frames along a fourth axis, which has no place in space
+    direction = numpy.reshape(image.GetDirection(), (image.GetDimension(),) * 2)[:3, :3]
+    return Volume(array, image.GetSpacing()[:3], image.GetOrigin()[:3], tuple(direction.ravel().tolist()))
+
+
+def _check_header(path, reader):
+    size, components = reader.GetSize(), reader.GetNumberOfComponents()
+    pixels = sitk.GetPixelIDValueAsString(reader.GetPixelID())
+    if 'complex' in pixels:
+        raise UserError(f'{path}: its voxels are complex ({pixels}); real numbers are needed, such as the magnitude')
+    if len(size) not in (3, 4) or min(size[:3]) < 2 or (len(size) == 4 and components > 1):
+        raise UserError(f'{path}: its size is {" x ".join(map(str, size))}, with {components} values per voxel; a 3D '
+                        'volume is needed, 2 voxels or more along each axis, with its channels as values per voxel or '
+                        'along a fourth axis')
 
 
 def write_volume(path, volume):
     """Write a volume as `path` (.mhd) and a .raw file beside it, without loss.
 
-    A kill at any moment leaves the old volume or the new one. The header is moved into place last, and never names
-    the data file of the header before it: data go to NAME.raw and NAME.1.raw in turn.
+    Several channels become the components of a vector image. A kill at any moment leaves the old volume or the new
+    one. The header is moved into place last, and never names the data file of the header before it: data go to
+    NAME.raw and NAME.1.raw in turn.
 
     Args:
-        path: where to write; ends in .mhd. Its folder is made if need be.
-        volume: Volume whose array has an integer type or float32 or float64.
+        path (Path): Where to write; ends in .mhd. Its folder is made if need be.
+        volume (Volume): Its array has an integer type or float32 or float64.
 
     Raises:
-        ValueError: if the array is not 3D, or the path does not end in .mhd.
-        UserError: if it cannot be written (a full disk, a folder without permission).
+        ValueError: If the path does not end in .mhd.
+        UserError: If it cannot be written (a full disk, a folder without permission).
     """
     path = Path(path)
     if path.suffix != '.mhd':
         raise ValueError(f'{path}: volumes are written as .mhd')
-    if volume.array.ndim != 3:
-        raise ValueError(f'{path}: the array has shape {volume.array.shape}; three axes (z, y, x) are needed')
-    image = sitk.GetImageFromArray(volume.array)
-    image.SetSpacing([float(value) for value in volume.spacing])
-    image.SetOrigin([float(value) for value in volume.origin])
-    image.SetDirection([float(value) for value in volume.direction])
-
     # Below the same folder, so that the moves stay within one file system. SimpleITK names the data file after
     # the header, and the header names it without a folder: both may be moved.
     folder = path.with_name(f'.{path.stem}.writing')
@@ -111,7 +131,7 @@ def write_volume(path, volume):
         folder.mkdir()
         header = folder / data.with_suffix('.mhd').name
         with _one_line_errors(path, 'cannot be written'):
-            sitk.WriteImage(image, str(header))
+            sitk.WriteImage(as_image(volume), str(header))
         if header.with_suffix('.raw').stat().st_size != volume.array.nbytes:
             raise UserError(f'{path}: cannot be written in full; is the disk full?')
         os.replace(header.with_suffix('.raw'), data)
@@ -123,8 +143,20 @@ def write_volume(path, volume):
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def as_image(volume):
+    """A volume as a SimpleITK image: scalar for one channel, vector for several."""
+    if len(volume.array) == 1:
+        image = sitk.GetImageFromArray(volume.array[0])
+    else:
+        image = sitk.GetImageFromArray(numpy.moveaxis(volume.array, 0, -1), isVector=True)
+    image.SetSpacing([float(value) for value in volume.spacing])
+    image.SetOrigin([float(value) for value in volume.origin])
+    image.SetDirection([float(value) for value in volume.direction])
+    return image
+
+
 def remove_volume(path):
-    """Remove what :func:`write_volume` wrote as `path`, header first; nothing there is no fault."""
+    """Remove the files that :func:`write_volume` wrote for `path`, the header first; missing files are no error."""
     Path(path).unlink(missing_ok=True)
     for suffix in ('.raw', '.1.raw'):
         Path(path).with_suffix(suffix).unlink(missing_ok=True)
@@ -134,6 +166,9 @@ def data_file(path):
     """The file that holds the voxels of a MetaImage header."""
     match = re.search(r'^ElementDataFile\s*=\s*(.+?)\s*$', Path(path).read_text(errors='replace'), re.MULTILINE)
     return Path(path).parent / match[1] if match else None
+
+
+_COLOURS = '128', '2304'  # NIfTI's RGB and RGBA: several values per voxel, and bitpix counts them all
 
 
 def _check_nifti(path, reader):
@@ -146,6 +181,8 @@ def _check_nifti(path, reader):
         header = _unzipped(path.with_name(path.name.replace('.img', '.hdr')))
         content = _unzipped(path.with_name(path.name.replace('.hdr', '.img')))
     start, voxels = int(float(reader.GetMetaData('vox_offset'))), int(numpy.prod(reader.GetSize(), dtype=numpy.int64))
+    if reader.GetMetaData('datatype') not in _COLOURS:
+        voxels *= reader.GetNumberOfComponents()
     needed = start + voxels * int(reader.GetMetaData('bitpix')) // 8
     if len(content) < needed:
         raise UserError(f'{path}: truncated: {needed} bytes are needed, {len(content)} are there')

@@ -6,6 +6,7 @@ import pytest
 
 from benchmarks import cases, implementations, measure, run
 from models.espcn3d import ESPCN3D
+from util.sampling import Sampling
 from util.script import PROJECT, UserError
 
 needs_linux = pytest.mark.skipif(not sys.platform.startswith('linux'), reason='the benchmark reads /proc')
@@ -14,7 +15,7 @@ needs_linux = pytest.mark.skipif(not sys.platform.startswith('linux'), reason='t
 @pytest.mark.parametrize('rate', [2, 4])
 def test_multiply_adds_are_those_of_the_networks_weights(rate):
     """Each weight is used once for every LR voxel; training needs it for two gradients more, conv1 for one."""
-    per_voxel = sum(conv.W.size for conv in ESPCN3D(1, rate).children())
+    per_voxel = sum(conv.W.size for conv in ESPCN3D(Sampling(rate)).children())
     forward = cases.Case('forward', 3, (4, 5, 6), rate)
     assert cases.multiply_adds(forward) == 3 * 4 * 5 * 6 * per_voxel
     training = cases.Case('training', 3, (4, 5, 6), rate)

@@ -227,7 +227,7 @@ def test_there_are_as_many_threads_as_the_environment_lets_blas_have():
             'print(max(i["num_threads"] for i in info), workers.count)')
     by_itself = in_a_fresh_interpreter(code)
     assert by_itself[0] == by_itself[1]
-    limited = {name: '1' for name in ('OPENBLAS_NUM_THREADS', 'MKL_NUM_THREADS', 'BLIS_NUM_THREADS')}
+    limited = dict.fromkeys(('OPENBLAS_NUM_THREADS', 'MKL_NUM_THREADS', 'BLIS_NUM_THREADS'), '1')
     assert in_a_fresh_interpreter(code, **limited) == ['1', '1']
 
 

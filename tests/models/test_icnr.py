@@ -5,6 +5,7 @@ from chainer import initializers
 from models.espcn3d import ESPCN3D
 from models.icnr import ICNR
 from models.pixel_shuffler_3d import unshuffle
+from util.sampling import Sampling
 
 
 @pytest.mark.parametrize('rate', [(2, 2, 2), (4, 1, 3)])
@@ -13,7 +14,7 @@ def test_the_untrained_network_is_constant_on_each_block(rate):
     x = numpy.random.normal(size=(1, 2, 5, 4, 6)).astype(numpy.float32)
 
     def spread(conv3_init):
-        y = ESPCN3D(2, rate, conv3_init=conv3_init)(x).array
+        y = ESPCN3D(Sampling(rate), 2, conv3_init=conv3_init)(x).array
         phases = unshuffle(y, rate).reshape(1, 2, numpy.prod(rate), *x.shape[2:])
         return numpy.ptp(phases, axis=2).max() / y.std()
 

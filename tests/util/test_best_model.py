@@ -4,8 +4,9 @@ import numpy
 import pytest
 
 from util.best_model import BestModel
-from util.config import load_config
-from util.network import build_network, load_network
+from util.config_files import load_config
+from util.model_file import load_network
+from util.network import build_network
 from util.script import PROJECT
 
 CONFIG = load_config(PROJECT / 'configs/base.yml')
@@ -13,7 +14,7 @@ CONFIG = load_config(PROJECT / 'configs/base.yml')
 
 def test_only_a_higher_psnr_replaces_the_file(tmp_path):
     net, found = build_network(CONFIG), build_network(CONFIG)
-    best = BestModel(tmp_path / 'gen_best.npz', net, CONFIG)
+    best = BestModel(tmp_path / 'gen_best.npz', net, CONFIG.to_yaml())
     expected = None
     for iteration, psnr in enumerate([20.0, 30.0, 29.0, numpy.nan, 30.0], start=1):
         net.conv3.b.array[...] = iteration

@@ -36,8 +36,10 @@ def test_blank_lines_and_any_white_space_are_fine(root):
     ('\n \n', 'list.txt: an empty case list'),
     ('LR/b.mhd\nLR/a.mhd HR/a.mhd more\n', 'list.txt, line 2: 3 fields'),
     ('LR/b.mhd\n\nLR/c.mhd\n', 'line 3: no volume .*LR/c.mhd; make it with: python util/miscs/make_lr_img.py'),
-    ('LR/a.mhd\nHR/a.mhd\n', 'line 2: case a is in the list already')])
+    ('LR/a.mhd\nHR/a.mhd\n', 'line 2: case a is in the list already'),
+    ('LR/mean.mhd\n', 'line 1: a case cannot be called mean')])
 def test_faults_are_one_line_with_place_and_remedy(root, text, message):
+    (root / 'LR/mean.mhd').touch()
     if text is not None:
         (root / 'list.txt').write_text(text)
     with pytest.raises(UserError, match=message) as caught:

@@ -19,10 +19,9 @@ def test_new_content_takes_the_place_of_the_old(tmp_path):
 def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path):
     path = tmp_path / 'a.txt'
     path.write_text('old')
-    with pytest.raises(RuntimeError):
-        with replacing(path) as temporary:
-            temporary.write_text('half')
-            raise RuntimeError
+    with pytest.raises(RuntimeError), replacing(path) as temporary:
+        temporary.write_text('half')
+        raise RuntimeError
     assert path.read_text() == 'old' and os.listdir(tmp_path) == ['a.txt']
 
 

@@ -20,3 +20,8 @@ def test_a_decay_from_the_first_or_to_the_last_iteration_alone(name, start):
     values = [decayed(2.0, name, start, 6, i) for i in range(6)]
     assert values[0] == 2 and all(0 < value <= 2 for value in values)
     assert values == sorted(values, reverse=True)
+
+
+def test_a_schedule_that_code_does_not_know_is_an_error():
+    with pytest.raises(ValueError, match="schedule 'step' is unknown; known are linear, cosine, constant"):
+        decayed(2.0, 'step', 0, 6, 0)

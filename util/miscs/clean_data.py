@@ -14,14 +14,14 @@ from tqdm import tqdm
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # run as a file, Python looks beside that file only
 
-from util.files import replacing  # noqa: E402
-from util.script import PROJECT, UserError, run  # noqa: E402
-from util.volume import read_volume, remove_volume, write_volume  # noqa: E402
+from util.files import replacing
+from util.script import PROJECT, UserError, run
+from util.volume import read_volume, remove_volume, write_volume
 
 TABLE = 'cases.tsv'
 
 
-def parse_arguments():
+def parse_arguments(argv):
     parser = argparse.ArgumentParser(
         description='Collect volumes under one folder as 0000.mhd, 0001.mhd, ... with their geometry and intensity '
                     'type, in plain sorted order of their relative paths; what is refused takes no number. '
@@ -33,7 +33,9 @@ def parse_arguments():
                         help='folder of the result (default: data/interim in the project)')
     parser.add_argument('--pattern', default='*T1w*.nii*', metavar='GLOB',
                         help="which file names to take, such as '*.mha' (default: %(default)s); hidden ones never")
-    return parser.parse_args()
+    parser.add_argument('--channels', type=int, default=1, metavar='C',
+                        help='channels that a volume must have, others being refused (default: %(default)s)')
+    return parser.parse_args(argv)
 
 
 def find_files(root, pattern):
@@ -65,9 +67,12 @@ def is_dicom(path):
         return False
 
 
-def read_distinct_volume(path, known):
+def read_distinct_volume(path, channels, known):
     """Read a volume that can be learned from; `known` maps the voxels' hashes to the files seen so far."""
     volume = read_volume(path)
+    if len(volume.array) != channels:
+        raise UserError(f'{path}: {len(volume.array)} channels (values per voxel, or volumes along a fourth axis); '
+                        f'{channels} wanted (--channels)')
     lowest, highest = volume.array.min(), volume.array.max()
     if lowest == highest:
         raise UserError(f'{path}: every voxel is {lowest}')
@@ -86,8 +91,9 @@ def cases_of_earlier_run(output):
         return set()
 
 
-def main():
-    args = parse_arguments()
+def main(argv=None):
+    """Run the script with a command line (default: the process's)."""
+    args = parse_arguments(argv)
     if not args.input.is_dir():
         raise UserError(f'{args.input}: no such folder; put the volumes there, in any tree, or name another with -i')
     files, refusals = find_files(args.input, args.pattern)
@@ -97,13 +103,13 @@ def main():
     rows, known = {}, {}
     for path in tqdm(files, desc='clean_data', unit='volume', disable=None):
         try:
-            volume = read_distinct_volume(path, known)
+            volume = read_distinct_volume(path, args.channels, known)
         except UserError as error:
             refusals.append(str(error))
             continue
         case = f'{len(rows):04d}'
         write_volume(args.output / f'{case}.mhd', volume)
-        size, spacing = reversed(volume.array.shape), (f'{value:.6g}' for value in volume.spacing)
+        size, spacing = reversed(volume.size), (f'{value:.6g}' for value in volume.spacing)
         rows[case] = (path.relative_to(args.input).as_posix(), 'x'.join(map(str, size)), 'x'.join(spacing))
 
     for case in cases_of_earlier_run(args.output) - set(rows):

@@ -11,15 +11,17 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # run as a file, Python looks beside that file only
 
-from util.case_lists import read_list  # noqa: E402
-from util.comparison import Result, format_markdown, gains, lr_name, rows_of, save_results  # noqa: E402
-from util.degradation import NAMES  # noqa: E402
-from util.error_analysis import analyse_errors  # noqa: E402
-from util.figures import save_gain_figure  # noqa: E402
-from util.files import write_text  # noqa: E402
-from util.runs import check_same_data, infer, make_pairs, plan_runs, train  # noqa: E402
-from util.score_table import REGIONS, read_csv  # noqa: E402
-from util.script import PROJECT, UserError, run as run_main  # noqa: E402
+from util.case_lists import read_list
+from util.comparison import Result, gains, lr_name, rows_of, save_results
+from util.comparison_tables import format_markdown
+from util.degradation import DEGRADATIONS
+from util.error_analysis import analyse_errors
+from util.figures import save_gain_figure
+from util.files import write_text
+from util.runs import check_same_data, infer, make_pairs, plan_runs, train
+from util.metrics import REGIONS
+from util.score_table import read_csv
+from util.script import PROJECT, UserError, run as run_main
 
 
 def positive(text):
@@ -29,7 +31,7 @@ def positive(text):
     return number
 
 
-def parse_arguments():
+def parse_arguments(argv):
     parser = argparse.ArgumentParser(
         description='Compare recipes on a cleaned dataset: pairs, training and inference of each, skipping what is '
                     'done; then comparison.md, comparison.csv and comparison.png.')
@@ -41,38 +43,50 @@ def parse_arguments():
     parser.add_argument('--train', nargs='+', metavar='CASE', help='names, or how many (default: the rest)')
     parser.add_argument('--val', nargs='+', metavar='CASE', required=True, help='names, or how many')
     parser.add_argument('--test', nargs='+', metavar='CASE', required=True, help='names, or how many')
-    parser.add_argument('--degradation', nargs='+', choices=NAMES,
+    parser.add_argument('--degradation', nargs='+', choices=list(DEGRADATIONS),
                         help="run each recipe on each of these LR kinds, instead of the recipe's own")
-    parser.add_argument('--seeds', nargs='+', type=int, help="train each recipe once a seed, instead of with its own")
+    parser.add_argument('--seeds', nargs='+', type=int, help="train each recipe once per seed, instead of with its own")
+    parser.add_argument('--set', nargs='+', action='extend', default=[], metavar='KEY=VALUE',
+                        help='change keys of all recipes, such as adam.alpha=1e-3')
     parser.add_argument('--iterations', type=positive, help='train all recipes for as many iterations')
     parser.add_argument('--ensemble', action='store_true', help='also infer with the mean over mirrorings')
     parser.add_argument('-g', '--gpu', type=int, default=-1, help='CUDA GPU number; negative: CPU (default)')
-    return parser.parse_args()
+    return parser.parse_args(argv)
 
 
-def main():
-    args = parse_arguments()
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends the script that runs, as Ctrl-C does
-    recipes = {path.stem: path for path in args.recipes}
-    runs = plan_runs(args.recipes, args.out, args.degradation, args.seeds, args.iterations)
+def prepare(args):
+    """Plan the runs and make their pairs; returns the runs."""
+    runs = plan_runs(args.recipes, args.out, args.degradation, args.seeds, args.iterations, args.set)
     if not any(args.input.glob('*.mhd')):
         raise UserError(f'{args.input}: no .mhd volumes there; make them with: python util/miscs/clean_data.py')
     split = {'train': args.train, 'val': args.val, 'test': args.test}
     check_same_data(args.out, {'input': str(args.input.resolve()), **split})
     words = [word for key, names in split.items() if names for word in (f'--{key}', *names)]
     for run in {run.pairs: run for run in runs}.values():
-        make_pairs(run, recipes[run.recipe], args.input, words)
+        make_pairs(run, args.input, words)
+    return runs
 
-    results = []
+
+def evaluate(run, args):
+    """Train one run, infer and measure; returns its Results."""
+    model, results = train(run, args.gpu), []
+    cases = read_list(PROJECT / run.config.dataset.test_list, PROJECT)
+    for ensemble in (False, True) if args.ensemble else (False,):
+        out = infer(run, model, cases, args.gpu, ensemble)
+        scores, errors = read_csv(out / 'scores.csv'), analyse_errors(out, cases, run.config)
+        results.append(Result(run.recipe, lr_name(run.config), run.config.seed, ensemble,
+                              {case: {**scores[case], **errors[case]} for case in scores}))
+    return results
+
+
+def main(argv=None):
+    """Run the script with a command line (default: the process's)."""
+    args = parse_arguments(argv)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends the script that runs, as Ctrl-C does
+    runs, results = prepare(args), []
     for number, run in enumerate(runs, 1):
         print(f'== {number} of {len(runs)}: {run.folder.name}', flush=True)
-        model = train(run, args.gpu)
-        cases = read_list(PROJECT / run.config.dataset.test_list, PROJECT)
-        for ensemble in (False, True) if args.ensemble else (False,):
-            out = infer(run, model, args.gpu, ensemble)
-            scores, errors = read_csv(out / 'scores.csv'), analyse_errors(out, cases, run.config)
-            results.append(Result(run.recipe, lr_name(run.config), run.config.seed, ensemble,
-                                  {case: {**scores[case], **errors[case]} for case in scores}))
+        results += evaluate(run, args)
 
     save_results(args.out / 'comparison.csv', results)
     markdown = format_markdown(results)

@@ -10,11 +10,11 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # run as a file, Python looks beside that file only
 
-from util.case_lists import Case, write_list  # noqa: E402
-from util.script import PROJECT, UserError, run  # noqa: E402
+from util.case_lists import Case, write_list
+from util.script import PROJECT, UserError, run
 
 
-def parse_arguments():
+def parse_arguments(argv):
     parser = argparse.ArgumentParser(
         description='Split cases into training_list.txt, val_list.txt and test_list.txt. Cases are given by name, or '
                     'as a number of cases to draw at random. The reference split of ds000001 is in configs/.')
@@ -25,7 +25,7 @@ def parse_arguments():
     parser.add_argument('-i', '--input', type=Path, default=PROJECT / 'data/processed',
                         help='folder with LR and HR (default: data/processed in the project)')
     parser.add_argument('-o', '--out', type=Path, help='folder of the lists (default: lists in the input folder)')
-    return parser.parse_args()
+    return parser.parse_args(argv)
 
 
 def split(names, wanted, seed):
@@ -67,8 +67,9 @@ def split(names, wanted, seed):
     return result
 
 
-def main():
-    args = parse_arguments()
+def main(argv=None):
+    """Run the script with a command line (default: the process's)."""
+    args = parse_arguments(argv)
     lr, hr = args.input / 'LR', args.input / 'HR'
     cases = {path.stem: Case(path.stem, path, hr / path.name) for path in sorted(lr.glob('*.mhd'))
              if (hr / path.name).is_file()}

@@ -10,15 +10,15 @@ from tqdm import tqdm
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # run as a file, Python looks beside that file only
 
-from util.config import load_config  # noqa: E402
-from util.degradation import centre_offset, degrade, noise_rng  # noqa: E402
-from util.geometry import crop_to_multiple, lr_volume_geometry  # noqa: E402
-from util.pairs import read_pairs_info, write_pairs_info  # noqa: E402
-from util.script import PROJECT, UserError, run  # noqa: E402
-from util.volume import Volume, read_volume, remove_volume, write_volume  # noqa: E402
+from util.config_files import load_config
+from util.degradation import degrade, noise_rng
+from util.geometry import crop_to_multiple, lr_volume_geometry
+from util.pairs_info import read_pairs_info, write_pairs_info
+from util.script import PROJECT, UserError, blaming, run
+from util.volume import Volume, read_volume, remove_volume, write_volume
 
 
-def parse_arguments():
+def parse_arguments(argv):
     parser = argparse.ArgumentParser(
         description="Make LR volumes at a config's upsampling_rate and degradation, and the HR volumes that belong to "
                     'them: cropped at the far ends to multiples of the rate, of their own intensity type. LR is '
@@ -29,24 +29,23 @@ def parse_arguments():
                         help='folder with the volumes (default: data/interim in the project)')
     parser.add_argument('-o', '--output', type=Path, default=PROJECT / 'data/processed',
                         help='folder in which LR and HR are made (default: data/processed in the project)')
-    return parser.parse_args()
+    return parser.parse_args(argv)
 
 
 def make_pair(path, config):
     """The LR and the HR volume made of one volume."""
-    rate, degradation = config.upsampling_rate, config.degradation
-    try:
-        hr = crop_to_multiple(read_volume(path), rate)
-    except UserError:
-        raise
-    except ValueError as error:
-        raise UserError(f'{path}: {error}') from None
-    lr = degrade(hr.array, rate, degradation, noise_rng(config.seed, path.stem))
-    return Volume(lr, *lr_volume_geometry(hr, rate, centre_offset(degradation.name, rate))), hr
+    degradation = config.degradation
+    volume = read_volume(path)
+    with blaming(path):
+        hr = crop_to_multiple(volume, config.upsampling_rate)
+    lr = degrade(hr.array, config.upsampling_rate, degradation.name, degradation.noise_sigma,
+                 noise_rng(config.seed, path.stem), **degradation.settings)
+    return Volume(lr, *lr_volume_geometry(hr, config.sampling)), hr
 
 
-def main():
-    args = parse_arguments()
+def main(argv=None):
+    """Run the script with a command line (default: the process's)."""
+    args = parse_arguments(argv)
     config = load_config(args.config_path)
     paths = sorted(args.input.glob('*.mhd'))
     if not paths:

@@ -9,12 +9,12 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # run as a file, Python looks beside that file only
 
-import SimpleITK as sitk  # noqa: E402
-from tqdm import tqdm  # noqa: E402
+import SimpleITK as sitk
+from tqdm import tqdm
 
-from util.files import replacing, write_text  # noqa: E402
-from util.phantom import MAX_SIZE, MIN_SIZE, head_image, make_head  # noqa: E402
-from util.script import PROJECT, UserError, run  # noqa: E402
+from util.files import replacing, write_text
+from util.phantom import MAX_SIZE, MIN_SIZE, head_image, make_head
+from util.script import PROJECT, UserError, run
 
 NAME = 'Synthetic T1-weighted heads (3D-ESPCN demo cohort)'
 README = """{name}

@@ -12,14 +12,16 @@ from util.script import PROJECT
 from util.volume import read_volume
 
 
-def save(path, volume, array=None):
-    image = sitk.GetImageFromArray(volume.array if array is None else array, isVector=False)
-    if image.GetDimension() == 3:
+def save(path, volume, array=None, vector=False):
+    """Save a volume, or another array (z, y, x) in its place: channels as frames of a 4D file, or as a vector's."""
+    images = [sitk.GetImageFromArray(channel) for channel in (volume.array if array is None else array[None])]
+    for image in images:
         image.SetSpacing(volume.spacing)
         image.SetOrigin(volume.origin)
         image.SetDirection(volume.direction)
+    together = sitk.Compose if vector else sitk.JoinSeries
     path.parent.mkdir(parents=True, exist_ok=True)
-    sitk.WriteImage(image, str(path))
+    sitk.WriteImage(together(images) if len(images) > 1 else images[0], str(path))
     return path
 
 
@@ -53,37 +55,67 @@ def test_volumes_of_any_tree_are_numbered_by_their_sorted_paths_and_keep_geometr
             numpy.testing.assert_allclose(getattr(volume, field), getattr(expected, field), atol=1e-6)
 
 
-def test_what_is_no_finite_scalar_3d_volume_is_named_and_the_rest_goes_on(folders, script, make_head):
+@pytest.mark.parametrize('vector', [False, True])
+def test_volumes_of_the_channels_asked_for_are_taken_with_geometry_and_type(folders, script, make_head, vector):
+    raw, interim = folders
+    heads = [make_head(seed, channels=3) for seed in range(2)]
+    for name, head in zip('ab', heads):
+        save(raw / f'{name}_T1w.nii.gz', head, vector=vector)
+    save(raw / 'c_T1w.nii.gz', make_head(3))
+    code, out, err = script(main, '-i', raw, '-o', interim, '--channels', 3)
+    assert code == 1 and '2 volumes' in out
+    assert err == (f'refused: {raw}/c_T1w.nii.gz: 1 channels (values per voxel, or volumes along a fourth axis); '
+                   '3 wanted (--channels)\n')
+    assert table(interim) == [(f'000{n}', f'{name}_T1w.nii.gz', '19x18x17', '1x1.25x1.5')
+                              for n, name in enumerate('ab')]
+    for n, head in enumerate(heads):
+        volume = read_volume(interim / f'000{n}.mhd')
+        assert volume.array.dtype == numpy.int16
+        numpy.testing.assert_array_equal(volume.array, head.array)
+        for field in ('spacing', 'origin', 'direction'):
+            numpy.testing.assert_allclose(getattr(volume, field), getattr(head, field), atol=1e-6)
+
+
+def test_the_same_voxels_are_found_whether_they_are_frames_or_a_vector_s(folders, script, make_head):
+    raw, interim = folders
+    save(raw / 'a_T1w.nii', make_head(channels=2))
+    save(raw / 'b_T1w.nii', make_head(channels=2), vector=True)
+    code, _, err = script(main, '-i', raw, '-o', interim, '--channels', 2)
+    assert code == 1 and f'b_T1w.nii: the same voxels as {raw}/a_T1w.nii' in err
+
+
+def test_what_is_no_finite_3d_volume_of_one_channel_is_named_and_the_rest_goes_on(folders, script, make_head):
     raw, interim = folders
     head = make_head()
     save(raw / 'b_T1w.nii.gz', head)
-    save(raw / 'c_T1w.nii.gz', head, numpy.stack([head.array] * 2))
-    vectors = sitk.GetImageFromArray(numpy.stack([head.array] * 3, axis=-1), isVector=True)
-    sitk.WriteImage(vectors, str(raw / 'd_T1w.nii.gz'))
+    save(raw / 'c_T1w.nii.gz', make_head(channels=2))
+    save(raw / 'd_T1w.nii.gz', make_head(channels=3), vector=True)
     (raw / 'e_T1w.nii.gz').touch()
     cut = save(raw / 'f_T1w.nii.gz', make_head(1))
     os.truncate(cut, cut.stat().st_size // 2)
-    array = head.array.astype(numpy.float32)
+    array = head.array[0].astype(numpy.float32)
     array[3, 4, 5] = numpy.nan
     save(raw / 'g_T1w.nii.gz', head, array)
-    save(raw / 'h_T1w.nii.gz', head, numpy.full_like(head.array, 7))
+    save(raw / 'h_T1w.nii.gz', head, numpy.full_like(head.array[0], 7))
     save(raw / 'i_T1w.nii.gz', head)
     (raw / 'j_T1w.nii.gz').write_text('hello' * 100)
     (raw / 'k_T1w.nii.gz').symlink_to(raw / 'not_fetched')
     save(raw / 'l_T1w.nii.gz', make_head(2))
     for n in range(3):
-        save(raw / 'm_T1w' / f'IM{n}.dcm', head, head.array[n:n + 1])
+        save(raw / 'm_T1w' / f'IM{n}.dcm', head, head.array[0, n:n + 1])
+    sitk.WriteImage(sitk.GetImageFromArray(head.array[0].astype(numpy.complex64)), str(raw / 'n_T1w.nii.gz'))
     code, out, err = script(main, '-i', raw, '-o', interim)
-    assert code == 1 and '2 volumes' in out and '10 refused' in out
+    assert code == 1 and '2 volumes' in out and '11 refused' in out
     assert [row[:2] for row in table(interim)] == [('0000', 'b_T1w.nii.gz'), ('0001', 'l_T1w.nii.gz')]
-    reasons = {'c': '19 x 18 x 17 x 2; one 3D volume', 'd': '3 values a voxel', 'e': '0 bytes', 'f': 'truncated',
+    reasons = {'c': '2 channels (values per voxel, or volumes along a fourth axis); 1 wanted (--channels)',
+               'd': '3 channels (values per voxel', 'e': '0 bytes', 'f': 'truncated', 'n': 'its voxels are complex',
                'g': '1 of 5814 values are not finite', 'h': 'every voxel is 7', 'i': f'the same voxels as {raw}/b_T1w',
                'j': 'not an image', 'k': 'a link to a file that is not there'}
     for letter, reason in reasons.items():
         start = f'refused: {raw}/{letter}_T1w.nii.gz: '
         assert any(line.startswith(start) and reason in line for line in err.splitlines())
     assert f'refused: {raw}/m_T1w: a DICOM series folder (3 DICOM files)' in err
-    assert len(err.splitlines()) == 10  # and nothing that ITK printed past Python
+    assert len(err.splitlines()) == 11  # and nothing that ITK printed past Python
 
 
 def test_other_formats_are_chosen_by_pattern(folders, script, make_head):
@@ -96,13 +128,13 @@ def test_other_formats_are_chosen_by_pattern(folders, script, make_head):
 
 def test_nothing_to_do_is_one_line_that_says_what_to_do(folders, script, make_head):
     raw, interim = folders
-    code, out, err = script(main, '-i', raw, '-o', interim)
+    code, _, err = script(main, '-i', raw, '-o', interim)
     assert code == 2 and len(err.splitlines()) == 1
     assert "no file name matches '*T1w*.nii*'; put the volumes there" in err
-    save(raw / 'scan' / 'IM0.dcm', make_head(), make_head().array[:1])
-    code, out, err = script(main, '-i', raw, '-o', interim)
+    save(raw / 'scan' / 'IM0.dcm', make_head(), make_head().array[0, :1])
+    code, _, err = script(main, '-i', raw, '-o', interim)
     assert code == 2 and len(err.splitlines()) == 1 and 'no file name' in err and 'a DICOM series folder' in err
-    code, out, err = script(main, '-i', raw / 'absent', '-o', interim)
+    code, _, err = script(main, '-i', raw / 'absent', '-o', interim)
     assert code == 2 and 'absent: no such folder' in err
     assert not interim.exists()
 
@@ -125,7 +157,7 @@ def test_linked_folders_are_followed_and_circles_are_not(folders, script, make_h
     save(tmp_path / 'elsewhere' / 'a_T1w.nii', make_head())
     (raw / 'linked').symlink_to(tmp_path / 'elsewhere')
     (tmp_path / 'elsewhere' / 'circle').symlink_to(raw)
-    code, out, err = script(main, '-i', raw, '-o', interim)
+    code, _, _ = script(main, '-i', raw, '-o', interim)
     assert code == 0 and [row[1] for row in table(interim)] == ['linked/a_T1w.nii']
 
 

@@ -5,7 +5,11 @@ import numpy
 import pytest
 from scipy.ndimage import gaussian_filter
 
-from tests.experiment import HR_GEOMETRY, assert_refused, call, change, make_experiment
+import inference
+import training
+from tests.experiment import HR_GEOMETRY, assert_refused, change, make_experiment
+from util import runs
+from util.miscs import compare, make_lists, make_lr_img
 from util.volume import Volume, write_volume
 
 SPLIT = ('--val', '0001', '--test', '0002', '0003')
@@ -18,25 +22,35 @@ def dataset(tmp_path):
     rng = numpy.random.default_rng(0)
     for name in ('0000', '0001', '0002', '0003'):
         hr = gaussian_filter(rng.normal(size=(24, 24, 24)), 2) * 400 + 50
-        write_volume(tmp_path / f'interim/{name}.mhd', Volume(hr.clip(0).astype(numpy.float32), *HR_GEOMETRY))
+        write_volume(tmp_path / f'interim/{name}.mhd', Volume(hr.clip(0).astype(numpy.float32)[None], *HR_GEOMETRY))
     (tmp_path / 'a.yml').write_text((tmp_path / 'experiment.yml').read_text())
     (tmp_path / 'b.yml').write_text((tmp_path / 'experiment.yml').read_text())
     change(tmp_path / 'b.yml', 'intensity_scaling: none', 'intensity_scaling: percentile')
     return tmp_path
 
 
-def compare(folder, *arguments):
-    return call(folder, 'util/miscs/compare.py', *arguments, '-i', 'interim', '-o', 'out')
+SCRIPTS = {'training.py': training, 'inference.py': inference, 'util/miscs/make_lr_img.py': make_lr_img,
+           'util/miscs/make_lists.py': make_lists}
 
 
-@pytest.mark.slow
-def test_a_comparison_is_made_and_continued(dataset):
-    done = compare(dataset, 'a.yml', *SPLIT, '--iterations', '2')
+@pytest.fixture
+def compared(dataset, here, monkeypatch):
+    """Runs compare.py, and the scripts that it runs, in this process; what it would run is printed as it does."""
+    def script(name, *arguments):
+        print('$ python', name)
+        assert not SCRIPTS[name].main(list(map(str, arguments)))
+
+    monkeypatch.setattr(runs, 'script', script)
+    return lambda *arguments: here(compare.main, *arguments, '-i', 'interim', '-o', 'out')
+
+
+def test_a_comparison_is_made_and_continued(dataset, compared):
+    done = compared('a.yml', *SPLIT, '--iterations', '2')
     assert done.returncode == 0, done.stderr
     model = dataset / 'out/a/training/gen_iter_2.npz'
     first = model.stat().st_mtime_ns
 
-    done = compare(dataset, 'a.yml', 'b.yml', *SPLIT, '--iterations', '2', '--ensemble')
+    done = compared('a.yml', 'b.yml', *SPLIT, '--iterations', '2', '--ensemble')
     assert done.returncode == 0, done.stderr
     assert model.stat().st_mtime_ns == first  # what is done is not done again
     assert done.stdout.count('$ python training.py') == 1 and 'make_lr_img.py' not in done.stdout
@@ -54,17 +68,17 @@ def test_a_comparison_is_made_and_continued(dataset):
         column: value for column, value in scores['0003'].items() if column != 'case'}
     assert (dataset / 'out/comparison.png').stat().st_size > 5000
 
-    assert_refused(compare(dataset, 'a.yml', '--val', '0002', '--test', '0003'), 'holds a comparison with val')
+    assert_refused(compared('a.yml', '--val', '0002', '--test', '0003'), 'holds a comparison with val')
 
 
 @pytest.mark.parametrize('arguments, words', [
     (('none.yml', *SPLIT), 'none.yml: cannot read this config'),
     (('a.yml', 'a.yml', *SPLIT), 'two recipes of one name'),
 ])
-def test_a_wrong_argument_is_one_line(dataset, arguments, words):
-    assert_refused(compare(dataset, *arguments), words)
+def test_a_wrong_argument_is_one_line(compared, arguments, words):
+    assert_refused(compared(*arguments), words)
 
 
-def test_a_folder_without_volumes_is_one_line(dataset):
-    assert_refused(call(dataset, 'util/miscs/compare.py', 'a.yml', *SPLIT, '-i', 'LR/none', '-o', 'out'),
-                   'no .mhd volumes there')
+def test_a_folder_without_volumes_is_one_line(dataset, here):
+    done = here(compare.main, 'a.yml', *SPLIT, '-i', 'LR/none', '-o', 'out')
+    assert_refused(done, 'no .mhd volumes there')

@@ -22,7 +22,7 @@ def names(folder):
 def test_counts_are_drawn_at_random_from_the_seed_and_the_rest_is_for_training(processed, script, tmp_path):
     splits = []
     for seed in (0, 0, 1):
-        code, out, err = script(main, '--val', 2, '--test', 3, '--seed', seed, '-i', processed)
+        code, _, err = script(main, '--val', 2, '--test', 3, '--seed', seed, '-i', processed)
         assert (code, err) == (0, '')
         splits.append(names(processed / 'lists'))
     assert [len(splits[0][key]) for key in ('training', 'val', 'test')] == [3, 2, 3]

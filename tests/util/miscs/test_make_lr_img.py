@@ -4,12 +4,15 @@ import numpy
 import pytest
 import SimpleITK as sitk
 
-from util.degradation import centre_offset
+from util.case_lists import read_list
+from util.choices import settings_of
+from util.degradation import DEGRADATIONS, degrade, sampling_of
 from util.geometry import check_pair
+from util.miscs import clean_data, make_lists
 from util.miscs.make_lr_img import main
-from util.pairs import read_pairs_info
+from util.pairs_info import read_pairs_info
 from util.script import PROJECT
-from util.volume import read_volume, write_volume
+from util.volume import as_image, read_volume, write_volume
 
 BASE = (PROJECT / 'configs' / 'base.yml').read_text()
 
@@ -37,21 +40,56 @@ def pair(processed, case='0000'):
     return [read_volume(processed / kind / f'{case}.mhd') for kind in ('LR', 'HR')]
 
 
-@pytest.mark.parametrize('name', ['bspline', 'block_mean', 'gaussian', 'kspace'])
-@pytest.mark.parametrize('rate', [4, [4, 1, 1], [2, 4, 1]])
-def test_pairs_fit_each_other_in_size_and_space(folders, config, script, make_head, name, rate):
+@pytest.mark.parametrize('name', DEGRADATIONS)
+@pytest.mark.parametrize('rate, channels', [(4, 1), ([4, 1, 1], 1), ([2, 4, 1], 1), ([4, 1, 2], 2)])
+def test_pairs_fit_each_other_in_size_and_space(folders, config, script, make_head, name, rate, channels):
     interim, processed = folders
+    for seed in range(2):
+        write_volume(interim / f'{seed:04d}.mhd', make_head(seed, channels=channels))
     code, out, err = script(main, '-c', config(rate, name), '-i', interim, '-o', processed)
     assert (code, err) == (0, '') and '2 pairs' in out
     lr, hr = pair(processed)
     rates = (rate,) * 3 if rate == 4 else tuple(rate)
-    assert hr.array.shape == tuple(r * n for r, n in zip(rates, lr.array.shape))
+    assert hr.size == tuple(r * n for r, n in zip(rates, lr.size)) and len(hr.array) == len(lr.array) == channels
     assert (lr.array.dtype, hr.array.dtype) == (numpy.float32, numpy.int16)
-    numpy.testing.assert_array_equal(hr.array, make_head(0).array[tuple(map(slice, hr.array.shape))])
-    check_pair(lr, hr, rates, centre_offset(name, rates), ('LR', 'HR'))
+    whole = make_head(0, channels=channels)
+    numpy.testing.assert_array_equal(hr.array, whole.array[tuple(map(slice, hr.array.shape))])
+    assert (hr.spacing, hr.origin, hr.direction) == (whole.spacing, whole.origin, whole.direction)
+    numpy.testing.assert_array_equal(lr.array, degrade(hr.array, rates, name))
+    check_pair(lr, hr, sampling_of(name, rates), ('LR', 'HR'))
 
 
-@pytest.mark.parametrize('name', ['bspline', 'block_mean', 'gaussian', 'kspace'])
+@pytest.mark.parametrize('name', DEGRADATIONS)
+def test_the_settings_of_a_degradation_are_those_of_the_config(folders, config, script, name):
+    interim, processed = folders
+    settings = {key: 1.5 * value for key, value in settings_of(DEGRADATIONS[name].along_axis).items()}
+    path = config(2, name)
+    path.write_text(path.read_text().replace(f'  name: {name}\n', f'  name: {name}\n' + ''.join(
+        f'  {key}: {value}\n' for key, value in settings.items())))
+    assert script(main, '-c', path, '-i', interim, '-o', processed)[0] == 0
+    lr, hr = pair(processed)
+    numpy.testing.assert_array_equal(lr.array, degrade(hr.array, (2, 2, 2), name, **settings))
+    assert read_pairs_info(processed)['degradation'] == {'name': name, 'noise_sigma': 0.0, **settings}
+
+
+def test_channels_go_from_raw_files_to_the_lists_and_the_scripts_can_be_called_with_a_command_line(
+        config, make_head, tmp_path):
+    raw, interim, processed = (tmp_path / name for name in ('raw', 'interim', 'processed'))
+    raw.mkdir()
+    for seed in range(3):
+        sitk.WriteImage(as_image(make_head(seed, channels=2)), str(raw / f'{seed}_T1w.nii.gz'))
+    assert not clean_data.main(['-i', str(raw), '-o', str(interim), '--channels', '2'])
+    assert not main(['-c', str(config(2, 'block_mean')), '-i', str(interim), '-o', str(processed)])
+    assert not make_lists.main(['--val', '0001', '--test', '0002', '-i', str(processed), '-o', str(tmp_path)])
+    for seed, key in enumerate(('training', 'val', 'test')):
+        case, = read_list(tmp_path / f'{key}_list.txt', PROJECT)
+        hr = make_head(seed, channels=2).array[:, :16, :18, :18]
+        numpy.testing.assert_array_equal(read_volume(case.hr_path).array, hr)
+        numpy.testing.assert_allclose(read_volume(case.lr_path).array,
+                                      hr.reshape(2, 8, 2, 9, 2, 9, 2).mean(axis=(2, 4, 6)), rtol=1e-6)
+
+
+@pytest.mark.parametrize('name', DEGRADATIONS)
 def test_the_files_overlay_in_simpleitk(folders, config, script, name):
     """HR resampled by SimpleITK where LR's header says its voxels lie correlates best there, not 1 mm beside it."""
     interim, processed = folders
@@ -100,5 +138,5 @@ def test_faults_are_one_line(folders, config, script, make_head, tmp_path):
     assert code == 2 and err.endswith('make them with: python util/miscs/clean_data.py\n')
     write_volume(interim / '0001.mhd', make_head(0, (3, 8, 8)))
     code, _, err = script(main, '-c', config(4, 'bspline'), '-i', interim, '-o', processed)
-    assert code == 2 and '0001.mhd: size (3, 8, 8) (z, y, x) is smaller than the rate (4, 4, 4)' in err
+    assert code == 2 and '0001.mhd: its size (3, 8, 8) (z, y, x) is smaller than the rate (4, 4, 4)' in err
     assert read_pairs_info(processed)['complete'] is False

@@ -1,0 +1,126 @@
+"""One config extends another, the command line changes keys, and what results is one whole experiment."""
+import pytest
+import yaml
+
+from util.config_files import MOST_EXTENDED, load_config, parse_config
+from util.script import PROJECT, UserError
+
+BASE = PROJECT / 'configs/base.yml'
+
+
+def write(path, text):
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(text)
+    return path
+
+
+def refusal(path, changes=()):
+    with pytest.raises(UserError) as caught:
+        load_config(path, changes)
+    assert '\n' not in str(caught.value)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize('path', sorted((PROJECT / 'configs').rglob('*.yml')), ids=lambda path: path.name)
+def test_every_shipped_config_loads_and_survives_being_written_whole(path):
+    config = load_config(path)
+    assert parse_config(config.to_yaml(), 'copy') == config
+    assert 'extends' not in config.to_yaml()
+
+
+@pytest.mark.parametrize('path', sorted((PROJECT / 'configs/ablation').glob('*.yml')), ids=lambda path: path.name)
+def test_an_ablation_changes_one_thing_of_the_recipe(path):
+    of = 'x4_best.yml' if path.stem == 'mirrored_throughout' else 'ablation/mirrored_throughout.yml'
+    recipe, ablation = load_config(PROJECT / 'configs' / of).model_dump(), load_config(path).model_dump()
+    assert sum(ablation[key] != recipe[key] for key in recipe) == 1
+
+
+def test_a_config_says_only_what_differs_from_the_one_it_extends(tmp_path):
+    """Relative to the file; mappings are merged key by key, everything else is replaced."""
+    write(tmp_path / 'base.yml', BASE.read_text())
+    path = write(tmp_path / 'mine/mine.yml', 'extends: ../base.yml\nadam: {alpha: 1.0}\npatchside: [8, 16, 4]\n'
+                 'models: {generator: {args: {residual: linear}}}\n')
+    config, base = load_config(path), load_config(BASE)
+    assert (config.adam.alpha, config.adam.beta2, config.patchside) == (1.0, base.adam.beta2, (8, 16, 4))
+    assert config.models.generator.args == {**base.models.generator.args, 'residual': 'linear'}
+    assert config.model_copy(update={'adam': base.adam, 'patchside': base.patchside, 'models': base.models}) == base
+
+
+def test_a_mapping_that_says_another_name_starts_anew(tmp_path):
+    """The settings of the one are not those of the other."""
+    base = write(tmp_path / 'base.yml', BASE.read_text().replace('name: bspline', 'name: gaussian\n  fwhm: 2.0\n'
+                                                                 '  noise_sigma: 3.0'))
+    same = write(tmp_path / 'same.yml', f'extends: {base}\ndegradation: {{name: gaussian, noise_sigma: 1.0}}\n')
+    other = write(tmp_path / 'other.yml', f'extends: {base}\ndegradation: {{name: kspace}}\n')
+    network = write(tmp_path / 'network.yml', f'extends: {base}\nmodels: {{generator: {{fn: a.py, name: A}}}}\n')
+    assert (load_config(same).degradation.settings, load_config(same).degradation.noise_sigma) == ({'fwhm': 2.0}, 1.0)
+    assert load_config(other).degradation.noise_sigma == 0
+    assert load_config(network).models.generator.args == {}
+
+
+def test_a_setting_can_be_laid_over_the_short_form_of_its_choice():
+    config = load_config(PROJECT / 'configs/ablation/charbonnier.yml', ['loss.epsilon=0.5'])
+    assert (config.loss.name, config.loss.settings) == ('charbonnier', {'epsilon': 0.5})
+
+
+def test_a_circle_is_refused(tmp_path):
+    a = write(tmp_path / 'a.yml', 'extends: b.yml\n')
+    write(tmp_path / 'b.yml', 'extends: ./a.yml\n')
+    assert 'goes round in a circle' in refusal(a)
+    assert 'goes round in a circle' in refusal(write(tmp_path / 'self.yml', 'extends: self.yml\n'))
+
+
+def test_a_long_chain_is_refused(tmp_path):
+    path = write(tmp_path / '0.yml', BASE.read_text())
+    for number in range(1, MOST_EXTENDED + 1):
+        above = write(tmp_path / f'{number}.yml', f'extends: {path.name}\n')
+        if number < MOST_EXTENDED:
+            assert load_config(above) == load_config(BASE)
+        path = above
+    assert f'a chain of more than {MOST_EXTENDED} files' in refusal(path)
+
+
+@pytest.mark.parametrize('text, words', [
+    ('extends: none.yml', 'mine.yml: extends: {folder}/none.yml: cannot read this config: No such file'),
+    ('extends: [base.yml]', "mine.yml: extends: the path of one config is wanted; found ['base.yml']"),
+    ('extends: broken.yml', 'broken.yml: not valid YAML'),
+    ('extends: base.yml\nsead: 1', 'mine.yml: sead: unknown key'),
+])
+def test_a_fault_names_its_file(tmp_path, text, words):
+    write(tmp_path / 'base.yml', BASE.read_text())
+    write(tmp_path / 'broken.yml', '{[')
+    assert words.format(folder=tmp_path) in refusal(write(tmp_path / 'mine.yml', text))
+
+
+def test_a_model_file_s_experiment_extends_nothing():
+    """It stands by itself, and never leads to another file."""
+    with pytest.raises(UserError, match='extends: unknown key'):
+        parse_config(f'extends: {BASE}\n', 'gen.npz')
+
+
+def test_the_command_line_changes_keys():
+    changes = ['adam.alpha=1e-3', 'patchside=[8,16,4]', 'flip_until=null', 'loss=l1',
+               'models.generator.args.residual=linear', 'degradation.name=gaussian', 'degradation.fwhm=2']
+    config, base = load_config(BASE, changes), load_config(BASE)
+    assert (config.adam.alpha, config.adam.beta1, config.patchside) == (1e-3, base.adam.beta1, (8, 16, 4))
+    assert config.loss.name == 'l1' and config.models.generator.args['residual'] == 'linear'
+    assert config.degradation.settings == {'fwhm': 2.0}
+    assert yaml.safe_load(config.to_yaml())['adam']['alpha'] == 1e-3  # what is archived is what ran
+
+
+@pytest.mark.parametrize('change, words', [
+    ('adam.alfa=1', f'{BASE} --set adam.alfa=1: adam.alfa: unknown key'),
+    ('batchsize=0', f'{BASE} --set batchsize=0: batchsize: Input should be greater than 0; found 0'),
+    ('seed', '--set seed: KEY=VALUE is wanted'),
+    ('=1', '--set =1: KEY=VALUE is wanted'),
+    ('adam..alpha=1', 'KEY=VALUE is wanted'),
+    ('extends=base.yml', 'KEY=VALUE is wanted'),
+    ('seed=[1', '--set seed=[1: not valid YAML'),
+    ('adam=1', 'adam: Input should be'),
+])
+def test_a_change_is_checked_like_the_file(change, words):
+    assert words in refusal(BASE, [change])
+
+
+def test_missing_file_is_one_line(tmp_path):
+    assert 'none.yml: cannot read this config: No such file' in refusal(tmp_path / 'none.yml')
