@@ -1,8 +1,5 @@
-# make demo   the whole pipeline on a synthetic cohort, on the CPU: a score table and pictures
-# make test   the whole test suite
-# make bench  this project against PyTorch and stock Chainer, timed side by side; GPU=0 on that CUDA GPU
-# Each makes its own virtual environment first. PYTHON=python3.13 chooses the interpreter, VENV=DIR the environment;
-# PyTorch is in the benchmark's alone, BENCH_VENV=DIR.
+# Each command makes its own virtual environment first. PYTHON=python3.13 chooses the interpreter, VENV=DIR the
+# environment. PyTorch is in the benchmark's environment alone, BENCH_VENV=DIR.
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -13,7 +10,15 @@ CUPY ?= cupy-cuda13x[ctk]
 RUN = $(VENV)/bin/python
 DEMO = --config_path configs/demo.yml
 
-.PHONY: demo test bench
+.PHONY: help demo test lint bench
+
+help:
+	@echo 'make demo   the whole pipeline on a synthetic cohort, on the CPU: a score table and pictures'
+	@echo 'make test   the whole test suite'
+	@echo 'make lint   mistakes and dead code, by ruff'
+	@echo 'make bench  this project beside PyTorch and stock Chainer, timed in turn; GPU=0 on that CUDA GPU'
+	@echo
+	@echo 'Each makes its own virtual environment. PYTHON=python3.13 chooses the interpreter, VENV=DIR the folder.'
 
 demo: $(VENV)/installed
 	rm -rf data/demo results/demo
@@ -24,8 +29,11 @@ demo: $(VENV)/installed
 	$(RUN) training.py $(DEMO) --out results/demo/training
 	$(RUN) inference.py --model results/demo/training/gen_best.npz --out results/demo/inference
 
-test: $(VENV)/installed
+test: $(VENV)/installed-dev
 	$(RUN) -m pytest
+
+lint: $(VENV)/installed-dev
+	$(RUN) -m ruff check .
 
 bench: $(BENCH_VENV)/installed $(if $(filter-out -%,$(GPU)),$(BENCH_VENV)/installed-cupy)
 	$(BENCH_VENV)/bin/python -m benchmarks.run -g $(GPU) --out results/benchmark
@@ -37,6 +45,10 @@ $(VENV)/installed $(BENCH_VENV)/installed: requirements.txt
 	$(PYTHON) -m venv $(@D)
 	$(@D)/bin/python -m pip install 'setuptools<70' wheel
 	$(@D)/bin/python -m pip install --no-build-isolation -r requirements.txt $(ALSO)
+	touch $@
+
+$(VENV)/installed-dev: $(VENV)/installed requirements-dev.txt
+	$(@D)/bin/python -m pip install --no-build-isolation -r requirements-dev.txt
 	touch $@
 
 $(BENCH_VENV)/installed-cupy: $(BENCH_VENV)/installed
