@@ -190,10 +190,10 @@ def save(folder, text, growth, gpu):
         gpu (int): GPU number, or negative for the CPU.
     """
     write_text(folder / 'benchmark.md', text)
-    import util.figures  # noqa: F401  (chooses a matplotlib that needs no screen)
-    from matplotlib import pyplot
+    from matplotlib.figure import Figure
     volumes, batches = growth
-    figure, (time, memory, batch) = pyplot.subplots(1, 3, figsize=(15, 4.5), layout='constrained')
+    figure = Figure(figsize=(15, 4.5), layout='constrained')
+    time, memory, batch = figure.subplots(1, 3)
     for name in (PROJECT, *EAGER):
         done = [(case, results[name]) for case, results in volumes if results[name].seconds]
         voxels = [case.voxels for case, _ in done]
@@ -213,4 +213,3 @@ def save(folder, text, growth, gpu):
         axes.legend()
     with replacing(folder / 'growth.png') as temporary:
         figure.savefig(temporary, dpi=100)
-    pyplot.close(figure)
