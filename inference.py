@@ -8,20 +8,20 @@ from pathlib import Path
 import numpy
 from tqdm import tqdm
 
-from util.case_lists import Case, read_list
 from util.config_files import load_config, read_experiment
+from util.dataset.case_lists import Case, read_list
+from util.dataset.pairs import read_pair
 from util.device import get_device
-from util.figures import save_case_figure
-from util.interpolation import METHODS, upsample
-from util.intensity import like_input
-from util.metrics import score_images
-from util.model_file import load_network
-from util.network import build_network, check_channels, check_code_of_model
-from util.pairs import read_pair
-from util.score_table import format_table, save_csv
+from util.inference.model_file import load_network
+from util.inference.network import build_network, check_channels, check_code_of_model
+from util.inference.super_resolution import super_resolve
+from util.reports.figures import save_case_figure
+from util.reports.score_table import format_table, save_csv
+from util.scores.metrics import score_images
 from util.script import PROJECT, UserError, blaming, run
-from util.super_resolution import super_resolve
-from util.volume import Volume, read_volume, write_volume
+from util.volumes.intensity import like_input
+from util.volumes.interpolation import METHODS, upsample
+from util.volumes.volume import Volume, read_volume, write_volume
 
 # What the network was trained for: a model file's own values hold, and a config that says otherwise is refused.
 TRAINED_FOR = ('upsampling_rate', 'degradation', 'models', 'intensity_scaling')

@@ -9,15 +9,15 @@ from pathlib import Path
 
 import numpy
 
-from util.archive import archive_run
 from util.config_files import load_config
+from util.dataset.pairs import load_pairs
 from util.device import get_device
-from util.model_file import load_network
-from util.network import build_network, check_channels
-from util.pairs import load_pairs
+from util.inference.model_file import load_network
+from util.inference.network import build_network, check_channels
 from util.script import PROJECT, UserError, blaming, run
-from util.snapshot import load_snapshot
-from util.trainer import make_trainer
+from util.training.archive import archive_run
+from util.training.snapshot import load_snapshot
+from util.training.trainer import make_trainer
 
 
 def parse_arguments(argv):

@@ -32,7 +32,7 @@ from benchmarks.implementations import GEMM, PREPARE, PROJECT, STOCK, to_numpy
 def _import(name):
     """Import what the implementation needs, so that memory counts from after the imports."""
     if name in (PROJECT, STOCK):
-        modules = ['util', 'chainer', 'chainer.links', 'models.espcn3d', 'util.device', 'util.tiling']
+        modules = ['util', 'chainer', 'chainer.links', 'models.espcn3d', 'util.device', 'util.inference.tiling']
     elif name == GEMM:
         modules = []
     else:

@@ -24,7 +24,7 @@ def prepare_project(case, gpu):
     """
     import util  # noqa: F401
     from models.espcn3d import ESPCN3D
-    from util.sampling import Sampling
+    from util.volumes.sampling import Sampling
     return _chainer_step(case, gpu, ESPCN3D(Sampling(case.rate)))
 
 
@@ -69,7 +69,7 @@ def _chainer_step(case, gpu, net):
     import chainer
     import chainer.functions as F
     from util.device import get_device
-    from util.tiling import predict
+    from util.inference.tiling import predict
 
     device = get_device(gpu)
     lr, hr, weights = make_arrays(case)

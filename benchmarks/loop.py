@@ -17,9 +17,9 @@ import chainer.functions as F
 import numpy
 
 from models.espcn3d import ESPCN3D
+from util.dataset.patches import PatchDataset
 from util.device import get_device
-from util.patches import PatchDataset
-from util.sampling import Sampling
+from util.volumes.sampling import Sampling
 
 RATE = 4
 

@@ -9,7 +9,7 @@ from models.convolution_3d import Convolution3D
 from models.icnr import ICNR
 from models.network import ArgumentError
 from models.pixel_shuffler_3d import pixel_shuffler_3d
-from util.interpolation import interpolation_matrix
+from util.volumes.interpolation import interpolation_matrix
 
 RESIDUALS = ('none', 'nearest', 'linear')
 CONV3_INITS = ('he_normal', 'icnr', 'zero')
@@ -33,12 +33,12 @@ class ESPCN3D(chainer.Chain):
     Stride 1 and zero padding keep the size of the LR volume up to the shuffle.
 
     Args:
-        sampling (~util.sampling.Sampling): The upsampling rate (r_z, r_y, r_x); r³ above is r_z*r_y*r_x. Its offset
-            says where interpolation puts the LR voxels; unused without a residual.
+        sampling (~util.volumes.sampling.Sampling): The upsampling rate (r_z, r_y, r_x); r³ above is r_z*r_y*r_x. Its
+            offset says where interpolation puts the LR voxels; unused without a residual.
         in_channels (int): Channels of the LR volume, and of the HR volume.
         ksizes ((int, int, int)): Odd kernel sizes of conv1, conv2 and conv3.
         residual (str): ``'none'``, as the paper; or the network learns what to add to the LR volume's ``'nearest'`` or
-            ``'linear'`` interpolation (`util.interpolation`).
+            ``'linear'`` interpolation (`util.volumes.interpolation`).
         conv3_init (str): How conv3's weights start: ``'he_normal'``, as the reference; ``'icnr'`` (`models.icnr`), so
             that there is no checkerboard to unlearn; or ``'zero'``, so that with a residual the untrained network is
             the interpolation itself. (Weights that start at 0 learn, since what they multiply is not 0.)

@@ -4,7 +4,7 @@ A network is a :class:`chainer.Chain`. It is made as ``Name(sampling=..., **args
 the attributes
 
 ===============  ======================================================================================================
-``sampling``     ~util.sampling.Sampling: the upsampling rate (r_z, r_y, r_x) and where LR voxels lie among HR voxels
+``sampling``     ~util.volumes.sampling.Sampling: the rate (r_z, r_y, r_x), and where LR voxels lie among HR voxels
 ``halo``         int: how many LR voxels beyond its own place an output voxel depends on; tiles are read with as many
 ``in_channels``  int: channels C of the LR volume, and of the HR volume
 ===============  ======================================================================================================

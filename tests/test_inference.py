@@ -10,10 +10,10 @@ import inference
 from models.espcn3d import ESPCN3D
 from tests.experiment import assert_refused, call, change, make_experiment
 from util.config_files import load_config
-from util.head_mask import head_mask
-from util.model_file import save_network
-from util.sampling import Sampling
-from util.volume import Volume, read_volume, write_volume
+from util.inference.model_file import save_network
+from util.volumes.head_mask import head_mask
+from util.volumes.sampling import Sampling
+from util.volumes.volume import Volume, read_volume, write_volume
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ import training
 from tests.experiment import HR_GEOMETRY, LR_GEOMETRY, assert_refused, call, change, command, make_experiment
 from util.config_files import load_config, read_experiment
 from util.script import PROJECT
-from util.volume import Volume, read_volume, write_volume
+from util.volumes.volume import Volume, read_volume, write_volume
 
 ARGUMENTS = '-c', 'experiment.yml', '-R', '.'
 
@@ -252,7 +252,7 @@ class Uncertain(chainer.Chain):
 def test_a_network_that_predicts_variances_needs_its_file_and_a_loss_alone(experiment, train, here, monkeypatch):
     """Gaussian likelihood as the loss: training, validation, inference and its map, below -R."""
     import inference
-    from util import losses
+    from util.training import losses
 
     def likelihood(prediction, hr):
         return -chainer.functions.mean(prediction.log_prob(hr))

@@ -9,16 +9,16 @@ from pydantic import BaseModel, Field, StrictInt, ValidationError, model_validat
 import yaml
 
 from util.config_types import Beta, Choice, Count, Number, PerAxis, Rate, Section, name_of
-from util.degradation import DEGRADATIONS, sampling_of
-from util.intensity import SCALINGS
-from util.losses import LOSSES
-from util.patches import FLIPPED
-from util.schedules import DECAYS
+from util.dataset.patches import FLIPPED
 from util.script import UserError
+from util.training.losses import LOSSES
+from util.training.schedules import DECAYS
+from util.volumes.degradation import DEGRADATIONS, sampling_of
+from util.volumes.intensity import SCALINGS
 
 
 class Degradation(Choice):
-    """How an LR volume is made from an HR volume; the formulas are in ``util/degradation.py``."""
+    """How an LR volume is made from an HR volume; the formulas are in ``util/volumes/degradation.py``."""
     table = DEGRADATIONS
 
     name: str = 'bspline'
@@ -30,12 +30,12 @@ class Degradation(Choice):
 
 
 class Loss(Choice):
-    """What the training makes small; the formulas are in ``util/losses.py``."""
+    """What the training makes small; the formulas are in ``util/training/losses.py``."""
     table = LOSSES
 
 
 class Schedule(Choice):
-    """How the learning rate falls; the formulas are in ``util/schedules.py``."""
+    """How the learning rate falls; the formulas are in ``util/training/schedules.py``."""
     table = DECAYS
 
 
@@ -87,7 +87,7 @@ class Config(Section):
 
     @property
     def sampling(self):
-        """Where LR voxels lie among HR voxels (~util.sampling.Sampling)."""
+        """Where LR voxels lie among HR voxels (~util.volumes.sampling.Sampling)."""
         return sampling_of(self.degradation.name, self.upsampling_rate)
 
     def to_yaml(self):

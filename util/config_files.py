@@ -5,7 +5,7 @@ from pathlib import Path
 import yaml
 
 from util.config import check_values
-from util.model_file import read_experiment_text
+from util.inference.model_file import read_experiment_text
 from util.script import UserError
 
 EXTENDS = 'extends'  # the key that names the file whose values hold where a file says nothing

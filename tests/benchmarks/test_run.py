@@ -6,8 +6,8 @@ import pytest
 
 from benchmarks import cases, implementations, measure, run
 from models.espcn3d import ESPCN3D
-from util.sampling import Sampling
 from util.script import PROJECT, UserError
+from util.volumes.sampling import Sampling
 
 needs_linux = pytest.mark.skipif(not sys.platform.startswith('linux'), reason='the benchmark reads /proc')
 

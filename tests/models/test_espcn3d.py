@@ -7,10 +7,10 @@ from scipy.ndimage import gaussian_filter
 
 from models.espcn3d import ESPCN3D
 from models.pixel_shuffler_3d import pixel_shuffler_3d, unshuffle
-from util.degradation import DEGRADATIONS, sampling_of
-from util.interpolation import upsample
-from util.sampling import Sampling
-from util.tiling import predict
+from util.inference.tiling import predict
+from util.volumes.degradation import DEGRADATIONS, sampling_of
+from util.volumes.interpolation import upsample
+from util.volumes.sampling import Sampling
 
 REFERENCE_ARRAYS = {  # as the reference experiment's saved models hold them
     '/conv1/W': (50, 1, 3, 3, 3), '/conv1/b': (50,),

@@ -5,7 +5,7 @@ from chainer import initializers
 from models.espcn3d import ESPCN3D
 from models.icnr import ICNR
 from models.pixel_shuffler_3d import unshuffle
-from util.sampling import Sampling
+from util.volumes.sampling import Sampling
 
 
 @pytest.mark.parametrize('rate', [(2, 2, 2), (4, 1, 3)])

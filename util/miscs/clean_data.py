@@ -16,7 +16,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # run as a file, P
 
 from util.files import replacing
 from util.script import PROJECT, UserError, run
-from util.volume import read_volume, remove_volume, write_volume
+from util.volumes.volume import read_volume, remove_volume, write_volume
 
 TABLE = 'cases.tsv'
 

@@ -11,17 +11,17 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # run as a file, Python looks beside that file only
 
-from util.case_lists import read_list
-from util.comparison import Result, gains, lr_name, rows_of, save_results
-from util.comparison_tables import format_markdown
-from util.degradation import DEGRADATIONS
-from util.error_analysis import analyse_errors
-from util.figures import save_gain_figure
+from util.comparison.error_analysis import analyse_errors
+from util.comparison.results import Result, gains, lr_name, rows_of, save_results
+from util.comparison.runs import check_same_data, infer, make_pairs, plan_runs, train
+from util.comparison.tables import format_markdown
+from util.dataset.case_lists import read_list
 from util.files import write_text
-from util.runs import check_same_data, infer, make_pairs, plan_runs, train
-from util.metrics import REGIONS
-from util.score_table import read_csv
+from util.reports.figures import save_gain_figure
+from util.reports.score_table import read_csv
+from util.scores.metrics import REGIONS
 from util.script import PROJECT, UserError, run as run_main
+from util.volumes.degradation import DEGRADATIONS
 
 
 def positive(text):

@@ -10,7 +10,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # run as a file, Python looks beside that file only
 
-from util.case_lists import Case, write_list
+from util.dataset.case_lists import Case, write_list
 from util.script import PROJECT, UserError, run
 
 

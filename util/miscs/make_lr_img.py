@@ -11,11 +11,11 @@ from tqdm import tqdm
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # run as a file, Python looks beside that file only
 
 from util.config_files import load_config
-from util.degradation import degrade, noise_rng
-from util.geometry import crop_to_multiple, lr_volume_geometry
-from util.pairs_info import read_pairs_info, write_pairs_info
+from util.dataset.pairs_info import read_pairs_info, write_pairs_info
 from util.script import PROJECT, UserError, blaming, run
-from util.volume import Volume, read_volume, remove_volume, write_volume
+from util.volumes.degradation import degrade, noise_rng
+from util.volumes.geometry import crop_to_multiple, lr_volume_geometry
+from util.volumes.volume import Volume, read_volume, remove_volume, write_volume
 
 
 def parse_arguments(argv):

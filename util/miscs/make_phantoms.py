@@ -13,8 +13,8 @@ import SimpleITK as sitk
 from tqdm import tqdm
 
 from util.files import replacing, write_text
-from util.phantom import MAX_SIZE, MIN_SIZE, head_image, make_head
 from util.script import PROJECT, UserError, run
+from util.volumes.phantom import MAX_SIZE, MIN_SIZE, head_image, make_head
 
 NAME = 'Synthetic T1-weighted heads (3D-ESPCN demo cohort)'
 README = """{name}

@@ -5,7 +5,7 @@ import pytest
 from scipy import ndimage
 
 from util.script import run
-from util.volume import Volume
+from util.volumes.volume import Volume
 
 
 @pytest.fixture

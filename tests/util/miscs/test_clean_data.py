@@ -9,7 +9,7 @@ import SimpleITK as sitk
 
 from util.miscs.clean_data import main
 from util.script import PROJECT
-from util.volume import read_volume
+from util.volumes.volume import read_volume
 
 
 def save(path, volume, array=None, vector=False):

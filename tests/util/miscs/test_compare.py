@@ -8,9 +8,9 @@ from scipy.ndimage import gaussian_filter
 import inference
 import training
 from tests.experiment import HR_GEOMETRY, assert_refused, change, make_experiment
-from util import runs
+from util.comparison import runs
 from util.miscs import compare, make_lists, make_lr_img
-from util.volume import Volume, write_volume
+from util.volumes.volume import Volume, write_volume
 
 SPLIT = ('--val', '0001', '--test', '0002', '0003')
 

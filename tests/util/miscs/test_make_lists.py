@@ -1,6 +1,6 @@
 import pytest
 
-from util.case_lists import read_list
+from util.dataset.case_lists import read_list
 from util.miscs.make_lists import main
 from util.script import PROJECT
 

@@ -4,15 +4,15 @@ import numpy
 import pytest
 import SimpleITK as sitk
 
-from util.case_lists import read_list
 from util.choices import settings_of
-from util.degradation import DEGRADATIONS, degrade, sampling_of
-from util.geometry import check_pair
+from util.dataset.case_lists import read_list
+from util.dataset.pairs_info import read_pairs_info
 from util.miscs import clean_data, make_lists
 from util.miscs.make_lr_img import main
-from util.pairs_info import read_pairs_info
 from util.script import PROJECT
-from util.volume import as_image, read_volume, write_volume
+from util.volumes.degradation import DEGRADATIONS, degrade, sampling_of
+from util.volumes.geometry import check_pair
+from util.volumes.volume import as_image, read_volume, write_volume
 
 BASE = (PROJECT / 'configs' / 'base.yml').read_text()
 

@@ -8,8 +8,8 @@ import pytest
 import SimpleITK as sitk
 
 from util.miscs import make_phantoms
-from util.phantom import make_head
 from util.script import PROJECT, UserError
+from util.volumes.phantom import make_head
 
 SIZE = ['--size', '26', '28', '30']
 

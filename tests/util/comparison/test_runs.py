@@ -1,0 +1,183 @@
+"""What a comparison runs, what it shares and what it does not do twice."""
+import os
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+
+from util.comparison import runs
+from util.comparison.runs import check_same_data, infer, make_pairs, plan_runs, train
+from util.config_files import load_config
+from util.dataset.case_lists import Case
+from util.reports.score_table import save_csv
+from util.scores.metrics import METRICS
+from util.script import PROJECT, UserError
+from util.volumes.interpolation import METHODS
+
+BASE = PROJECT / 'configs/base.yml'
+
+
+@pytest.fixture
+def called(monkeypatch):
+    """The scripts that would have been run."""
+    calls = []
+    monkeypatch.setattr(runs, 'script', lambda name, *arguments: calls.append((name, *map(str, arguments))))
+    return calls
+
+
+def test_a_recipe_as_it_is_but_for_its_lists(tmp_path):
+    run, = plan_runs([BASE], tmp_path)
+    assert (run.recipe, run.folder, run.pairs) == ('base', tmp_path / 'base', tmp_path / 'pairs/4x4x4-bspline')
+    assert run.config.dataset.test_list == str(tmp_path / 'pairs/4x4x4-bspline/lists/test_list.txt')
+    assert run.config.model_copy(update={'dataset': load_config(BASE).dataset}) == load_config(BASE)
+
+
+def test_lists_below_the_project_are_named_from_there():
+    run, = plan_runs([BASE], PROJECT / 'results/comparison')
+    assert run.config.dataset.val_list == 'results/comparison/pairs/4x4x4-bspline/lists/val_list.txt'
+
+
+def test_each_degradation_and_seed_is_a_run_and_seeds_share_pairs(tmp_path):
+    plan = plan_runs([BASE], tmp_path, ['bspline', 'block_mean'], [0, 1])
+    assert [run.folder.name for run in plan] == ['base-bspline-seed0', 'base-bspline-seed1', 'base-block_mean-seed0',
+                                                 'base-block_mean-seed1']
+    assert [(run.config.degradation.name, run.config.seed) for run in plan] == [
+        ('bspline', 0), ('bspline', 1), ('block_mean', 0), ('block_mean', 1)]
+    assert len({run.pairs for run in plan}) == 2
+
+
+def test_pairs_of_other_settings_or_noise_are_other_pairs(tmp_path):
+    folders = set()
+    for name, degradation in (('a', {}), ('b', {'noise_sigma': 5}), ('c', {'name': 'gaussian'}),
+                              ('d', {'name': 'gaussian', 'fwhm': 2})):
+        values = yaml.safe_load(BASE.read_text()) | {'degradation': degradation}
+        (tmp_path / f'{name}.yml').write_text(yaml.safe_dump(values))
+        folders.add(plan_runs([tmp_path / f'{name}.yml'], tmp_path)[0].pairs)
+    assert len(folders) == 4
+
+
+def test_another_degradation_keeps_the_noise_and_leaves_the_settings_of_the_first_behind(tmp_path):
+    values = yaml.safe_load(BASE.read_text()) | {'degradation': {'name': 'gaussian', 'fwhm': 2, 'noise_sigma': 5}}
+    (tmp_path / 'a.yml').write_text(yaml.safe_dump(values))
+    same, other = plan_runs([tmp_path / 'a.yml'], tmp_path, ['gaussian', 'kspace'])
+    assert (same.config.degradation.settings, same.config.degradation.noise_sigma) == ({'fwhm': 2}, 5)
+    assert (other.config.degradation.settings, other.config.degradation.noise_sigma) == ({}, 5)
+
+
+def test_changes_of_the_command_line_reach_every_run(tmp_path):
+    recipes = [BASE, PROJECT / 'configs/x4_best.yml']
+    assert [run.config.adam.alpha for run in plan_runs(recipes, tmp_path, changes=['adam.alpha=0.5'])] == [0.5, 0.5]
+
+
+def test_fewer_iterations_keep_the_shape_of_the_schedule(tmp_path):
+    run, = plan_runs([BASE], tmp_path, iterations=2500)
+    assert (run.config.iteration, run.config.iteration_decay_start, run.config.flip_until) == (2500, 500, None)
+    run, = plan_runs([PROJECT / 'configs/x4_best.yml'], tmp_path, iterations=2400)
+    assert (run.config.iteration_decay_start, run.config.flip_until) == (50, 2000)
+
+
+def test_two_recipes_of_one_name_are_refused(tmp_path):
+    with pytest.raises(UserError, match='two recipes of one name.*: base, base'):
+        plan_runs([BASE, tmp_path / 'base.yml'], tmp_path)
+
+
+def test_other_data_in_the_same_folder_are_refused(tmp_path):
+    check_same_data(tmp_path, {'input': 'a', 'test': ['1']})
+    check_same_data(tmp_path, {'input': 'a', 'test': ['1']})
+    with pytest.raises(UserError, match=r"test \['1'\], this one has \['2'\]; name another folder with -o"):
+        check_same_data(tmp_path, {'input': 'a', 'test': ['2']})
+
+
+def test_pairs_that_are_there_are_not_made_again(tmp_path, called):
+    run, = plan_runs([BASE], tmp_path, seeds=[7])
+    for name in ('0000', '0001'):
+        (tmp_path / f'{name}.mhd').touch()
+    make_pairs(run, tmp_path, ['--val', '1'])
+    assert [Path(call[0]).name for call in called] == ['make_lr_img.py', 'make_lists.py']
+    assert called[1][-2:] == ('--val', '1')
+    made = load_config(called[0][2])
+    assert made.seed == 0 and made.degradation == run.config.degradation  # the recipe's seed, not the training's
+    runs_info = {'cases': ['0000', '0001'], 'complete': True}
+    (run.pairs).mkdir(parents=True)
+    (run.pairs / 'degradation.yml').write_text(yaml.safe_dump(runs_info))
+    called.clear()
+    make_pairs(run, tmp_path, ['--val', '1'])
+    assert [Path(call[0]).name for call in called] == ['make_lists.py']
+    (tmp_path / '0002.mhd').touch()  # one volume more: all pairs again
+    called.clear()
+    make_pairs(run, tmp_path, ['--val', '1'])
+    assert len(called) == 2
+
+
+def test_training_starts_goes_on_or_is_done(tmp_path, called):
+    run, = plan_runs([BASE], tmp_path, iterations=200)
+    model = train(run, -1)
+    out = run.folder / 'training'
+    assert model == out / 'gen_iter_200.npz'
+    assert load_config(run.folder / 'experiment.yml') == run.config
+    (out / 'left').mkdir(parents=True)  # a run that was killed before its first snapshot
+    train(run, -1)
+    assert not out.exists() and called[0] == called[1] and '--resume' not in called[1]
+    out.mkdir()
+    for iteration in (90, 100):
+        (out / f'snapshot_iter_{iteration}.npz').touch()
+    train(run, 0)
+    assert called[2][-2:] == ('--resume', str(out / 'snapshot_iter_100.npz')) and called[2][1:3] == ('-g', '0')
+    model.touch()
+    train(run, -1)
+    assert len(called) == 3
+
+
+def test_a_recipe_that_changed_is_refused(tmp_path, called):
+    train(plan_runs([BASE], tmp_path, iterations=200)[0], -1)
+    with pytest.raises(UserError, match='holds a run of other settings'):
+        train(plan_runs([BASE], tmp_path, iterations=300)[0], -1)
+
+
+def test_a_finished_run_of_other_cases_is_not_taken_for_this_one(tmp_path, called):
+    run, = plan_runs([BASE], tmp_path)
+    out, lists = run.folder / 'training', run.pairs / 'lists'
+    for folder in (out, lists):
+        folder.mkdir(parents=True)
+    (out / f'gen_iter_{run.config.iteration}.npz').touch()
+    for key in ('training', 'val', 'test'):
+        (lists / f'{key}_list.txt').write_text('LR/0001.mhd HR/0001.mhd\n')
+        (out / f'{key}_list.txt').write_text('LR/0001.mhd HR/0001.mhd\n')
+    train(run, -1)
+    (lists / 'training_list.txt').write_text('LR/0002.mhd HR/0002.mhd\n')
+    with pytest.raises(UserError, match='holds a run of other cases .*training_list.txt is not'):
+        train(run, -1)
+
+
+def test_inference_is_done_once_for_each_kind_and_again_when_it_is_stale(tmp_path, called):
+    """Stale: no older than its model, with every case and every metric that there is now."""
+    run, = plan_runs([BASE], tmp_path)
+    model, cases = tmp_path / 'gen.npz', [Case('0003', None, None), Case('0004', None, None)]
+    model.touch()
+    plain, ensemble = (infer(run, model, cases, -1, kind) for kind in (False, True))
+    assert plain != ensemble and [call.count('--ensemble') for call in called] == [0, 1]
+
+    def scored(names, metrics):
+        scores = {method: dict.fromkeys(metrics, 1.0) for method in ('network', *METHODS)}
+        save_csv(plain / 'scores.csv', dict.fromkeys(names, scores))
+
+    def times_done():
+        called.clear()
+        infer(run, model, cases, -1, False)
+        return len(called)
+
+    scored(['0003', '0004'], METRICS)
+    assert times_done() == 0
+    scored(['0003', '0004'], METRICS[:-1])  # a table of before a metric was added
+    assert times_done() == 1
+    scored(['0003'], METRICS)
+    assert times_done() == 1
+    scored(['0003', '0004'], METRICS)
+    os.utime(model, ns=(time.time_ns() + 10**9,) * 2)  # the model was trained anew
+    assert times_done() == 1
+
+
+def test_a_script_that_fails_stops_the_comparison(tmp_path):
+    with pytest.raises(UserError, match='inference.py ended with exit code 2'):
+        runs.script('inference.py', '-m', tmp_path / 'none.npz')

@@ -1,0 +1,79 @@
+from types import SimpleNamespace
+
+import pytest
+import yaml
+from pydantic import ValidationError
+
+from util.config import Degradation
+from util.dataset.pairs_info import check_pairs_info, read_pairs_info, write_pairs_info
+from util.script import UserError
+from util.volumes.degradation import DEGRADATIONS
+
+
+def config(rate=(4, 4, 4), seed=3, **degradation):
+    return SimpleNamespace(upsampling_rate=rate, degradation=Degradation(**{'name': 'gaussian', **degradation}),
+                           seed=seed)
+
+
+@pytest.mark.parametrize('name', DEGRADATIONS)
+def test_pairs_of_the_same_settings_pass_and_so_does_a_folder_that_says_nothing(tmp_path, name):
+    check_pairs_info(tmp_path, config(name=name))
+    write_pairs_info(tmp_path, config(name=name), {'0001', '0000'}, complete=True)
+    check_pairs_info(tmp_path, config(name=name))
+    assert read_pairs_info(tmp_path)['cases'] == ['0000', '0001']
+
+
+@pytest.mark.parametrize('other, message', [
+    ({'rate': (4, 1, 1)}, r'upsampling_rate \[4, 4, 4\], the config says \[4, 1, 1\]'),
+    ({'name': 'kspace'}, "degradation .*'gaussian'.*the config says .*'kspace'"),
+    ({'fwhm': 1.5}, "'fwhm': 1.5"),
+    ({'noise_sigma': 2.0}, "'noise_sigma': 2.0")])
+def test_pairs_of_other_settings_are_refused_with_both(tmp_path, other, message):
+    write_pairs_info(tmp_path, config(), ['0000'], complete=True)
+    with pytest.raises(UserError, match=message):
+        check_pairs_info(tmp_path, config(**other))
+
+
+@pytest.mark.parametrize('name', DEGRADATIONS)
+def test_each_setting_of_a_degradation_matters_to_it_and_no_other_is_kept(tmp_path, name):
+    write_pairs_info(tmp_path, config(name=name), ['0000'], complete=True)
+    settings = Degradation(name=name).settings
+    assert read_pairs_info(tmp_path)['degradation'] == {'name': name, 'noise_sigma': 0.0, **settings}
+    for key, value in settings.items():
+        with pytest.raises(UserError, match=f"'{key}': {value}.*the config says .*'{key}': {2 * value}"):
+            check_pairs_info(tmp_path, config(name=name, **{key: 2 * value}))
+
+
+def test_fwhm_is_refused_beside_a_degradation_that_has_none():
+    with pytest.raises(ValidationError, match='fwhm: a setting of gaussian, not of bspline'):
+        config(name='bspline', fwhm=2.0)
+
+
+def test_numbers_that_say_the_same_are_the_same(tmp_path):
+    write_pairs_info(tmp_path, config(fwhm=2, noise_sigma='1e0'), ['0000'], complete=True)
+    check_pairs_info(tmp_path, config([4, 4, 4], fwhm=2.0, noise_sigma=1))
+
+
+def test_another_seed_is_told_and_passes(tmp_path):
+    """It decides the noise alone: pairs of another seed are as good."""
+    write_pairs_info(tmp_path, config(seed=7), ['0000'], complete=True)
+    check_pairs_info(tmp_path, config(seed=3))
+    assert read_pairs_info(tmp_path)['seed'] == 7
+
+
+def test_pairs_made_before_settings_were_kept_by_name_still_pass(tmp_path):
+    """Pairs take long to make; the file has had this form from the start."""
+    (tmp_path / 'degradation.yml').write_text(yaml.safe_dump({
+        'upsampling_rate': [4, 4, 4], 'degradation': {'name': 'gaussian', 'noise_sigma': 0.0, 'fwhm': 1.0}, 'seed': 0,
+        'cases': ['0000'], 'complete': True}))
+    check_pairs_info(tmp_path, config())
+
+
+def test_interrupted_or_damaged_pairs_are_refused(tmp_path):
+    write_pairs_info(tmp_path, config(), ['0000'], complete=False)
+    with pytest.raises(UserError, match='interrupted; make the pairs anew'):
+        check_pairs_info(tmp_path, config())
+    for text in ('{[', 'cases: none', '- 0000', ''):
+        (tmp_path / 'degradation.yml').write_text(text)
+        with pytest.raises(UserError, match='degradation.yml: damaged'):
+            check_pairs_info(tmp_path, config())

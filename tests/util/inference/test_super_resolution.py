@@ -1,0 +1,61 @@
+"""A Volume to a Volume: in the LR's intensity units, where it belongs in space, with what the network is unsure of."""
+import numpy
+import pytest
+from chainer.distributions import Normal
+
+from models.espcn3d import ESPCN3D
+from util.inference.super_resolution import super_resolve
+from util.volumes.degradation import DEGRADATIONS, sampling_of
+from util.volumes.geometry import hr_volume_geometry
+from util.volumes.interpolation import upsample
+from util.volumes.volume import Volume
+
+OBLIQUE = (0.8, -0.6, 0.0, 0.6, 0.8, 0.0, 0.0, 0.0, 1.0)
+
+
+class Unsure(ESPCN3D):
+    """Interpolation, with a standard deviation that is a tenth of it (in scaled intensities)."""
+
+    def forward(self, x):
+        mean = super().forward(x)
+        return Normal(mean, abs(mean) / 10)
+
+
+def silent(net):
+    for param in net.params():
+        param.array[...] = 0
+    return net
+
+
+def scan(channels=1):
+    array = numpy.random.default_rng(0).uniform(10, 500, (channels, 6, 7, 8)).astype(numpy.float32)
+    return Volume(array, (2.0, 1.0, 4.0), (-3.0, 5.0, 7.0), OBLIQUE)
+
+
+@pytest.mark.parametrize('scaling', ['none', 'percentile'])
+@pytest.mark.parametrize('name', DEGRADATIONS)
+@pytest.mark.parametrize('channels', [1, 2])
+def test_a_residual_network_of_zero_weights_interpolates_in_place_and_units(channels, name, scaling):
+    sampling, lr = sampling_of(name, (2, 1, 3)), scan(channels)
+    mean, deviation = super_resolve(silent(ESPCN3D(sampling, channels, residual='linear')), lr, scaling)
+    numpy.testing.assert_allclose(mean.array, upsample(lr.array, sampling, 'linear'), rtol=1e-5)
+    assert (mean.spacing, mean.origin, mean.direction) == tuple(hr_volume_geometry(lr, sampling))
+    assert deviation is None
+
+
+@pytest.mark.parametrize('ensemble', [False, True])
+def test_a_network_that_returns_a_distribution_gives_its_standard_deviation_too(ensemble):
+    """In intensity units, beside the mean. Amid blocks, mirroring changes nothing for interpolation."""
+    sampling, lr = sampling_of('block_mean', (2, 2, 2)), scan(2)
+    net = silent(Unsure(sampling, 2, residual='nearest'))
+    mean, deviation = super_resolve(net, lr, 'percentile', ensemble)
+    numpy.testing.assert_allclose(mean.array, upsample(lr.array, sampling, 'nearest'), rtol=1e-5)
+    numpy.testing.assert_allclose(deviation.array, mean.array / 10, rtol=1e-4)
+    assert (deviation.spacing, deviation.origin) == (mean.spacing, mean.origin)
+
+
+def test_the_ensemble_is_another_mean_than_the_network_s_own():
+    sampling, lr = sampling_of('bspline', (2, 2, 2)), scan()
+    net = ESPCN3D(sampling, residual='linear')
+    one, eight = (super_resolve(net, lr, 'percentile', ensemble).mean.array for ensemble in (False, True))
+    assert one.shape == eight.shape and numpy.abs(one - eight).max() > 1

@@ -1,0 +1,25 @@
+from types import SimpleNamespace
+
+import numpy
+import pytest
+
+from util.config_files import load_config
+from util.inference.model_file import load_network
+from util.inference.network import build_network
+from util.script import PROJECT
+from util.training.best_model import BestModel
+
+CONFIG = load_config(PROJECT / 'configs/base.yml')
+
+
+def test_only_a_higher_psnr_replaces_the_file(tmp_path):
+    net, found = build_network(CONFIG), build_network(CONFIG)
+    best = BestModel(tmp_path / 'gen_best.npz', net, CONFIG.to_yaml())
+    expected = None
+    for iteration, psnr in enumerate([20.0, 30.0, 29.0, numpy.nan, 30.0], start=1):
+        net.conv3.b.array[...] = iteration
+        best(SimpleNamespace(observation={'val/psnr': psnr}, updater=SimpleNamespace(iteration=iteration)))
+        expected = min(iteration, 2)
+        load_network(tmp_path / 'gen_best.npz', found)
+        numpy.testing.assert_array_equal(found.conv3.b.array, expected)
+    assert (best.psnr, best.iteration) == (pytest.approx(30.0), expected)

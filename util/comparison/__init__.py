@@ -1,0 +1,1 @@
+"""Several recipes on one dataset: what is run, and what comes out."""

@@ -1,0 +1,204 @@
+"""The runs of a comparison: what each recipe becomes on a dataset, and the scripts that do it, once each."""
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+import yaml
+
+from util.config import Config, check_values
+from util.config_files import load_config
+from util.dataset.case_lists import relative_below
+from util.dataset.pairs_info import read_pairs_info
+from util.files import write_text
+from util.reports.score_table import columns_of, is_current
+from util.scores.metrics import METRICS
+from util.script import PROJECT, UserError
+from util.volumes.interpolation import METHODS
+
+
+class Run(NamedTuple):
+    """One training of one recipe."""
+    recipe: str     # the recipe's file name without .yml
+    config: Config  # as it is run: degradation, seed, iterations and lists put in
+    noise_seed: int  # the recipe's own seed, which draws the noise: all seeds of training see the same pairs
+    folder: Path    # holds experiment.yml, training/, inference/ and, if asked for, inference_ensemble/
+    pairs: Path     # holds LR/, HR/ and lists/; shared by all runs of one rate and degradation
+
+
+def plan_runs(recipes, out, degradations=None, seeds=None, iterations=None, changes=()):
+    """What there is to run.
+
+    Args:
+        recipes (list of Path): The configs.
+        out (Path): Folder of the comparison.
+        degradations (list of str): Names that replace the recipes' own, one run each; None keeps theirs.
+        seeds (list of int): Numbers that replace the recipes' own, one run each; None keeps theirs.
+        iterations (int): Number that replaces the recipes' own; the decay of the learning rate and the end of
+            mirroring are moved in proportion.
+        changes (list of str): ``KEY=VALUE``, laid over each recipe.
+
+    Returns:
+        list of Run: By recipe, degradation and seed.
+
+    Raises:
+        UserError: If a recipe cannot be read, or two have one name.
+    """
+    names = [path.stem for path in recipes]
+    if len(set(names)) < len(names):
+        raise UserError(f'two recipes of one name, and results are named after recipes: {", ".join(names)}')
+    runs = []
+    for path in recipes:
+        recipe = load_config(path, changes)
+        for degradation in degradations or [recipe.degradation.name]:
+            made = changed(recipe, {**_degraded(recipe, degradation), **_shortened(recipe, iterations)}, path)
+            pairs = out / 'pairs' / _pairs_name(made)
+            lists = {f'{kind}_list': relative_below(pairs / f'lists/{kind}_list.txt', PROJECT)
+                     for kind in ('training', 'val', 'test')}
+            for seed in seeds or [recipe.seed]:
+                name = '-'.join([path.stem, *[degradation] * bool(degradations), *[f'seed{seed}'] * bool(seeds)])
+                runs.append(Run(path.stem, changed(made, {'seed': seed, 'dataset': lists}, path), recipe.seed,
+                                out / name, pairs))
+    return runs
+
+
+def _degraded(recipe, name):
+    """The keys that give a recipe another degradation; its noise stays."""
+    if name == recipe.degradation.name:
+        return {}
+    return {'degradation': {'name': name, 'noise_sigma': recipe.degradation.noise_sigma}}
+
+
+def _shortened(recipe, iterations):
+    """The keys that give a recipe another number of iterations, and its schedule the same shape."""
+    if not iterations:
+        return {}
+    keys = {'iteration_decay_start': recipe.iteration_decay_start, 'flip_until': recipe.flip_until}
+    return {'iteration': iterations, **{key: value * iterations // recipe.iteration
+                                        for key, value in keys.items() if value is not None}}
+
+
+def changed(config, changes, source):
+    """A config with some top-level keys replaced, checked like one from a file."""
+    return check_values({**config.model_dump(mode='json'), **changes}, source)
+
+
+def _pairs_name(config):
+    degradation = config.degradation
+    parts = ['x'.join(map(str, config.upsampling_rate)), degradation.name]
+    parts += [f'{key}{value:g}' for key, value in degradation.settings.items()]
+    if degradation.noise_sigma:
+        parts.append(f'noise{degradation.noise_sigma:g}-seed{config.seed}')
+    return '-'.join(parts)
+
+
+def check_same_data(out, data):
+    """Refuse to go on with a comparison of other volumes or another split, whose results would stand beside these.
+
+    Args:
+        out (Path): Folder of the comparison.
+        data (dict): What it is made on; kept there as comparison.yml.
+
+    Raises:
+        UserError: Naming what differs.
+    """
+    path = out / 'comparison.yml'
+    if path.exists():
+        earlier = yaml.safe_load(path.read_text(encoding='utf-8'))
+        for key, value in data.items():
+            if earlier.get(key) != value:
+                raise UserError(f'{out} holds a comparison with {key} {earlier.get(key)}, this one has {value}; name '
+                                'another folder with -o, or remove that one')
+    write_text(path, yaml.safe_dump(data, sort_keys=False))
+
+
+def make_pairs(run, volumes, split):
+    """Make the run's LR-HR pairs, unless they are there, and its lists.
+
+    Args:
+        run (Run): The run.
+        volumes (Path): Folder of the cleaned volumes.
+        split (list of str): Arguments of make_lists.py, such as ``['--val', '0004', '--test', '0009']``.
+    """
+    info = read_pairs_info(run.pairs)
+    cases = sorted(path.stem for path in volumes.glob('*.mhd'))
+    if not (info and info.get('complete') and info['cases'] == cases):
+        config = run.pairs.with_suffix('.yml')
+        write_text(config, run.config.model_copy(update={'seed': run.noise_seed}).to_yaml())
+        script('util/miscs/make_lr_img.py', '-c', config, '-i', volumes, '-o', run.pairs)
+    script('util/miscs/make_lists.py', '-i', run.pairs, '-o', run.pairs / 'lists', *split)
+
+
+def train(run, gpu):
+    """Train, or go on where an interrupted training stopped; nothing if it is done.
+
+    Args:
+        run (Run): The run.
+        gpu (int): As -g of training.py.
+
+    Returns:
+        Path: The model file of the last iteration.
+
+    Raises:
+        UserError: If the folder holds a run of other settings or of other cases.
+    """
+    out, experiment = run.folder / 'training', run.folder / 'experiment.yml'
+    if experiment.exists():
+        if load_config(experiment) != run.config:
+            raise UserError(f'{run.folder} holds a run of other settings (experiment.yml there is not what '
+                            f'{run.recipe} is now); remove that folder, or name another one with -o')
+    else:
+        write_text(experiment, run.config.to_yaml())
+    for key, path in run.config.dataset.model_dump().items():
+        archived = out / f'{key}.txt'
+        if archived.exists() and archived.read_bytes() != (PROJECT / path).read_bytes():
+            raise UserError(f'{run.folder} holds a run of other cases ({archived} is not {path}); remove that folder, '
+                            'or name another one with -o')
+    model = out / f'gen_iter_{run.config.iteration}.npz'
+    if not model.exists():
+        snapshots = sorted(out.glob('snapshot_iter_*.npz'), key=lambda path: int(path.stem.split('_')[-1]))
+        if out.exists() and not snapshots:
+            shutil.rmtree(out)  # stopped before its first snapshot: nothing to go on from
+        resume = ['--resume', snapshots[-1]] if snapshots else []
+        script('training.py', '-g', gpu, '-c', experiment, '-o', out, *resume)
+    return model
+
+
+def infer(run, model, cases, gpu, ensemble):
+    """Super-resolve and score the test cases, unless that is done.
+
+    Args:
+        run (Run): The run.
+        model (Path): Its model file.
+        cases (list of ~util.dataset.case_lists.Case): The test cases.
+        gpu (int): As -g of inference.py.
+        ensemble (bool): As --ensemble of inference.py.
+
+    Returns:
+        Path: Folder of the results.
+    """
+    out = run.folder / ('inference_ensemble' if ensemble else 'inference')
+    columns = columns_of(METRICS, ('network', *METHODS))
+    if not is_current(out / 'scores.csv', columns, [case.name for case in cases], [model]):
+        script('inference.py', '-g', gpu, '-m', model, '-o', out, *['--ensemble'] * ensemble)
+    return out
+
+
+def script(name, *arguments):
+    """Run a script of the project in this interpreter.
+
+    Raises:
+        UserError: If it ends with an exit code other than 0; it has said why by then.
+    """
+    words = [sys.executable, str(PROJECT / name), *map(str, arguments)]
+    print('$', ' '.join(['python', name, *words[2:]]), flush=True)
+    process = subprocess.Popen(words)
+    try:
+        code = process.wait()
+    except KeyboardInterrupt:
+        process.terminate()
+        process.wait()  # a training writes a snapshot first
+        raise
+    if code:
+        raise UserError(f'{name} ended with exit code {code}; what was done before it is kept, run this again to go on')

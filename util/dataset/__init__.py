@@ -1,0 +1,1 @@
+"""Case lists, LR-HR pairs, and the patches drawn from them."""

@@ -1,0 +1,1 @@
+"""From a config and a model file to a super-resolved volume."""

@@ -1,0 +1,45 @@
+"""The model that did best on validation, kept beside the last one."""
+import math
+
+from chainer import training
+
+from util.inference.model_file import save_network
+
+
+class BestModel(training.Extension):
+    """Writes the network to a file whenever ``val/psnr`` is higher than ever before; trigger it with the validation.
+
+    The best weights so far travel in the trainer's snapshot, so that a resumed run has them too, in whatever folder.
+
+    Args:
+        path (Path): Model file.
+        net (~chainer.Chain): The network that trains.
+        experiment (str): YAML text of the experiment, which the model file holds.
+    """
+
+    priority = training.PRIORITY_EDITOR  # after the validation has reported, before the snapshot is written
+    name = 'best'
+
+    def __init__(self, path, net, experiment):
+        self.path = path
+        self.net = net
+        self.experiment = experiment
+        self.best = net.copy(mode='copy')
+        self.psnr = -math.inf
+        self.iteration = 0
+
+    def initialize(self, trainer):
+        if self.iteration:  # a snapshot brought it
+            save_network(self.path, self.best, self.experiment)
+
+    def __call__(self, trainer):
+        psnr = float(trainer.observation['val/psnr'])
+        if psnr > self.psnr:
+            self.psnr, self.iteration = psnr, trainer.updater.iteration
+            self.best.copyparams(self.net)
+            save_network(self.path, self.best, self.experiment)
+
+    def serialize(self, serializer):
+        self.psnr = serializer('psnr', self.psnr)
+        self.iteration = serializer('iteration', self.iteration)
+        self.best.serialize(serializer['net'])

@@ -1,0 +1,43 @@
+"""Validation on whole volumes while a network trains."""
+import chainer
+import numpy
+from chainer import training
+
+from models.network import mean_of
+from util.inference.tiling import predict
+from util.scores.metrics import psnr
+from util.volumes.interpolation import upsample
+
+
+class VolumeEvaluator(training.Extension):
+    """Reports the network's loss and PSNR on the validation volumes, and linear interpolation's PSNR beside it.
+
+    The volumes are whole and always the same, so that curves of different runs can be compared.
+
+    Reports ``val/loss`` (the training's loss), ``val/psnr`` and ``val/psnr_linear`` (dB), each the mean of the volumes.
+
+    Args:
+        net (~chainer.Chain): The network that trains.
+        pairs (list): (lr, hr) of each case: arrays (C, z, y, x), float32, with scaled intensities.
+        loss: Function of (prediction, hr) that gives a scalar Variable.
+    """
+
+    trigger = 1, 'epoch'
+    priority = training.PRIORITY_WRITER
+    name = 'validation'
+
+    def __init__(self, net, pairs, loss):
+        self.net = net
+        self.pairs = pairs
+        self.loss = loss
+        self.psnr_linear = numpy.mean([psnr(hr, upsample(lr, net.sampling, 'linear')) for lr, hr in pairs])
+
+    def __call__(self, trainer):
+        losses, psnrs = [], []
+        for lr, hr in self.pairs:
+            prediction = predict(self.net, lr)
+            with chainer.no_backprop_mode():
+                losses.append(float(self.loss(prediction, hr).array))
+            psnrs.append(psnr(hr, chainer.as_variable(mean_of(prediction)).array))
+        chainer.report({'val/loss': numpy.mean(losses), 'val/psnr': numpy.mean(psnrs),
+                        'val/psnr_linear': self.psnr_linear})

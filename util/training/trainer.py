@@ -1,0 +1,108 @@
+"""The Trainer of an experiment: optimizer, patches, loss, and what is reported and kept on the way."""
+import functools
+import sys
+
+import chainer
+from chainer import training
+from chainer.training import extensions
+
+from util.dataset.patches import PatchDataset
+from util.inference.model_file import save_network
+from util.training.best_model import BestModel
+from util.training.evaluator import VolumeEvaluator
+from util.training.losses import LOSSES
+from util.training.schedules import AlphaSchedule
+from util.training.snapshot import save_snapshot
+from util.training.stopping import StopTrigger, stop_on_non_finite_loss
+
+
+def make_trainer(config, net, training_pairs, val_pairs, out):
+    """Everything of a training but its start.
+
+    Args:
+        config (~util.config.Config): The experiment.
+        net (~chainer.Chain): As `models.network` describes it, on the device that it trains on.
+        training_pairs (list): (lr, hr) of each training case: arrays (C, z, y, x), float32, with scaled intensities.
+        val_pairs (list): The same of the validation cases.
+        out (Path): Folder of the run.
+
+    Returns:
+        ~chainer.training.Trainer: ``run()`` trains. Its ``stop_trigger`` is a :class:`StopTrigger`, its extension
+        ``best`` the :class:`BestModel`, and its extension ``keep`` writes the network and a snapshot.
+
+    Raises:
+        UserError: If a volume is too small for the patches.
+    """
+    optimizer = chainer.optimizers.Adam(config.adam.alpha, config.adam.beta1, config.adam.beta2).setup(net)
+    loss = functools.partial(LOSSES[config.loss.name], **config.loss.settings)
+
+    def training_loss(lr, hr):
+        value = loss(net(lr), hr)
+        chainer.report({'loss': value}, net)
+        return value
+
+    updater = training.StandardUpdater(make_iterator(config, training_pairs, net.device), optimizer, device=net.device,
+                                       loss_func=training_loss)
+    trainer = training.Trainer(updater, StopTrigger(config.iteration), out=out)
+    trainer.extend(AlphaSchedule(config.adam.alpha, config.schedule.name, config.iteration_decay_start,
+                                 config.iteration, **config.schedule.settings))
+    trainer.extend(VolumeEvaluator(net, val_pairs, loss), trigger=every(config.evaluation_interval, config))
+    extend_with_reports(trainer, config)
+    extend_with_files(trainer, config)
+    return trainer
+
+
+def make_iterator(config, pairs, device):
+    """Batches of random patches, always in the same order, cut on the device.
+
+    The patches are random already, and example i is always the same one: in order, a resumed run repeats none.
+    """
+    # One batch more than is used: at its end the iterator would begin anew, also for a run that goes on for longer.
+    length = (config.iteration + 1) * config.batchsize
+    flip_until = None if config.flip_until is None else config.flip_until * config.batchsize
+    patches = PatchDataset(pairs, config.sampling, config.patchside, length, config.seed, config.flip, flip_until,
+                           config.background_share)
+    patches.to_device(device)
+    return chainer.iterators.SerialIterator(patches, config.batchsize, shuffle=False)
+
+
+def every(interval, config):
+    """Trigger that fires every so many iterations, and after the last one."""
+    return lambda trainer: (trainer.updater.iteration % interval == 0
+                            or trainer.updater.iteration == config.iteration)
+
+
+def extend_with_reports(trainer, config):
+    """The log, the table on the terminal, the loss curve and, on a terminal, the progress bar."""
+    display, optimizer = every(config.display_interval, config), trainer.updater.get_optimizer('main')
+    trainer.extend(extensions.observe_value('alpha', lambda trainer: optimizer.alpha), trigger=display)
+    trainer.extend(extensions.LogReport(trigger=display))
+    trainer.extend(extensions.PrintReport(['iteration', 'main/loss', 'val/loss', 'val/psnr', 'val/psnr_linear', 'alpha',
+                                           'elapsed_time']), trigger=display)
+    trainer.extend(extensions.PlotReport(['main/loss', 'val/loss'], 'iteration', trigger=display, marker=None,
+                                         file_name='gen_loss.png', postprocess=_log_scale))
+    if sys.stdout.isatty():
+        trainer.extend(extensions.ProgressBar(update_interval=10))
+
+
+def _log_scale(figure, axes, summary):
+    axes.set_yscale('log')
+
+
+def extend_with_files(trainer, config):
+    """The best network on validation, and every so often the network and a snapshot."""
+    net, experiment = trainer.updater.get_optimizer('main').target, config.to_yaml()
+    display, snapshot = every(config.display_interval, config), every(config.snapshot_interval, config)
+    # A loss that is not finite makes the weights so, for good: looking before anything is shown or kept is enough.
+    trainer.extend(stop_on_non_finite_loss, trigger=lambda trainer: display(trainer) or snapshot(trainer),
+                   priority=training.PRIORITY_EDITOR)
+    trainer.extend(BestModel(trainer.out / 'gen_best.npz', net, experiment),
+                   trigger=every(config.evaluation_interval, config))
+
+    @training.make_extension(trigger=snapshot, priority=-100)  # last, so that it holds what the others did
+    def keep(trainer):
+        iteration = trainer.updater.iteration
+        save_network(trainer.out / f'gen_iter_{iteration}.npz', net, experiment)
+        save_snapshot(trainer.out / f'snapshot_iter_{iteration}.npz', trainer)
+
+    trainer.extend(keep, name='keep')
