@@ -10,13 +10,14 @@ CUPY ?= cupy-cuda13x[ctk]
 RUN = $(VENV)/bin/python
 DEMO = --config_path configs/demo.yml
 
-.PHONY: help demo test lint bench
+.PHONY: help demo test test-slow lint bench
 
 help:
-	@echo 'make demo   the whole pipeline on a synthetic cohort, on the CPU: a score table and pictures'
-	@echo 'make test   the whole test suite'
-	@echo 'make lint   mistakes and dead code, by ruff'
-	@echo 'make bench  this project beside PyTorch and stock Chainer, timed in turn; GPU=0 on that CUDA GPU'
+	@echo 'make demo       the whole pipeline on a synthetic cohort, on the CPU: a score table and pictures'
+	@echo 'make test       the test suite'
+	@echo 'make test-slow  its long part: damaged files, kills, full disks, memory'
+	@echo 'make lint       mistakes and dead code, by ruff'
+	@echo 'make bench      this project beside PyTorch and stock Chainer, timed in turn; GPU=0 on that CUDA GPU'
 	@echo
 	@echo 'Each makes its own virtual environment. PYTHON=python3.13 chooses the interpreter, VENV=DIR the folder.'
 
@@ -31,6 +32,9 @@ demo: $(VENV)/installed
 
 test: $(VENV)/installed-dev
 	$(RUN) -m pytest
+
+test-slow: $(VENV)/installed-dev
+	$(RUN) -m pytest -m slow
 
 lint: $(VENV)/installed-dev
 	$(RUN) -m ruff check .

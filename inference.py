@@ -3,6 +3,8 @@
     python inference.py -g 0 -m results/training/gen_iter_100000.npz
 """
 import argparse
+import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy
@@ -10,18 +12,22 @@ from tqdm import tqdm
 
 from util.config_files import load_config, read_experiment
 from util.dataset.case_lists import Case, read_list
+from util.dataset.case_names import distinct_names
 from util.dataset.pairs import read_pair
 from util.device import get_device
-from util.inference.model_file import load_network
-from util.inference.network import build_network, check_channels, check_code_of_model
+from util.files import remove_strays
+from util.inference.model_file import load_network, read_lie
+from util.inference.network import build_network, check_code_of_model
 from util.inference.super_resolution import super_resolve
+from util.lock import locked
 from util.reports.figures import save_case_figure
 from util.reports.score_table import format_table, save_csv
 from util.scores.metrics import score_images
-from util.script import PROJECT, UserError, blaming, run
+from util.script import PROJECT, UserError, blaming, note, run
 from util.volumes.intensity import like_input
 from util.volumes.interpolation import METHODS, upsample
-from util.volumes.volume import Volume, read_volume, write_volume
+from util.volumes.orientation import AS_IT_IS, inverse, lay, layout_as, unlike_training
+from util.volumes.volume import read_volume, write_volume
 
 # What the network was trained for: a model file's own values hold, and a config that says otherwise is refused.
 TRAINED_FOR = ('upsampling_rate', 'degradation', 'models', 'intensity_scaling')
@@ -65,26 +71,69 @@ def choose_config(model, config_path, root):
 def choose_cases(args, config):
     """The cases to super-resolve: the volumes of the command line, without HR, or the test list's."""
     if args.input:
-        cases = [Case(path.name.split('.')[0], path, None) for path in args.input]
+        if len({path.resolve() for path in args.input}) < len(args.input):
+            raise UserError(f'-i names a volume twice: {" ".join(map(str, args.input))}')
+        cases = [Case(name, path, None) for name, path in zip(distinct_names(args.input), args.input)]
     else:
         with blaming(f'{args.config_path or args.model}: dataset.test_list'):
             cases = read_list(args.root / config.dataset.test_list, args.root)
-    names = [case.name for case in cases]
-    if len(set(names)) < len(names):
-        raise UserError(f'two volumes would be written under one name: {", ".join(sorted(names))}; run them one by one')
+    names = {case.name for case in cases}
+    for name in names:
+        if f'{name}_deviation' in names:
+            raise UserError(f'{name}_deviation would be the name of two results; call that volume otherwise')
+    inputs = {path.resolve() for case in cases for path in (case.lr_path, case.hr_path) if path}
+    for case in cases:
+        if (args.out / f'{case.name}.mhd').resolve() in inputs:
+            raise UserError(f'{args.out / case.name}.mhd is a volume to be read, and the result would replace it; name '
+                            'another folder with -o')
     return cases
+
+
+def super_resolve_case(case, lr, net, config, args, lie):
+    """Super-resolve a case, laid as the training's volumes, and write its volumes.
+
+    Returns:
+        numpy.ndarray: The HR volume that was written, (C, z, y, x).
+    """
+    # Where the HR volume is known its grid is given, and that of a reversed axis may be another one (docs/geometry.md).
+    layout = layout_as(lr, lie) if lie and case.hr_path is None else AS_IT_IS
+    laid = lay(lr, layout)
+    for line in unlike_training(lr, layout, lie, net.sampling.rate):
+        note(f'{case.lr_path}: {line}')
+    with blaming(case.lr_path):
+        mean, deviation = super_resolve(net, laid, config.intensity_scaling, args.ensemble)
+    mean = lay(mean, inverse(layout))
+    if args.like_input:
+        mean = replace(mean, array=like_input(mean.array, read_volume(case.lr_path).array))
+    write_volume(args.out / f'{case.name}.mhd', mean)
+    if deviation is not None:
+        write_volume(args.out / f'{case.name}_deviation.mhd', lay(deviation, inverse(layout)))
+    return mean.array
 
 
 def score_case(case, lr, sr, hr, sampling, out):
     """Score a case beside the interpolations of its LR volume, and save its picture.
 
     Returns:
-        dict: method -> {metric: value}.
+        (dict, list): method -> {metric: value}, empty where it cannot be scored; and what could not be done.
     """
-    interpolated = {method: upsample(lr.array, sampling, method) for method in METHODS}
-    save_case_figure(out / f'{case.name}.png', case.name, lr.array, interpolated['linear'], sr, hr.array, hr.spacing,
-                     sampling)
-    return score_images(hr.array, {'network': sr, **interpolated})
+    linear, scored, failures = upsample(lr.array, sampling, 'linear'), {}, []
+
+    def images():
+        yield 'network', sr
+        for method in METHODS:
+            yield method, linear if method == 'linear' else upsample(lr.array, sampling, method)
+
+    # A picture or a score that cannot be had never costs the other results.
+    try:
+        save_case_figure(out / f'{case.name}.png', case.name, lr.array, linear, sr, hr.array, hr.spacing, sampling)
+    except Exception as error:
+        failures.append(f'{case.name}: no picture: {type(error).__name__}: {error}')
+    try:
+        scored = score_images(hr.array, images())
+    except Exception as error:
+        failures.append(f'{case.name}: no scores: {type(error).__name__}: {error}')
+    return scored, failures
 
 
 def main(argv=None):
@@ -95,26 +144,40 @@ def main(argv=None):
     net = build_network(config, args.root)
     load_network(args.model, net)
     net.to_device(device)
+    cases, lie = choose_cases(args, config), read_lie(args.model)
+    with locked(args.out):
+        remove_strays(args.out)
+        rows, failures, done = {}, [], 0
+        for case in tqdm(cases, desc='inference', unit='case', disable=None):
+            try:
+                lr, hr = read_pair(case, config) if case.hr_path else (read_volume(case.lr_path, numpy.float32), None)
+                sr = super_resolve_case(case, lr, net, config, args, lie)
+            except UserError as error:  # the other cases are done all the same
+                failures.append(str(error))
+                continue
+            done += 1
+            if hr is not None:
+                scored, failed = score_case(case, lr, sr, hr, net.sampling, args.out)
+                rows |= {case.name: scored} if scored else {}
+                failures += failed
+        return report(args.out, rows, failures, done, len(cases))
 
-    rows = {}
-    for case in tqdm(choose_cases(args, config), desc='inference', unit='case', disable=None):
-        lr, hr = read_pair(case, config) if case.hr_path else (read_volume(case.lr_path, numpy.float32), None)
-        check_channels(net, lr.array, case.lr_path)
-        with blaming(case.lr_path):
-            mean, deviation = super_resolve(net, lr, config.intensity_scaling, args.ensemble)
-        sr = like_input(mean.array, read_volume(case.lr_path).array) if args.like_input else mean.array
-        write_volume(args.out / f'{case.name}.mhd', Volume(sr, mean.spacing, mean.origin, mean.direction))
-        if deviation is not None:
-            write_volume(args.out / f'{case.name}_deviation.mhd', deviation)
-        if hr is not None:
-            rows[case.name] = score_case(case, lr, sr, hr, net.sampling, args.out)
 
+def report(out, rows, failures, done, count):
+    """Write and print the scores, and say what could not be done; returns the exit code."""
     if rows:
-        save_csv(args.out / 'scores.csv', rows)
+        save_csv(out / 'scores.csv', rows)
         print(format_table(rows))
-        print(f'scores: {args.out / "scores.csv"}\npictures: {args.out}/*.png')
-    print(f'volumes: {args.out}/*.mhd')
-    return 0
+        print(f'scores: {out / "scores.csv"}\npictures: {out}/*.png')
+    if done:
+        print(f'volumes: {out}/*.mhd')
+    for failure in failures:
+        print(f'error: {failure}', file=sys.stderr)
+    if not failures:
+        return 0
+    if done:
+        print(f'{done} of {count} volumes are done', file=sys.stderr)
+    return 1 if done else 2
 
 
 if __name__ == '__main__':

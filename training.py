@@ -3,7 +3,6 @@
     python training.py -g 0 -c configs/base.yml -o results/training
 """
 import argparse
-import functools
 import sys
 from pathlib import Path
 
@@ -12,12 +11,15 @@ import numpy
 from util.config_files import load_config
 from util.dataset.pairs import load_pairs
 from util.device import get_device
+from util.files import remove_strays
 from util.inference.model_file import load_network
-from util.inference.network import build_network, check_channels
+from util.inference.network import build_network
+from util.lock import locked
 from util.script import PROJECT, UserError, blaming, run
 from util.training.archive import archive_run
-from util.training.snapshot import load_snapshot
-from util.training.trainer import make_trainer
+from util.training.resume import NEWEST, remove_log_strays, resume
+from util.training.stopping import Stop
+from util.training.trainer import make_trainer, ran_with
 
 
 def parse_arguments(argv):
@@ -25,54 +27,64 @@ def parse_arguments(argv):
     parser.add_argument('-g', '--gpu', type=int, default=-1, help='CUDA GPU number; negative: CPU (default)')
     parser.add_argument('-c', '--config_path', type=Path, default=PROJECT / 'configs/base.yml',
                         help='the experiment (default: configs/base.yml)')
-    parser.add_argument('--set', nargs='+', action='extend', default=[], metavar='KEY=VALUE',
-                        help='change keys of the experiment, such as adam.alpha=1e-3')
+    parser.add_argument('--set', action='append', default=[], metavar='KEY=VALUE',
+                        help='change a key of the experiment, such as adam.alpha=1e-3; may be repeated')
     parser.add_argument('-o', '--out', type=Path, default=PROJECT / 'results/training',
                         help='folder of the run (default: results/training)')
     parser.add_argument('-m', '--model', type=Path, help='model file to start from, instead of random weights')
-    parser.add_argument('--resume', type=Path, help='snapshot_iter_N.npz of a run of this config, to go on from')
+    parser.add_argument('--resume', nargs='?', const=NEWEST, metavar='SNAPSHOT',
+                        help='go on from a snapshot_iter_N.npz of this experiment; without a name from the newest '
+                             "usable one in the run's folder")
     parser.add_argument('-R', '--root', type=Path, default=PROJECT,
                         help="folder that the config's and the lists' relative paths start from (default: the project)")
     return parser.parse_args(argv)
 
 
+def load_data(args, config):
+    """The training's and the validation's Pairs."""
+    loaded = []
+    for key in ('training_list', 'val_list'):
+        with blaming(f'{args.config_path}: dataset.{key}'):
+            loaded.append(load_pairs(args.root / getattr(config.dataset, key), config, args.root))
+    return loaded
+
+
 def main(argv=None):
     """Run the script with a command line (default: the process's); returns the exit code."""
-    args = parse_arguments(argv)
+    args, stop = parse_arguments(argv), Stop()
     config = load_config(args.config_path, args.set)
     device = get_device(args.gpu)
+    with stop.heeding_signals(), locked(args.out):
+        return train(args, config, device, stop)
+
+
+def train(args, config, device, stop):
+    """The run, in a folder that is its own; returns the exit code."""
     if (args.out / 'log').exists() and not args.resume:
-        raise UserError(f'{args.out} holds a run already; name another folder with -o, or go on with --resume '
-                        f'{args.out}/snapshot_iter_N.npz')
+        raise UserError(f'{args.out} holds a run already; go on with it with --resume, or name another folder with -o')
+    remove_strays(args.out)
+    remove_log_strays(args.out)
 
     numpy.random.seed(config.seed)  # the initial weights; they are drawn on the CPU and so are the same on every device
     net = build_network(config, args.root)
     if args.model:
         load_network(args.model, net)
     net.to_device(device)
-
-    pairs = {}
-    for key in ('training_list', 'val_list'):
-        with blaming(f'{args.config_path}: dataset.{key}'):
-            pairs[key] = load_pairs(args.root / getattr(config.dataset, key), config, args.root,
-                                    functools.partial(check_channels, net))
+    pairs, val_pairs = load_data(args, config)
     with blaming(args.config_path):
-        trainer = make_trainer(config, net, pairs['training_list'], pairs['val_list'], args.out)
-
+        trainer = make_trainer(config, net, pairs, val_pairs, args.out, stop)
     if args.resume:
-        load_snapshot(args.resume, trainer)
-        if trainer.updater.iteration >= config.iteration:
-            raise UserError(f'{args.resume}: iteration {trainer.updater.iteration} is the last already; to go on, '
-                            'raise iteration in the config')
+        resume(trainer, args.resume, ran_with(config, pairs, val_pairs))
     archive_run(args.out, config, args.root)
-    with trainer.stop_trigger.heeding_signals():
-        trainer.run(show_loop_exception_msg=False)  # whatever it is, it is told once: by `run` or by Python
+    stop.training = True
+    trainer.run(show_loop_exception_msg=False)  # an error is told by `run` or by Python, and not by Chainer as well
 
     done, best = trainer.updater.iteration, trainer.get_extension('best')
-    if done < config.iteration:
+    if stop.exit_code is not None and done < config.iteration:
         trainer.get_extension('keep')(trainer)
-        print(f'interrupted; to go on, add --resume {args.out}/snapshot_iter_{done}.npz', file=sys.stderr)
-        return 130
+        print(f'interrupted; the same command with --resume goes on from {args.out}/snapshot_iter_{done}.npz',
+              file=sys.stderr)
+        return stop.exit_code
     print(f'model: {args.out}/gen_iter_{done}.npz')
     print(f'best on validation: {best.path} ({best.psnr:.2f} dB at iteration {best.iteration})')
     return 0

@@ -11,18 +11,19 @@ the attributes
 
 Called with LR patches (N, C, D, H, W), float32, it returns a prediction of HR, (N, C, r_z*D, r_y*H, r_x*W): a
 :class:`chainer.Variable`, or a :class:`chainer.distribution.Distribution` all of whose ``params`` have that shape, such
-as ``chainer.distributions.Normal(loc, scale)``. Its mean is the super-resolved volume, and its standard deviation says
-how sure the network is.
+as ``chainer.distributions.Normal(loc, scale)``, and whose class takes its ``params`` by name. Its mean is the
+super-resolved volume, and its standard deviation says how sure the network is, if the loss has taught it to: the losses
+that look at the mean alone leave it as it was.
 
 The constructor raises :class:`ArgumentError` for arguments that cannot be, which a user is told in one line. Any other
 exception is a mistake in the network, and is shown with its traceback.
 """
 import chainer
-from chainer.backends import cuda
 from chainer.distribution import Distribution
-import numpy
 
-ATTRIBUTES = 'sampling', 'halo', 'in_channels'
+from util.volumes.sampling import Sampling
+
+ATTRIBUTES = {'sampling': Sampling, 'halo': int, 'in_channels': int}  # name -> type
 POINT = 'point'  # the one map of a prediction that is an array
 
 
@@ -43,16 +44,35 @@ def take_apart(prediction):
 
     Returns:
         dict: Name -> array. One map, ``'point'``, or the parameters of the distribution by their names.
-
-    Raises:
-        TypeError: If it is anything else, such as a tuple.
     """
     if isinstance(prediction, Distribution):
         return {name: chainer.as_variable(param).array for name, param in prediction.params.items()}
-    if isinstance(prediction, (chainer.Variable, numpy.ndarray, cuda.ndarray)):
-        return {POINT: chainer.as_variable(prediction).array}
-    raise TypeError(f'the network returned a {type(prediction).__name__}; it must return a Variable or a Chainer '
-                    'distribution (models/network.py)')
+    return {POINT: chainer.as_variable(prediction).array}
+
+
+def check_prediction(prediction, shape):
+    """See that a network returned what it must.
+
+    Args:
+        prediction: What it returned.
+        shape (tuple): The HR patches' shape, (N, C, r_z*D, r_y*H, r_x*W).
+
+    Returns:
+        dict: What :func:`take_apart` makes of it.
+
+    Raises:
+        TypeError: If it is neither a Variable nor a distribution.
+        ValueError: If it has another shape, such as a second output that is one more channel.
+    """
+    if not isinstance(prediction, (chainer.Variable, Distribution)):
+        raise TypeError(f'the network returned a {type(prediction).__name__}; it must return a Variable or a Chainer '
+                        'distribution (models/network.py)')
+    maps = take_apart(prediction)
+    for name, array in maps.items():
+        if array.shape != shape:
+            raise ValueError(f'the network returned {array.shape} (N, channels, z, y, x), as its {name}, where {shape} '
+                             'is wanted; a second output belongs in a distribution (models/network.py)')
+    return maps
 
 
 def put_together(kind, maps):

@@ -73,3 +73,9 @@ def empty(shape, dtype):
     if math.prod(shape) * dtype.itemsize < _SMALLEST:
         return numpy.empty(shape, dtype)
     return numpy.asarray(_Loan(shape, dtype))
+
+
+def release():
+    """Give all idle memory back to the operating system, such as at the end of a phase that needed much."""
+    with _lock:
+        _idle.clear()

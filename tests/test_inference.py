@@ -1,5 +1,6 @@
 """What inference.py writes: volumes where they belong in space, right scores, pictures; and what it refuses."""
 import csv
+from dataclasses import replace
 
 import numpy
 import pytest
@@ -11,8 +12,10 @@ from models.espcn3d import ESPCN3D
 from tests.experiment import assert_refused, call, change, make_experiment
 from util.config_files import load_config
 from util.inference.model_file import save_network
+from util.lock import locked
 from util.volumes.head_mask import head_mask
 from util.volumes.sampling import Sampling
+from util.volumes.orientation import AS_IT_IS, Layout, Lie, axis_codes, inverse, lay
 from util.volumes.volume import Volume, read_volume, write_volume
 
 
@@ -42,6 +45,10 @@ def infer(here):
     return lambda *arguments: here(inference.main, *ARGUMENTS, *arguments)
 
 
+def results(folder):
+    return {path.name for path in (folder / 'out').iterdir()} - {'.lock'}
+
+
 def scores(folder):
     with open(folder / 'out/scores.csv', newline='', encoding='utf-8') as file:
         return {row.pop('case'): {key: float(value) for key, value in row.items()} for row in csv.DictReader(file)}
@@ -50,7 +57,7 @@ def scores(folder):
 def test_model_file_alone_gives_volume_scores_and_picture(experiment, infer):
     done = infer()
     assert done.returncode == 0, done.stderr
-    assert {path.name for path in (experiment / 'out').iterdir()} == {'0001.mhd', '0001.raw', '0001.png', 'scores.csv'}
+    assert results(experiment) == {'0001.mhd', '0001.raw', '0001.png', 'scores.csv'}
 
     sr, hr, lr = (sitk.ReadImage(str(experiment / name)) for name in ('out/0001.mhd', 'HR/0001.mhd', 'LR/0001.mhd'))
     for one, other in ((sr.GetSpacing(), hr.GetSpacing()), (sr.GetOrigin(), hr.GetOrigin()),
@@ -82,7 +89,7 @@ def test_lr_volumes_of_one_s_own_need_no_list_and_no_truth(experiment, infer):
     sitk.WriteImage(volume, str(experiment / 'mine/scan.nii.gz'))
     done = infer('-i', 'mine/scan.nii.gz')
     assert done.returncode == 0, done.stderr
-    assert {path.name for path in (experiment / 'out').iterdir()} == {'scan.mhd', 'scan.raw'}
+    assert results(experiment) == {'scan.mhd', 'scan.raw'}
     sr = sitk.ReadImage(str(experiment / 'out/scan.mhd'))
     assert sr.GetSpacing() == pytest.approx(numpy.divide(volume.GetSpacing(), 2))
     assert sr.GetOrigin() == pytest.approx(volume.GetOrigin())
@@ -133,8 +140,156 @@ def test_a_config_that_contradicts_the_model_is_refused(experiment, infer):
     assert_refused(infer('-c', 'experiment.yml'), 'intensity_scaling is not what gen.npz was trained for')
 
 
-def test_two_inputs_of_one_name_are_refused(experiment, infer):
-    assert_refused(infer('-i', 'LR/0000.mhd', 'HR/0000.mhd'), 'written under one name: 0000, 0000')
+def test_two_inputs_of_one_name_get_names_that_tell_them_apart(experiment, infer):
+    done = infer('-i', 'LR/0000.mhd', 'HR/0000.mhd')
+    assert done.returncode == 0, done.stderr
+    assert {name for name in results(experiment) if name.endswith('.mhd')} == {'LR_0000.mhd', 'HR_0000.mhd'}
+    assert_refused(infer('-i', 'LR/0000.mhd', 'LR/../LR/0000.mhd'), '-i names a volume twice')
+
+
+def test_a_dot_in_a_name_belongs_to_the_name(experiment, infer):
+    volume = sitk.ReadImage(str(experiment / 'LR/0000.mhd'))
+    for name in ('HCP_0.7mm_s01', 'HCP_0.7mm_s02'):
+        sitk.WriteImage(volume, str(experiment / f'{name}.nii.gz'))
+    assert infer('-i', 'HCP_0.7mm_s01.nii.gz', 'HCP_0.7mm_s02.nii.gz').returncode == 0
+    assert {name for name in results(experiment) if name.endswith('.mhd')} == {'HCP_0.7mm_s01.mhd', 'HCP_0.7mm_s02.mhd'}
+
+
+@pytest.mark.parametrize('out', ['LR', './HR/../LR'])
+def test_an_output_never_replaces_an_input(experiment, here, out):
+    before = {path: path.read_bytes() for path in (experiment / 'LR').iterdir()}
+    for inputs in ((), ('-i', 'LR/0000.mhd', 'LR/0001.mhd')):
+        done = here(inference.main, '-m', 'gen.npz', '-R', '.', '-o', out, *inputs)
+        assert_refused(done, 'is a volume to be read, and the result would replace it; name another folder with -o')
+    assert {path: path.read_bytes() for path in (experiment / 'LR').iterdir() if path.name != '.lock'} == before
+
+
+def test_one_bad_volume_does_not_cost_the_others(experiment, infer):
+    (experiment / 'bad.nii.gz').write_text('not an image')
+    done = infer('-i', 'LR/0000.mhd', 'bad.nii.gz', 'none.nii.gz', 'LR/0001.mhd')
+    assert done.returncode == 1
+    errors = [line for line in done.stderr.splitlines() if line.startswith('error: ')]
+    assert len(errors) == 2 and 'bad.nii.gz' in errors[0] and 'none.nii.gz: no such file' in errors[1]
+    assert '2 of 4 volumes are done' in done.stderr
+    assert {name for name in results(experiment) if name.endswith('.mhd')} == {'0000.mhd', '0001.mhd'}
+
+
+@pytest.mark.parametrize('broken, missing, named', [
+    ('save_case_figure', '0001.png', '0001: no picture: ValueError: cannot be drawn'),
+    ('score_images', 'scores.csv', '0001: no scores: ValueError: cannot be drawn')])
+def test_a_picture_or_score_that_cannot_be_had_does_not_cost_the_rest(experiment, infer, monkeypatch, broken, missing,
+                                                                     named):
+    def fail(*arguments):
+        raise ValueError('cannot be drawn')
+
+    monkeypatch.setattr(inference, broken, fail)
+    done = infer()
+    assert done.returncode == 1 and f'error: {named}' in done.stderr
+    assert results(experiment) == {'0001.mhd', '0001.raw', '0001.png', 'scores.csv'} - {missing}
+
+
+def test_negative_volumes_without_scaling_are_scored_and_drawn(experiment, infer):
+    """As CT has them."""
+    for path in (*experiment.glob('LR/*.mhd'), *experiment.glob('HR/*.mhd')):
+        volume = read_volume(path)
+        write_volume(path, Volume(volume.array - 1000, volume.spacing, volume.origin, volume.direction))
+    change(experiment / 'experiment.yml', 'intensity_scaling: percentile', 'intensity_scaling: none')
+    save_model(experiment)
+    done = infer()
+    assert done.returncode == 0, done.stderr
+    assert results(experiment) == {'0001.mhd', '0001.raw', '0001.png', 'scores.csv'}
+
+
+def test_results_that_are_not_finite_are_errors_and_not_written(experiment, infer):
+    with numpy.load(experiment / 'gen.npz') as archive:
+        arrays = dict(archive)
+    arrays['conv3/b'] = numpy.full(8, 3e38, numpy.float32)  # finite, but not after the scaling is undone
+    numpy.savez(experiment / 'gen.npz', **arrays)
+    assert_refused(infer('-i', 'LR/0000.mhd'), 'LR/0000.mhd: the network gives values that are not finite')
+    assert not (experiment / 'out').exists()
+
+
+def test_a_folder_that_another_run_writes_into_is_refused(experiment, infer):
+    with locked(experiment / 'out'):
+        assert_refused(infer(), 'out: another run is writing into this folder')
+    assert infer().returncode == 0
+
+
+class TestAScanThatLiesOtherwise:
+    """The network of nearest neighbours was trained on volumes whose axes lie as ``LIE`` says."""
+    LIE = Lie('LAS', (1.0, 1.0, 4.0))
+    LAS = (1.0, 0.0, 0.0, 0.0, -1.0, 0.0, 0.0, 0.0, 1.0)
+
+    @pytest.fixture
+    def thick(self, experiment):
+        """A model for four thin slices of each thick one, along z, and a scan to write."""
+        text = (experiment / 'experiment.yml').read_text()
+        text = text.replace('upsampling_rate: 2', 'upsampling_rate: [4, 1, 1]')
+        (experiment / 'experiment.yml').write_text(text.replace('residual: nearest', 'residual: linear'))
+        net = ESPCN3D(Sampling((4, 1, 1)), residual='linear')
+        for param in net.params():
+            param.array[...] = 0
+
+        def save(lie):
+            save_network(experiment / 'gen.npz', net, load_config(experiment / 'experiment.yml').to_yaml(), lie)
+
+        def scan(layout):
+            array = numpy.random.default_rng(0).uniform(10, 90, (1, 6, 10, 12)).astype(numpy.float32)
+            volume = lay(Volume(array, (1.0, 1.0, 4.0), (-3.0, 20.0, 5.0), self.LAS), layout)
+            write_volume(experiment / 'scan.mhd', replace(volume, array=numpy.ascontiguousarray(volume.array)))
+        return experiment, save, scan
+
+    def result(self, experiment):
+        return read_volume(experiment / 'out/scan.mhd')
+
+    @pytest.mark.parametrize('layout', [Layout((2, 0, 1), (False,) * 3), Layout((1, 2, 0), (True, False, True)),
+                                        Layout((0, 1, 2), (False, True, False))])
+    def test_its_axes_are_laid_as_in_the_training_and_back(self, thick, infer, layout):
+        """The result is that of the scan as the training would have had it, voxel by voxel in space."""
+        experiment, save, scan = thick
+        save(self.LIE)
+        scan(AS_IT_IS)
+        done = infer('-i', 'scan.mhd')
+        assert done.returncode == 0 and 'note' not in done.stderr
+        expected = self.result(experiment)
+        scan(layout)
+        done = infer('-i', 'scan.mhd')
+        assert done.returncode == 0 and 'are laid as those of the training, LAS, and the result back' in done.stderr
+        result = self.result(experiment)
+        assert axis_codes(result) == axis_codes(read_volume(experiment / 'scan.mhd'))
+        back = lay(result, inverse(layout))
+        numpy.testing.assert_array_equal(back.array, expected.array)
+        for key in ('spacing', 'origin', 'direction'):
+            assert getattr(back, key) == pytest.approx(getattr(expected, key), abs=1e-6)
+
+    def test_thick_slices_along_another_axis_go_where_the_training_s_were(self, thick, infer):
+        """Sagittal slices: by the body's axes they would be made 1 x 1 x 0.25 mm of 4 x 1 x 1."""
+        experiment, save, scan = thick
+        save(self.LIE)
+        scan(AS_IT_IS)
+        volume = read_volume(experiment / 'scan.mhd')
+        write_volume(experiment / 'scan.mhd', replace(volume, spacing=(4.0, 1.0, 1.0)))
+        done = infer('-i', 'scan.mhd')
+        assert done.returncode == 0, done.stderr
+        assert self.result(experiment).spacing == pytest.approx((1, 1, 1))
+
+    def test_a_spacing_unlike_the_training_s_is_said_with_both(self, thick, infer):
+        experiment, save, scan = thick
+        save(self.LIE)
+        scan(AS_IT_IS)
+        volume = read_volume(experiment / 'scan.mhd')
+        write_volume(experiment / 'scan.mhd', replace(volume, spacing=(1.0, 1.0, 1.0)))
+        done = infer('-i', 'scan.mhd')
+        assert done.returncode == 0
+        assert ('note: scan.mhd: its spacing is 1 x 1 x 1 mm (x, y, z) where the training had 1 x 1 x 4 mm; the result '
+                'has 1 x 1 x 0.25 mm') in done.stderr
+
+    def test_a_model_that_does_not_tell_its_training_asks_where_the_thick_axis_lies(self, thick, infer):
+        _, save, scan = thick
+        save(None)
+        scan(Layout((2, 0, 1), (False,) * 3))
+        done = infer('-i', 'scan.mhd')
+        assert done.returncode == 0 and 'is another axis the thick one?' in done.stderr
 
 
 @pytest.mark.parametrize('arguments, words', [

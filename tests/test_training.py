@@ -3,6 +3,7 @@
 All but the tests of signals and exit codes run in this process.
 """
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -15,7 +16,9 @@ import pytest
 import training
 from tests.experiment import HR_GEOMETRY, LR_GEOMETRY, assert_refused, call, change, command, make_experiment
 from util.config_files import load_config, read_experiment
-from util.script import PROJECT
+from util.files import replacing
+from util.lock import locked
+from util.training import schedules
 from util.volumes.volume import Volume, read_volume, write_volume
 
 ARGUMENTS = '-c', 'experiment.yml', '-R', '.'
@@ -30,6 +33,10 @@ def experiment(tmp_path):
 def train(here):
     """Runs training.py in this process."""
     return lambda *arguments, out='run': here(training.main, *ARGUMENTS, '-o', out, *arguments)
+
+
+def sets(*changes):
+    return [word for change in changes for word in ('--set', change)]
 
 
 def weights(path):
@@ -49,7 +56,7 @@ def test_a_run_keeps_what_ran_and_logs_losses_and_psnr(experiment, train):
     done = train()
     assert done.returncode == 0, done.stderr
     run = experiment / 'run'
-    found = {path.name for path in run.iterdir()}
+    found = {path.name for path in run.iterdir()} - {'.lock'}
     assert found == {'config.yml', 'versions.yml', 'training_list.txt', 'val_list.txt', 'test_list.txt', 'espcn3d.py',
                      'log', 'gen_loss.png', 'gen_best.npz', 'gen_iter_3.npz', 'gen_iter_6.npz', 'snapshot_iter_3.npz',
                      'snapshot_iter_6.npz'}
@@ -94,13 +101,13 @@ def test_every_element_of_the_recipe_resumes_too(experiment, train):
         assert_same_weights(experiment / 'run' / name, experiment / 'resumed' / name)
 
 
-def test_the_best_model_outlives_worse_ones_and_a_resumption_elsewhere(experiment, train):
-    """A step of 10 leaves any minimum: validation is best at the first evaluation, before the bad resumption."""
+def test_the_best_model_outlives_worse_ones_and_a_resumption_elsewhere(experiment, train, monkeypatch):
+    """A step of 1 leaves any minimum: validation is best at the first evaluation, before the bad resumption."""
     assert train().returncode == 0
     log = {entry['iteration']: entry.get('val/psnr') for entry in json.loads((experiment / 'run/log').read_text())}
     best = max((3, 6), key=log.get)
     assert_same_weights(experiment / 'run/gen_best.npz', experiment / f'run/gen_iter_{best}.npz')
-    change(experiment / 'experiment.yml', 'alpha: 1.0e-4', 'alpha: 10.0')
+    monkeypatch.setattr(schedules, 'decayed', lambda *arguments, **settings: 1.0)
     done = train('--resume', 'run/snapshot_iter_3.npz', out='resumed')
     assert f'best on validation: resumed/gen_best.npz ({log[3]:.2f} dB at iteration 3)' in done.stdout, done.stderr
     assert_same_weights(experiment / 'resumed/gen_best.npz', experiment / 'run/gen_iter_3.npz')
@@ -116,23 +123,141 @@ def test_the_seed_alone_decides_the_weights(experiment, train):
         assert_same_weights(experiment / 'one/gen_iter_6.npz', experiment / 'other/gen_iter_6.npz')
 
 
-@pytest.mark.skipif(sys.platform == 'win32', reason='Windows cannot send Ctrl-C to one process')
-def test_ctrl_c_leaves_a_snapshot_that_resumes(experiment):
+def start(experiment, *arguments):
+    return subprocess.Popen(command('training.py', *ARGUMENTS, '-o', 'run', *arguments), cwd=experiment, text=True,
+                            stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+
+@pytest.mark.skipif(sys.platform == 'win32', reason='Windows cannot send signals to one process')
+@pytest.mark.parametrize('number, code', [('SIGINT', 130), ('SIGTERM', 143), ('SIGHUP', 129)])
+def test_a_signal_leaves_a_snapshot_that_resumes_without_a_name(experiment, train, number, code):
     change(experiment / 'experiment.yml', 'iteration: 6', 'iteration: 100000')
-    process = subprocess.Popen(command('training.py', *ARGUMENTS, '-o', 'run'), cwd=experiment, text=True,
-                               stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    process = start(experiment)
     deadline = time.monotonic() + 60
     while not (experiment / 'run/gen_iter_3.npz').exists() and time.monotonic() < deadline:
         time.sleep(0.05)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(getattr(signal, number))
     _, errors = process.communicate(timeout=60)
-    assert process.returncode == 130
-    snapshot = errors.strip().rsplit('--resume ', 1)[1]
-    stopped_at = int(snapshot.rsplit('_', 1)[1].removesuffix('.npz'))
+    assert process.returncode == code and 'the same command with --resume goes on from run/snapshot_iter_' in errors
+    stopped_at = max(int(path.stem.split('_')[-1]) for path in (experiment / 'run').glob('snapshot_iter_*.npz'))
     change(experiment / 'experiment.yml', 'iteration: 100000', f'iteration: {stopped_at + 2}')
-    done = call(experiment, 'training.py', *ARGUMENTS, '-o', 'run', '--resume', snapshot)
-    assert done.returncode == 0, done.stderr
+    done = train('--resume')
+    assert done.returncode == 0 and f'going on from run/snapshot_iter_{stopped_at}.npz' in done.stderr
     assert (experiment / f'run/gen_iter_{stopped_at + 2}.npz').exists()
+
+
+@pytest.mark.skipif(sys.platform == 'win32', reason='Windows cannot send signals to one process')
+@pytest.mark.parametrize('number, code', [('SIGTERM', 143), ('SIGHUP', 129)])
+def test_a_signal_before_the_training_begins_ends_it_with_the_same_code(experiment, here, monkeypatch, number, code):
+    """It comes while the volumes are read."""
+    monkeypatch.setattr(training, 'load_data', lambda *arguments: os.kill(os.getpid(), getattr(signal, number)))
+    before = signal.getsignal(getattr(signal, number))
+    done = here(training.main, *ARGUMENTS, '-o', 'run')
+    assert (done.returncode, done.stderr.strip()) == (code, 'interrupted before the training began')
+    assert signal.getsignal(getattr(signal, number)) == before and not (experiment / 'run').exists()
+
+
+class TestResumeWithoutAName:
+    def test_takes_the_newest_and_ends_as_an_uninterrupted_run(self, experiment, train):
+        assert train(out='whole').returncode == 0
+        assert train().returncode == 0
+        (experiment / 'run/snapshot_iter_6.npz').unlink()
+        done = train('--resume')
+        assert done.returncode == 0 and 'going on from run/snapshot_iter_3.npz' in done.stderr
+        assert_same_weights(experiment / 'run/gen_iter_6.npz', experiment / 'whole/gen_iter_6.npz')
+
+    @pytest.mark.parametrize('damage', [lambda content: content[:len(content) // 2], lambda content: b'',
+                                        lambda content: content[:-1000] + bytes(1000)])
+    def test_passes_a_damaged_one_over_by_name(self, experiment, train, damage):
+        assert train().returncode == 0
+        newest = experiment / 'run/snapshot_iter_6.npz'
+        newest.write_bytes(damage(newest.read_bytes()))
+        done = train('--resume')
+        assert done.returncode == 0, done.stderr
+        assert 'passed over: run/snapshot_iter_6.npz: ' in done.stderr
+        assert 'going on from run/snapshot_iter_3.npz' in done.stderr
+
+    def test_begins_anew_where_a_kill_came_before_the_first_one(self, experiment, train):
+        assert train(out='whole').returncode == 0
+        (experiment / 'run').mkdir()
+        (experiment / 'run/log').write_text('[]')
+        assert_refused(train(), 'run holds a run already; go on with it with --resume')
+        done = train('--resume')
+        assert done.returncode == 0 and 'run: no usable snapshot there; the training starts anew' in done.stderr
+        assert_same_weights(experiment / 'run/gen_iter_6.npz', experiment / 'whole/gen_iter_6.npz')
+
+
+@pytest.mark.parametrize('changes, key, words', [
+    (['batchsize=2'], 'batchsize', 'batchsize was 5 and is 2 now'),
+    (['seed=1'], 'seed', 'seed was 0 and is 1 now'),
+    (['adam.alpha=1e-3'], 'adam.alpha', 'adam.alpha was 0.0001 and is 0.001 now'),
+    (['loss=l1'], 'loss', 'loss was mse and is l1 now'),
+    (['dataset.training_list=val_list.txt'], 'cases', "training cases was ['0000'] and is ['0001'] now"),
+])
+def test_a_run_goes_on_with_what_it_began_with(experiment, train, changes, key, words):
+    """Another value would make another experiment of it in silence; nothing of the run is touched."""
+    assert train().returncode == 0
+    before = {path: path.read_bytes() for path in (experiment / 'run').iterdir() if path.is_file()}
+    for name in ((), ('run/snapshot_iter_3.npz',)):
+        assert_refused(train('--resume', *name, *sets('iteration=9', *changes)), words)
+    assert {path: path.read_bytes() for path in before} == before
+
+
+def test_length_and_intervals_may_change(experiment, train):
+    assert train().returncode == 0
+    done = train('--resume', *sets('iteration=8', 'display_interval=1', 'evaluation_interval=1',
+                                   'snapshot_interval=1', 'snapshots_kept=2'))
+    assert done.returncode == 0, done.stderr
+    assert {path.name for path in (experiment / 'run').glob('snapshot_iter_*')} == {'snapshot_iter_7.npz',
+                                                                                    'snapshot_iter_8.npz'}
+
+
+def test_the_last_three_snapshots_are_kept_or_all(experiment, train):
+    assert train('--set', 'snapshot_interval=1', out='three').returncode == 0
+    assert train(*sets('snapshot_interval=1', 'snapshots_kept=null'), out='all').returncode == 0
+    for out, kept in (('three', {4, 5, 6}), ('all', set(range(1, 7)))):
+        assert {int(path.stem.split('_')[-1]) for path in (experiment / out).glob('snapshot_iter_*')} == kept
+        assert len(list((experiment / out).glob('gen_iter_*'))) == 6  # networks are results
+
+
+def test_a_folder_that_another_run_writes_into_is_refused(experiment, train):
+    with locked(experiment / 'run'):
+        assert_refused(train(), 'run: another run is writing into this folder')
+    assert train().returncode == 0
+
+
+def test_what_a_kill_left_half_written_is_removed_and_nothing_else(experiment, train):
+    run = experiment / 'run'
+    (run / 'logab12_xyz').mkdir(parents=True)
+    (run / 'logab12_xyz/log').write_text('[')
+    with replacing(run / 'gen_iter_3.npz') as temporary:
+        stray = run / temporary.name
+        kept = temporary.read_bytes()
+    stray.write_bytes(kept)
+    (run / 'logbook').mkdir()
+    (run / '.mine').touch()
+    assert train('--resume').returncode == 0
+    left = {path.name for path in run.iterdir()}
+    assert {'logbook', '.mine'} <= left and not left & {'logab12_xyz', stray.name}
+
+
+def test_weights_that_are_not_finite_are_not_kept(experiment, train, monkeypatch):
+    """Whatever made them so: the loss of the last iteration is that of the weights before."""
+    def spoil(trainer):
+        if trainer.updater.iteration == 5:
+            trainer.updater.get_optimizer('main').target.conv3.b.array[0] = numpy.nan
+
+    original = training.make_trainer
+
+    def make_trainer(*arguments):
+        trainer = original(*arguments)
+        trainer.extend(spoil, name='spoil', trigger=(1, 'iteration'), priority=-50)
+        return trainer
+
+    monkeypatch.setattr(training, 'make_trainer', make_trainer)
+    done = train('--set', 'display_interval=100')
+    assert done.returncode == 2 and 'error: ' in done.stderr and 'Traceback' not in done.stderr
+    assert {path.name for path in (experiment / 'run').glob('*_iter_*')} == {'gen_iter_3.npz', 'snapshot_iter_3.npz'}
 
 
 def test_a_trained_model_can_be_the_start_of_another_run(experiment, train):
@@ -203,7 +328,7 @@ def test_a_loss_that_is_not_finite_stops_the_run_before_anything_is_kept(experim
 
 
 def test_the_command_line_changes_keys_and_the_archive_holds_what_ran(experiment, train):
-    done = train('--set', 'adam.alpha=1e-3', 'iteration=3', '--set', 'loss=l1')
+    done = train('--set', 'adam.alpha=1e-3', '--set', 'iteration=3', '--set', 'loss=l1')
     assert done.returncode == 0, done.stderr
     config = load_config(experiment / 'run/config.yml')
     assert (config.adam.alpha, config.iteration, config.loss.name) == (1e-3, 3, 'l1')
@@ -221,7 +346,7 @@ def make_two_channels(folder):
 
 def test_volumes_of_two_channels_train_from_the_files_on(experiment, train):
     make_two_channels(experiment)
-    assert_refused(train(), 'LR/0000.mhd: 2 channels; this network takes 1 (in_channels')
+    assert_refused(train(), 'case 0000: 2 channels; this network takes 1 (in_channels')
     change(experiment / 'experiment.yml', 'in_channels: 1', 'in_channels: 2')
     done = train('--set', 'intensity_scaling=percentile')
     assert done.returncode == 0, done.stderr
@@ -278,6 +403,22 @@ def test_a_network_that_predicts_variances_needs_its_file_and_a_loss_alone(exper
     assert (deviation.array > 0).all()
 
 
+@pytest.mark.parametrize('body, error, words', [
+    ('F.concat([x, x], axis=1)', ValueError, 'a second output belongs in a distribution'),
+    ('(x, x)', TypeError, 'the network returned a tuple'),
+    ('x.array', TypeError, 'the network returned a ndarray')])
+def test_a_network_that_returns_something_else_is_told_at_the_first_iteration(experiment, train, body, error, words):
+    """A mean and a log variance as two channels would be broadcast against HR, and train in silence."""
+    (experiment / 'other.py').write_text(
+        'import chainer.functions as F\nfrom models.espcn3d import ESPCN3D\n'
+        f'class Other(ESPCN3D):\n    def forward(self, x):\n        x = super().forward(x)\n        return {body}\n')
+    change(experiment / 'experiment.yml', 'fn: models/espcn3d.py', 'fn: other.py')
+    change(experiment / 'experiment.yml', 'name: ESPCN3D', 'name: Other')
+    with pytest.raises(error, match=words):
+        train('--set', 'loss=charbonnier')
+    assert not list((experiment / 'run').glob('*.npz'))
+
+
 def test_the_signal_handlers_of_a_caller_come_back(experiment, train):
     before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
     assert train().returncode == 0
@@ -286,4 +427,3 @@ def test_the_signal_handlers_of_a_caller_come_back(experiment, train):
 
 def test_a_wrong_argument_leaves_the_process_with_exit_code_2(experiment):
     assert_refused(call(experiment, 'training.py', *ARGUMENTS, '-o', 'run', '--resume', 'none.npz'), 'none.npz')
-    assert 'Traceback' not in call(PROJECT, 'training.py', '--nothing').stderr

@@ -1,4 +1,4 @@
-"""How a table of names is asked.
+"""Looking up a name in a table, and the settings that belong to it.
 
 A name that a config may say (a loss, a degradation, a schedule) stands in one table, beside the functions that it
 chooses. The config, the scripts and the tests ask that table and keep no list of their own.

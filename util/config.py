@@ -84,6 +84,7 @@ class Config(Section):
     display_interval: Count
     evaluation_interval: Count
     snapshot_interval: Count
+    snapshots_kept: Count | None = 3
 
     @property
     def sampling(self):

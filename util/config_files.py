@@ -10,6 +10,8 @@ from util.script import UserError
 
 EXTENDS = 'extends'  # the key that names the file whose values hold where a file says nothing
 MOST_EXTENDED = 8  # files in a chain
+CHOICES = {'degradation', 'loss', 'schedule'}  # the keys of util.config.Choice
+NAMED = {*CHOICES, 'generator'}  # what belongs to one name is not that of another
 
 
 def load_config(path, changes=()):
@@ -17,8 +19,8 @@ def load_config(path, changes=()):
 
     Args:
         path (Path): The file. It may extend another: ``extends: other.yml``, relative to itself. Mappings are merged
-            key by key, but one that says another ``name`` than the one it extends replaces it: settings belong to
-            their name. All other values replace.
+            key by key, but a degradation, loss, schedule or network of another ``name`` replaces the one it extends:
+            settings belong to their name. All other values replace.
         changes (list of str): ``KEY=VALUE``, such as ``adam.alpha=1e-3``, as if the file ended with them.
 
     Returns:
@@ -27,12 +29,11 @@ def load_config(path, changes=()):
     Raises:
         UserError: One line that names the file, the key and what is allowed.
     """
-    values, source = _read_whole(Path(path)), os.fspath(path)
-    for change in changes:
-        values = _merged(values, _parse_change(change))
-    if changes:
-        source += ''.join(f' --set {change}' for change in changes)
-    return check_values(values, source)
+    values, source, changed = _read_whole(Path(path)), os.fspath(path), {}
+    for change in changes:  # all together, so that their order has no say
+        _add(changed, _parse_change(change), change)
+        source += f' --set {change}'
+    return check_values(_merged(values, changed), source)
 
 
 def parse_config(text, source):
@@ -71,17 +72,19 @@ def read_experiment(path):
 
 def _read_whole(path, above=()):
     """A file's values laid over those of the file it extends; ``above`` are the files that led here."""
-    if path.resolve() in [other.resolve() for other in above]:
-        raise UserError(f'{path}: {EXTENDS}: goes round in a circle: {" -> ".join(map(str, (*above, path)))}')
     if len(above) >= MOST_EXTENDED:
         raise UserError(f'{above[0]}: {EXTENDS}: a chain of more than {MOST_EXTENDED} files')
+    by = f'{above[-1]}: {EXTENDS}: ' if above else ''
     try:
+        if path.resolve() in [other.resolve() for other in above]:
+            raise UserError(f'{path}: {EXTENDS}: goes round in a circle: {" -> ".join(map(str, (*above, path)))}')
         text = path.read_text(encoding='utf-8')
-    except OSError as error:
-        by = f'{above[-1]}: {EXTENDS}: ' if above else ''
-        raise UserError(f'{by}{path}: cannot read this config: {error.strerror}') from None
     except UnicodeDecodeError as error:
         raise UserError(f'{path}: a config is a UTF-8 text file: {error}') from None
+    except (OSError, RuntimeError, ValueError) as error:  # links that go round; a path that no file can have
+        reason = getattr(error, 'strerror', None) or error
+        shown = str(path).replace('\0', r'\0')
+        raise UserError(f'{by}{shown}: cannot read this config: {reason}') from None
     values = _parse_yaml(text, path)
     if EXTENDS not in values:
         return values
@@ -116,12 +119,25 @@ def _parse_change(change):
     return nested
 
 
-def _merged(below, above):
-    """The values of ``above`` laid over those of ``below``; neither is changed."""
-    if isinstance(below, str):
-        below = {'name': below}  # the short form of a choice
+def _add(values, nested, change):
+    """Add one change to others, in place."""
+    for key, value in nested.items():
+        if key in CHOICES and isinstance(value, str):
+            value = {'name': value}
+        if isinstance(value, dict) and isinstance(values.get(key), dict):
+            _add(values[key], value, change)
+        elif key in values:
+            raise UserError(f'--set {change}: this key is changed twice')
+        else:
+            values[key] = value
+
+
+def _merged(below, above, key=None):
+    """The values of ``above`` laid over those of ``below``, both of one key; neither is changed."""
+    if key in CHOICES:  # the short form of a choice is its name alone
+        below, above = ({'name': values} if isinstance(values, str) else values for values in (below, above))
     if not isinstance(below, dict) or not isinstance(above, dict):
         return above
-    if above.get('name', below.get('name')) != below.get('name'):
+    if key in NAMED and None not in (below.get('name'), above.get('name')) and below['name'] != above['name']:
         return above
-    return {**below, **{key: _merged(below.get(key), value) for key, value in above.items()}}
+    return {**below, **{part: _merged(below.get(part), value, part) for part, value in above.items()}}

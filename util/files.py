@@ -31,3 +31,9 @@ def write_text(path, text):
     """Put a UTF-8 text file in place, whole or not at all; lines end in a line feed on every system."""
     with replacing(path) as temporary:
         temporary.write_text(text, encoding='utf-8', newline='\n')
+
+
+def remove_strays(folder):
+    """Remove temporary files that a kill left in a folder."""
+    for path in folder.glob('.*-????????*'):
+        path.unlink()

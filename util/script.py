@@ -3,6 +3,8 @@ import contextlib
 import sys
 from pathlib import Path
 
+from tqdm import tqdm
+
 PROJECT = Path(__file__).resolve().parent.parent  # relative paths in a config or a case list start here
 
 
@@ -27,6 +29,11 @@ def run(main):
         sys.exit(_say(f'error: {error}', 2))
     except KeyboardInterrupt:
         sys.exit(_say('interrupted', 130))
+
+
+def note(text):
+    """Say something on stderr that is no error, without breaking into a progress bar."""
+    tqdm.write(f'note: {text}', file=sys.stderr)
 
 
 def _say(message, code):

@@ -4,7 +4,7 @@ import numpy
 import pytest
 from chainer.distributions import Laplace, Normal
 
-from models.network import mean_of, put_together, take_apart
+from models.network import check_prediction, mean_of, put_together, take_apart
 
 
 def arrays(count):
@@ -38,6 +38,16 @@ def test_a_normal_distribution_made_of_its_log_scale_keeps_its_variance():
     numpy.testing.assert_allclose(again.variance.array, scale ** 2, rtol=1e-5)
 
 
-def test_anything_else_is_refused_by_its_type():
-    with pytest.raises(TypeError, match='the network returned a tuple'):
-        take_apart(tuple(arrays(2)))
+@pytest.mark.parametrize('returned', [tuple(arrays(2)), arrays(1), arrays(1)[0], None])
+def test_anything_else_is_refused_by_its_type(returned):
+    """A plain array too: nothing could be learned through it."""
+    with pytest.raises(TypeError, match=f'the network returned a {type(returned).__name__}; it must return a Variable'):
+        check_prediction(returned, (1, 2, 3, 4, 5))
+
+
+def test_another_shape_than_that_of_hr_is_refused_and_never_broadcast():
+    array, = arrays(1)
+    assert check_prediction(chainer.Variable(array), array.shape)
+    for prediction in (chainer.Variable(array[:, :1]), Normal(array, array[..., :1])):
+        with pytest.raises(ValueError, match=r'as its (point|scale), where \(1, 2, 3, 4, 5\) is wanted'):
+            check_prediction(prediction, array.shape)

@@ -63,6 +63,39 @@ def test_a_setting_can_be_laid_over_the_short_form_of_its_choice():
     assert (config.loss.name, config.loss.settings) == ('charbonnier', {'epsilon': 0.5})
 
 
+def test_the_order_of_changes_has_no_say():
+    both = ['degradation.name=gaussian', 'degradation.fwhm=2', 'degradation.noise_sigma=5']
+    assert load_config(BASE, both) == load_config(BASE, both[::-1])
+    assert load_config(BASE, both).degradation.settings == {'fwhm': 2.0}
+    loss = ['loss.epsilon=0.5', 'loss=charbonnier']
+    assert load_config(BASE, loss) == load_config(BASE, loss[::-1])
+    assert 'this key is changed twice' in refusal(BASE, ['seed=1', 'seed=2'])
+
+
+@pytest.mark.parametrize('below, above', [('{noise_sigma: 5}', '{name: bspline}'),
+                                          ('{name: bspline, noise_sigma: 5}', 'bspline')])
+def test_the_same_name_starts_nothing_anew(tmp_path, below, above):
+    base = write(tmp_path / 'base.yml', BASE.read_text().replace('degradation:', f'degradation: {below}\n#', 1)
+                 .replace('  name: bspline', '#'))
+    path = write(tmp_path / 'mine.yml', f'extends: {base}\ndegradation: {above}\n')
+    assert load_config(path).degradation.noise_sigma == 5
+
+
+def test_arguments_of_a_network_that_are_called_name_are_arguments_like_others(tmp_path):
+    path = write(tmp_path / 'mine.yml', f'extends: {BASE}\nmodels: {{generator: {{args: {{act: relu, name: a}}}}}}\n')
+    args = '{act: {x: 1}, name: b}'
+    path = write(tmp_path / 'more.yml', f'extends: {path}\nmodels: {{generator: {{args: {args}}}}}\n')
+    assert load_config(path).models.generator.args == {
+        **load_config(BASE).models.generator.args, 'act': {'x': 1}, 'name': 'b'}
+
+
+def test_links_in_a_circle_and_paths_that_no_file_has_are_one_line(tmp_path):
+    (tmp_path / 'loop.yml').symlink_to(tmp_path / 'loop.yml')
+    assert 'loop.yml: cannot read this config' in refusal(tmp_path / 'loop.yml')
+    assert 'cannot read this config' in refusal(write(tmp_path / 'a.yml', 'extends: "b\\0"\n'))
+    assert 'cannot read this config' in refusal(write(tmp_path / 'b.yml', 'extends: .\n'))
+
+
 def test_a_circle_is_refused(tmp_path):
     a = write(tmp_path / 'a.yml', 'extends: b.yml\n')
     write(tmp_path / 'b.yml', 'extends: ./a.yml\n')

@@ -1,5 +1,4 @@
 """The runs of a comparison: what each recipe becomes on a dataset, and the scripts that do it, once each."""
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +9,7 @@ import yaml
 from util.config import Config, check_values
 from util.config_files import load_config
 from util.dataset.case_lists import relative_below
-from util.dataset.pairs_info import read_pairs_info
+from util.dataset.pairs_info import pairs_made_at, read_pairs_info
 from util.files import write_text
 from util.reports.score_table import columns_of, is_current
 from util.scores.metrics import METRICS
@@ -122,8 +121,9 @@ def make_pairs(run, volumes, split):
         split (list of str): Arguments of make_lists.py, such as ``['--val', '0004', '--test', '0009']``.
     """
     info = read_pairs_info(run.pairs)
-    cases = sorted(path.stem for path in volumes.glob('*.mhd'))
-    if not (info and info.get('complete') and info['cases'] == cases):
+    headers = sorted(volumes.glob('*.mhd'))
+    made = info and info.get('complete') and info['cases'] == [path.stem for path in headers]
+    if not made or max(path.stat().st_mtime_ns for path in headers) > pairs_made_at(run.pairs):
         config = run.pairs.with_suffix('.yml')
         write_text(config, run.config.model_copy(update={'seed': run.noise_seed}).to_yaml())
         script('util/miscs/make_lr_img.py', '-c', config, '-i', volumes, '-o', run.pairs)
@@ -141,7 +141,7 @@ def train(run, gpu):
         Path: The model file of the last iteration.
 
     Raises:
-        UserError: If the folder holds a run of other settings or of other cases.
+        UserError: If the folder holds a run of other settings, of other cases, or of older pairs.
     """
     out, experiment = run.folder / 'training', run.folder / 'experiment.yml'
     if experiment.exists():
@@ -150,6 +150,10 @@ def train(run, gpu):
                             f'{run.recipe} is now); remove that folder, or name another one with -o')
     else:
         write_text(experiment, run.config.to_yaml())
+    archived = out / 'config.yml'
+    if archived.exists() and archived.stat().st_mtime_ns < pairs_made_at(run.pairs):
+        raise UserError(f'{run.folder} holds a run of older pairs (those in {run.pairs} were made anew since); remove '
+                        'that folder, or name another one with -o')
     for key, path in run.config.dataset.model_dump().items():
         archived = out / f'{key}.txt'
         if archived.exists() and archived.read_bytes() != (PROJECT / path).read_bytes():
@@ -157,11 +161,7 @@ def train(run, gpu):
                             'or name another one with -o')
     model = out / f'gen_iter_{run.config.iteration}.npz'
     if not model.exists():
-        snapshots = sorted(out.glob('snapshot_iter_*.npz'), key=lambda path: int(path.stem.split('_')[-1]))
-        if out.exists() and not snapshots:
-            shutil.rmtree(out)  # stopped before its first snapshot: nothing to go on from
-        resume = ['--resume', snapshots[-1]] if snapshots else []
-        script('training.py', '-g', gpu, '-c', experiment, '-o', out, *resume)
+        script('training.py', '-g', gpu, '-c', experiment, '-o', out, *['--resume'] * out.exists())
     return model
 
 
@@ -180,8 +180,12 @@ def infer(run, model, cases, gpu, ensemble):
     """
     out = run.folder / ('inference_ensemble' if ensemble else 'inference')
     columns = columns_of(METRICS, ('network', *METHODS))
-    if not is_current(out / 'scores.csv', columns, [case.name for case in cases], [model]):
-        script('inference.py', '-g', gpu, '-m', model, '-o', out, *['--ensemble'] * ensemble)
+    sources = [model, *(path for case in cases for path in (case.lr_path, case.hr_path))]
+    current = is_current(out / 'scores.csv', columns, [case.name for case in cases], sources)
+    if not current or not all((out / f'{case.name}.mhd').exists() for case in cases):
+        # the experiment beside the model, so that the network may lie where the recipe says
+        script('inference.py', '-g', gpu, '-m', model, '-c', run.folder / 'experiment.yml', '-o', out,
+               *['--ensemble'] * ensemble)
     return out
 
 

@@ -1,10 +1,12 @@
 """The LR-HR pairs of a case list, ready for the network."""
+from typing import NamedTuple
+
 import numpy
 
 from util.dataset.case_lists import read_list
 from util.dataset.pairs_info import check_pairs_info
 from util.script import UserError, blaming
-from util.volumes.geometry import check_pair
+from util.volumes.geometry import Geometry, check_pair
 from util.volumes.intensity import intensity_scale
 from util.volumes.volume import read_volume
 
@@ -28,29 +30,35 @@ def read_pair(case, config):
     return lr, hr
 
 
-def load_pairs(list_path, config, root, check=None):
+class Pairs(NamedTuple):
+    """The LR-HR pairs of a case list."""
+    names: list       # of the cases
+    arrays: list      # (lr, hr) of each case: (C, z, y, x), float32, both divided by the LR's intensity scale
+    geometries: list  # ~util.volumes.geometry.Geometry of each LR volume
+
+
+def load_pairs(list_path, config, root):
     """Read a list's LR and HR volumes with scaled intensities.
 
     Args:
         list_path (Path): Case list.
         config (~util.config.Config): The experiment; its rate, degradation and intensity scaling are used.
         root (Path): Folder that relative paths in the list start from.
-        check: Function of (LR array, path) that refuses a volume, such as one of other channels than the network's.
 
     Returns:
-        list: (lr, hr) of each case: arrays (C, z, y, x), float32, both divided by the LR's intensity scale.
+        Pairs: In the list's order.
 
     Raises:
         UserError: If a volume is missing or has no HR; and as :func:`read_pair`.
     """
-    pairs = []
+    pairs = Pairs([], [], [])
     for case in read_list(list_path, root):
         if case.hr_path is None:
             raise UserError(f'{list_path}: case {case.name} has no HR volume; training and validation need LR and HR')
         lr, hr = read_pair(case, config)
-        if check:
-            check(lr.array, case.lr_path)
         with blaming(case.lr_path):
             scale = intensity_scale(lr.array, config.intensity_scaling)
-        pairs.append((lr.array / scale, hr.array / scale))
+        pairs.names.append(case.name)
+        pairs.arrays.append((lr.array / scale, hr.array / scale))
+        pairs.geometries.append(Geometry(lr.spacing, lr.origin, lr.direction))
     return pairs

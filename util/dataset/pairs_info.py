@@ -42,6 +42,12 @@ def read_pairs_info(folder):
     return info
 
 
+def pairs_made_at(folder):
+    """When the pairs of a folder were made, as `st_mtime_ns`; 0 where it does not say."""
+    path = Path(folder) / _FILE
+    return path.stat().st_mtime_ns if path.exists() else 0
+
+
 def check_pairs_info(folder, config):
     """Refuse pairs that were made with another rate or degradation than the config's.
 

@@ -51,9 +51,9 @@ class PatchDataset(chainer.dataset.DatasetMixin):
             axis, half the time: heads are nearly symmetric left to right, which is that axis in most scans (axial or
             coronal).
         flip_until (int or None): The first example that is never mirrored, nor any after it; None: there is none.
-        background_share (float or None): Of the patches, the share that is drawn from anywhere; the rest is centred, as
-            far as the volume's border lets it, on a voxel of the head (`util.volumes.head_mask`, from the LR alone).
-            None, as the reference experiment: all from anywhere.
+        background_share (float or None): The share of the patches that is drawn from anywhere. Each of the others is
+            centred on a voxel of the head (`util.volumes.head_mask`, from the LR alone), or as near to it as the
+            volume's border allows. None, as the reference experiment: all from anywhere.
 
     Raises:
         UserError: If a volume is too small for the patch, or has no head where one is needed.

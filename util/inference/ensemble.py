@@ -22,18 +22,32 @@ def mean_over_mirrorings(function, lr, sampling):
         sampling (~util.volumes.sampling.Sampling): Where LR voxels lie among HR voxels.
 
     Returns:
-        dict: Name -> numpy.ndarray, HR map, float32. Of a variance this is the mean over the mirrorings, which the
-        variance of their mean does not exceed.
+        dict: Name -> numpy.ndarray, HR map, float32: the mean over the mirrorings. For a map of variances that is an
+        upper bound: the mean of several predictions varies no more than they do on average.
     """
     shape = sampling.hr_shape(lr.shape)
     shifts = [r - 1 - round(2 * o) for r, o in zip(sampling.rate, sampling.offset)]
-    total, copies = {}, numpy.zeros(shape, numpy.float32)
+    total = {}
     for mirrored in itertools.product((False, True), repeat=3):
         mirror = (slice(None), *(slice(None, None, -1 if m else 1) for m in mirrored))
         moves = [shift if m else 0 for m, shift in zip(mirrored, shifts)]
         given = (slice(None), *(slice(max(move, 0), side + min(move, 0)) for move, side in zip(moves, shape[1:])))
         place = (slice(None), *(slice(max(-move, 0), side - max(move, 0)) for move, side in zip(moves, shape[1:])))
-        copies[place] += 1
         for name, sr in function(numpy.ascontiguousarray(lr[mirror])).items():
-            total.setdefault(name, numpy.zeros(shape, numpy.float32))[place] += sr[mirror][given]
-    return {name: summed / copies for name, summed in total.items()}
+            if name not in total:
+                total[name] = numpy.zeros(shape, numpy.float32)
+            total[name][place] += sr[mirror][given]
+            del sr  # or it would still be there while the next one is made
+    # Along an axis one or both of a copy and its mirror image give a voxel: so many copies give it in all.
+    copies_z, copies_y, copies_x = (_given_along(side, shift) for side, shift in zip(shape[1:], shifts))
+    for summed in total.values():
+        for z, copies in enumerate(copies_z):
+            summed[:, z] /= copies * copies_y[:, None] * copies_x
+    return total
+
+
+def _given_along(side, shift):
+    """How many of the two mirrorings along an axis give each of its voxels: (side,), float32."""
+    copies = numpy.ones(side, numpy.float32)
+    copies[max(-shift, 0):side - max(shift, 0)] += 1
+    return copies

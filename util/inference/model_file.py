@@ -1,29 +1,65 @@
 """The files that a trained network is kept in: its arrays, and the text of the experiment that made them."""
+import json
+import math
+
 import numpy
 from chainer.serializers import DictionarySerializer, NpzDeserializer
 
 from util.files import replacing
 from util.npz import read_npz
 from util.script import UserError
+from util.volumes.orientation import Lie
 
 EXPERIMENT = 'experiment'  # the entry of a model file that holds the experiment's YAML
+TRAINED_ON = 'trained_on'  # the entry that holds how the training's volumes lie, as JSON
 
 
-def save_network(path, net, experiment):
-    """Write the network's arrays and the experiment to an .npz file.
+def save_network(path, net, experiment, lie=None):
+    """Write the network's arrays and where they come from to an .npz file.
 
     The arrays have the names and shapes of Chainer's ``save_npz`` (``conv1/W``, ...), so that other Chainer code loads
-    the file too; one more entry, a text, holds the experiment.
+    the file too; two more entries are texts.
 
     Args:
         path (Path): File to write.
         net (~chainer.Chain): The network.
         experiment (str): YAML text: :meth:`util.config.Config.to_yaml`.
+        lie (~util.volumes.orientation.Lie): How the LR volumes of its training lie; None: several ways, or unknown.
+
+    Raises:
+        UserError: If a weight is not finite: such a network is of no use to anyone.
     """
     serializer = DictionarySerializer()
     serializer.save(net)
+    for name, array in serializer.target.items():
+        if not numpy.isfinite(array).all():
+            raise UserError(f'{path}: not written, since {name} holds weights that are not finite; try a smaller '
+                            'adam.alpha, or intensity_scaling: percentile')
+    texts = {EXPERIMENT: numpy.array(experiment)}
+    if lie:
+        texts[TRAINED_ON] = numpy.array(json.dumps(lie._asdict()))
     with replacing(path) as temporary:
-        numpy.savez_compressed(temporary, **serializer.target, **{EXPERIMENT: numpy.array(experiment)})
+        numpy.savez_compressed(temporary, **serializer.target, **texts)
+
+
+def read_lie(path):
+    """How the LR volumes of a network's training lie; None where the model file does not say.
+
+    Raises:
+        UserError: If the file cannot be read, or what it says is damaged.
+    """
+    entries = read_npz(path, 'model file')
+    if TRAINED_ON not in entries:
+        return None
+    try:
+        told = json.loads(str(entries[TRAINED_ON]))
+        lie = Lie(str(told['axes']), tuple(float(s) for s in told['spacing']))
+        if (sorted(lie.axes.translate(str.maketrans('LPI', 'RAS'))) != ['A', 'R', 'S'] or len(lie.spacing) != 3
+                or not all(0 < s < math.inf for s in lie.spacing)):
+            raise ValueError(told)
+    except (ValueError, TypeError, KeyError) as error:
+        raise UserError(f'{path}: what it says of its training is damaged: {error}') from None
+    return lie
 
 
 def read_experiment_text(path):

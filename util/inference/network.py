@@ -4,12 +4,15 @@ import importlib
 import importlib.util
 import inspect
 import sys
+import traceback
 from pathlib import Path
 
 import chainer
 
 from models.network import ATTRIBUTES, ArgumentError
-from util.script import PROJECT, UserError
+from util.script import PROJECT, UserError, blaming
+
+_FROM_ELSEWHERE = ('data', 'results')  # the project's folders that hold what was downloaded or given
 
 
 def build_network(config, root=PROJECT):
@@ -33,19 +36,25 @@ def build_network(config, root=PROJECT):
     cls = getattr(_import(path), settings.name, None)
     if not (inspect.isclass(cls) and issubclass(cls, chainer.Chain)):
         raise UserError(f'models.generator.name: {path} has no class {settings.name} that is a chainer.Chain')
+    refusal = f'models.generator.args: {settings.name} does not take {settings.args}'
+    if 'sampling' in settings.args:
+        raise UserError(f'{refusal}: sampling is upsampling_rate and degradation, and comes by itself')
     arguments = {'sampling': config.sampling, **settings.args}
     try:
         inspect.signature(cls).bind(**arguments)
     except TypeError as error:
-        raise UserError(f'models.generator.args: {settings.name} does not take {settings.args}: {error}') from None
+        raise UserError(f'{refusal}: {error}') from None
     try:
         net = cls(**arguments)
     except ArgumentError as error:
-        raise UserError(f'models.generator.args: {settings.name} does not take {settings.args}: {error}') from None
-    missing = [name for name in ATTRIBUTES if not hasattr(net, name)]
-    if missing:
-        raise UserError(f'models.generator: {settings.name} in {path} has no attribute {", ".join(missing)}; '
-                        'models/network.py says what a network needs')
+        *_, (frame, _) = traceback.walk_tb(error.__traceback__)
+        if frame.f_globals.get('__name__') != cls.__module__:
+            raise  # of a network inside this one, which this one has given a wrong argument
+        raise UserError(f'{refusal}: {error}') from None
+    for name, kind in ATTRIBUTES.items():
+        if not isinstance(getattr(net, name, None), kind):
+            raise UserError(f'models.generator: {settings.name} in {path} has no attribute {name} ({kind.__name__}); '
+                            'models/network.py says what a network needs')
     return net
 
 
@@ -57,16 +66,18 @@ def network_path(config, root=PROJECT):
     """
     fn = config.models.generator.fn
     for folder in (root, PROJECT):
-        path = Path(folder).resolve() / fn
+        path = (Path(folder) / fn).resolve()
         if path.is_file() and path.suffix == '.py':
             return path
-    raise UserError(f'models.generator.fn: no such Python file: {fn}; it is looked for below {root} and the project')
+    raise UserError(f'models.generator.fn: no such Python file: {fn}, looked for below the project and -R; name the '
+                    'folder that it starts from with -R')
 
 
 def check_code_of_model(config, model, root=PROJECT):
     """Refuse a model file whose experiment names code from anywhere but the project or ``root``.
 
-    A model file comes from elsewhere and must not choose which code runs.
+    A model file comes from elsewhere and must not choose which code runs. The project's folders for data and results
+    are where files from elsewhere lie, so they do not count as the project.
 
     Args:
         config (~util.config.Config): The model file's own experiment.
@@ -74,40 +85,45 @@ def check_code_of_model(config, model, root=PROJECT):
         root (Path): The folder that the user has named with -R.
 
     Raises:
-        UserError: If the network's file is given by an absolute path or by one with ``..``, or lies elsewhere by a
-            link.
+        UserError: If the network's file is given by an absolute path or by one with ``..``, or lies elsewhere.
     """
-    fn = Path(config.models.generator.fn)
+    fn, root = Path(config.models.generator.fn), Path(root).resolve()
     inside = not fn.is_absolute() and '..' not in fn.parts
     if inside:
-        path = network_path(config, root).resolve()
-        inside = any(path.is_relative_to(Path(folder).resolve()) for folder in (root, PROJECT))
+        with blaming(model):
+            path = network_path(config, root)
+        inside = (root != PROJECT and path.is_relative_to(root)) or (
+            path.is_relative_to(PROJECT) and path.relative_to(PROJECT).parts[0] not in _FROM_ELSEWHERE)
     if not inside:
-        raise UserError(f'{model}: its experiment names the code {fn}; a model file may name code below the project or '
-                        '-R only. If you trust that file, give the experiment yourself with -c')
+        raise UserError(f'{model}: its experiment names the code {fn}; a model file may name code below the project '
+                        '(but for data and results) or -R only. If you trust that file, give the experiment yourself '
+                        'with -c')
 
 
-def check_channels(net, array, path):
+def check_channels(net, array):
     """Refuse a volume whose channels are not those of the network.
 
     Args:
         net (~chainer.Chain): As `models.network` describes it.
         array (numpy.ndarray): LR or HR volume, (C, z, y, x).
-        path (Path): The volume's file, for the message.
 
     Raises:
         UserError: Naming both numbers.
     """
     if len(array) != net.in_channels:
-        raise UserError(f'{path}: {len(array)} channels; this network takes {net.in_channels} (in_channels in '
+        raise UserError(f'{len(array)} channels; this network takes {net.in_channels} (in_channels in '
                         'models.generator.args)')
 
 
 def _import(path):
     """The module of a Python file: the project's own under its dotted name, so that its classes are what they are."""
     if path.is_relative_to(PROJECT):
-        return importlib.import_module('.'.join(path.relative_to(PROJECT).with_suffix('').parts))
-    # A name of its own, so that a file elsewhere never takes the place of a module; known, so that pickling works.
+        parts = path.relative_to(PROJECT).with_suffix('').parts
+        spec = importlib.util.find_spec('.'.join(parts)) if parts[0] in ('models', 'util', 'tests') else None
+        if spec and spec.origin and Path(spec.origin).resolve() == path:
+            return importlib.import_module('.'.join(parts))
+    # A name of its own, so that a file elsewhere never takes the place of a module. Known under it, so that its
+    # instances can be pickled, for this process and those that it forks.
     name = f'network_{hashlib.sha256(str(path).encode()).hexdigest()[:16]}_{path.stem}'
     if name not in sys.modules:
         spec = importlib.util.spec_from_file_location(name, path)

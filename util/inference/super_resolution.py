@@ -6,7 +6,9 @@ import numpy
 from chainer.distribution import Distribution
 
 from util.inference.ensemble import mean_over_mirrorings
+from util.inference.network import check_channels
 from util.inference.tiling import predict
+from util.script import UserError
 from util.volumes.geometry import hr_volume_geometry
 from util.volumes.intensity import intensity_scale
 from util.volumes.volume import Volume
@@ -23,7 +25,7 @@ def super_resolve(net, lr, scaling, ensemble=False):
 
     Args:
         net (~chainer.Chain): As `models.network` describes it.
-        lr (~util.volumes.volume.Volume): LR volume, float32.
+        lr (~util.volumes.volume.Volume): LR volume, of any type.
         scaling (str): The intensity scaling that the network was trained with (`util.volumes.intensity.SCALINGS`).
         ensemble (bool): Take the mean over the eight mirrorings (`util.inference.ensemble`).
 
@@ -31,20 +33,29 @@ def super_resolve(net, lr, scaling, ensemble=False):
         SuperResolved: float32.
 
     Raises:
-        UserError: If the volume gives no intensity scale.
+        UserError: If the volume has other channels than the network, it gives no intensity scale, or the result is
+            not finite.
     """
-    scale = intensity_scale(lr.array, scaling)
+    check_channels(net, lr.array)
+    array = lr.array.astype(numpy.float32, copy=False)  # of float64, the convolution would be many times slower
+    scale = intensity_scale(array, scaling)
 
-    def maps(array):
-        return _moments(predict(net, array))
+    def maps(part):
+        return _moments(predict(net, part))
 
-    scaled = lr.array / scale
+    scaled = array / scale
     moments = mean_over_mirrorings(maps, scaled, net.sampling) if ensemble else maps(scaled)
-    geometry = hr_volume_geometry(lr, net.sampling)
-    mean = Volume(moments['mean'] * scale, *geometry)
-    if 'variance' not in moments:
-        return SuperResolved(mean)
-    return SuperResolved(mean, Volume(numpy.sqrt(moments['variance']) * scale, *geometry))
+    volumes = {}
+    for name, array in moments.items():  # in place: an HR volume is large
+        with numpy.errstate(over='ignore', invalid='ignore'):  # looked for below
+            if name == 'variance':
+                numpy.sqrt(array, out=array)
+            array *= scale
+        if not numpy.isfinite(array.min() + array.max()):
+            raise UserError(f'the network gives values that are not finite, as its {name}; its weights or this volume '
+                            'are not what it was trained for')
+        volumes[name] = Volume(array, *hr_volume_geometry(lr, net.sampling))
+    return SuperResolved(volumes['mean'], volumes.get('variance'))
 
 
 def _moments(prediction):

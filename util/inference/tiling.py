@@ -4,7 +4,8 @@ import itertools
 import chainer
 import numpy
 
-from models.network import put_together, take_apart
+from models import reused_memory
+from models.network import check_prediction, put_together
 
 # Bytes of feature maps. More takes less time, since halos are computed twice, but more memory: an LR volume of
 # 40x48x48, on a busy machine, took 514 ms with 16 MiB, 398 with 64 and 297 as a whole (128).
@@ -79,7 +80,7 @@ def predict(net, lr, tile=None):
         distribution, whose parameters have this shape.
 
     Raises:
-        TypeError: If the network returns neither an array nor a distribution.
+        TypeError: If the network returns neither a Variable nor a distribution.
         ValueError: If the HR volume's channels or size are not what they ought to be.
     """
     kind = None
@@ -88,14 +89,10 @@ def predict(net, lr, tile=None):
         nonlocal kind
         prediction = net(net.device.send(part[None]))
         kind = type(prediction)
-        maps = {name: array[0] for name, array in take_apart(prediction).items()}
-        wanted = net.sampling.hr_shape(part.shape)
-        for name, array in maps.items():
-            if array.shape != wanted:
-                raise ValueError(f'the network made {array.shape} (channels, z, y, x) of {part.shape}, as its {name}; '
-                                 f'{wanted} is wanted. A second output belongs into a distribution (models/network.py)')
-        return maps
+        maps = check_prediction(prediction, net.sampling.hr_shape(part[None].shape))
+        return {name: array[0] for name, array in maps.items()}
 
     with chainer.using_config('train', False), chainer.no_backprop_mode():
         maps = tiled(forward, lr, net.sampling.rate, net.halo, tile or choose_tile(lr.shape[-3:], net))
+    reused_memory.release()  # tiles at the border have sizes of their own, and what follows needs memory, too
     return put_together(kind, maps)

@@ -46,8 +46,8 @@ def parse_arguments(argv):
     parser.add_argument('--degradation', nargs='+', choices=list(DEGRADATIONS),
                         help="run each recipe on each of these LR kinds, instead of the recipe's own")
     parser.add_argument('--seeds', nargs='+', type=int, help="train each recipe once per seed, instead of with its own")
-    parser.add_argument('--set', nargs='+', action='extend', default=[], metavar='KEY=VALUE',
-                        help='change keys of all recipes, such as adam.alpha=1e-3')
+    parser.add_argument('--set', action='append', default=[], metavar='KEY=VALUE',
+                        help='change a key of all recipes, such as adam.alpha=1e-3; may be repeated')
     parser.add_argument('--iterations', type=positive, help='train all recipes for as many iterations')
     parser.add_argument('--ensemble', action='store_true', help='also infer with the mean over mirrorings')
     parser.add_argument('-g', '--gpu', type=int, default=-1, help='CUDA GPU number; negative: CPU (default)')
@@ -82,20 +82,27 @@ def evaluate(run, args):
 def main(argv=None):
     """Run the script with a command line (default: the process's)."""
     args = parse_arguments(argv)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends the script that runs, as Ctrl-C does
-    runs, results = prepare(args), []
-    for number, run in enumerate(runs, 1):
-        print(f'== {number} of {len(runs)}: {run.folder.name}', flush=True)
-        results += evaluate(run, args)
+    former = signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends the script that runs, as Ctrl-C does
+    try:
+        runs, results = prepare(args), []
+        for number, run in enumerate(runs, 1):
+            print(f'== {number} of {len(runs)}: {run.folder.name}', flush=True)
+            results += evaluate(run, args)
+    finally:
+        signal.signal(signal.SIGTERM, former)
+    report(results, args.out)
 
-    save_results(args.out / 'comparison.csv', results)
+
+def report(results, out):
+    """Write the tables and the figure of a comparison, and print the tables."""
+    save_results(out / 'comparison.csv', results)
     markdown = format_markdown(results)
-    write_text(args.out / 'comparison.md', markdown)
-    save_gain_figure(args.out / 'comparison.png', {
+    write_text(out / 'comparison.md', markdown)
+    save_gain_figure(out / 'comparison.png', {
         f'{row.name}, {row.lr}': {name: gains(row.scores, 'psnr', region) for region, name in REGIONS.items()}
         for row in rows_of(results)})
     print(markdown)
-    print('\n'.join(f'{args.out / "comparison"}{suffix}' for suffix in ('.md', '.csv', '.png')))
+    print('\n'.join(f'{out / "comparison"}{suffix}' for suffix in ('.md', '.csv', '.png')))
 
 
 if __name__ == '__main__':

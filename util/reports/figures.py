@@ -52,16 +52,18 @@ def _draw_channel(axes, lr, linear, sr, hr, aspects, sampling):
     z0, y0, x0 = (o - (r - 1) / 2 for o, r in zip(sampling.offset, sampling.rate))
     lr_corners = (x0, y0), (x0, z0), (y0, z0)
     black, white = min(0.0, numpy.percentile(hr, 0.5)), max(0.0, numpy.percentile(hr, 99.5))
+    limit = numpy.subtract(linear, hr)
+    limit = numpy.percentile(numpy.abs(limit, out=limit), 99.5, overwrite_input=True)
+    columns = {name: middle_planes(volume)
+               for name, volume in (('LR', lr), ('linear', linear), ('network', sr), ('truth', hr))}
     # Signed: an error with the shape of an edge shows a shift, one with the shape of tissue a bias.
-    errors = {'linear - truth': linear - hr, 'network - truth': sr - hr}
-    limit = numpy.percentile(numpy.abs(errors['linear - truth']), 99.5)
-    columns = {'LR': lr, 'linear': linear, 'network': sr, 'truth': hr, **errors}
-    for column, (name, volume) in zip(axes.T, columns.items()):
+    errors = {f'{name} - truth': [plane - truth for plane, truth in zip(columns[name], columns['truth'])]
+              for name in ('linear', 'network')}
+    for column, (name, planes) in zip(axes.T, {**columns, **errors}.items()):
         error = name in errors
         corners = lr_corners if name == 'LR' else ((0, 0),) * 3
         colours = dict(cmap='RdBu_r', vmin=-limit, vmax=limit) if error else dict(cmap='gray', vmin=black, vmax=white)
-        for axis, plane, truth, aspect, (left, bottom) in zip(column, middle_planes(volume), middle_planes(hr),
-                                                              aspects, corners):
+        for axis, plane, truth, aspect, (left, bottom) in zip(column, planes, columns['truth'], aspects, corners):
             height, width = truth.shape
             shown = axis.imshow(plane, **colours, origin='lower', interpolation='nearest', aspect=aspect,
                                 extent=(left, left + width, bottom, bottom + height))

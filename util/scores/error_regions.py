@@ -10,7 +10,7 @@ def error_regions(head):
     """The regions that the error of a volume is split into; every voxel is in one of them.
 
     Args:
-        head (numpy.ndarray): The head in the true volume, bool, (z, y, x): :func:`util.head_mask.head_mask`.
+        head (numpy.ndarray): The head in the true volume, bool, (z, y, x): `util.volumes.head_mask`.
 
     Returns:
         dict: masks, bool, (z, y, x): ``head``; ``rim``, the voxels whose centre is at most :data:`RIM` voxels outside

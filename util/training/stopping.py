@@ -1,4 +1,4 @@
-"""When a training ends: after its last iteration, when it is told to, or when its loss is no number any more."""
+"""When a training ends: after its last iteration, after a signal, or when its loss is not finite."""
 import contextlib
 import math
 import signal
@@ -9,34 +9,58 @@ from chainer import training
 from util.script import UserError
 
 
-class StopTrigger(training.triggers.IntervalTrigger):
-    """Ends the training after the last iteration, or after the present one once Ctrl-C or SIGTERM has come.
+# signal -> exit code, as shells have it: 128 and the signal's number; Windows knows no SIGHUP
+EXIT_CODES = {getattr(signal, name): code for name, code in (('SIGINT', 130), ('SIGTERM', 143), ('SIGHUP', 129))
+              if hasattr(signal, name)}
 
-    Args:
-        iterations (int): The last iteration.
+
+class Stop:
+    """What a signal asked for.
+
+    While nothing trains, a signal ends the process at once, for there is nothing to keep. While a training runs, the
+    first one is remembered, and a second one ends the process.
     """
 
-    def __init__(self, iterations):
-        super().__init__(iterations, 'iteration')
-        self.interrupted = False
-
-    def __call__(self, trainer):
-        return self.interrupted or trainer.updater.iteration >= self.period
+    def __init__(self):
+        self.exit_code = None  # of the signal that has come
+        self.training = False
 
     @contextlib.contextmanager
     def heeding_signals(self):
-        """While the block runs, a first Ctrl-C or SIGTERM ends the training, and a second one the process."""
-        former = {number: signal.signal(number, self._interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
+        """Heed Ctrl-C, SIGTERM and SIGHUP while the block runs; those that the process ignores stay ignored."""
+        former = {number: signal.getsignal(number) for number in EXIT_CODES}
+        former = {number: handler for number, handler in former.items() if handler != signal.SIG_IGN}
+        for number in former:
+            signal.signal(number, self._signalled)
         try:
             yield
         finally:
             for number, handler in former.items():
                 signal.signal(number, handler)
 
-    def _interrupt(self, signum, frame):
-        self.interrupted = True
-        signal.signal(signum, signal.SIG_DFL)
+    def _signalled(self, number, frame):
+        if not self.training:
+            print('\ninterrupted before the training began', file=sys.stderr)
+            sys.exit(EXIT_CODES[number])
+        self.exit_code = EXIT_CODES[number]
+        signal.signal(number, signal.SIG_DFL)
         print('\nstopping after this iteration and writing a snapshot; once more to stop at once', file=sys.stderr)
+
+
+class StopTrigger(training.triggers.IntervalTrigger):
+    """Ends the training after the last iteration, or after the present one once a signal has come.
+
+    Args:
+        iterations (int): The last iteration.
+        stop (Stop): What a signal asked for; None: nothing ever does.
+    """
+
+    def __init__(self, iterations, stop=None):
+        super().__init__(iterations, 'iteration')
+        self.stop = stop or Stop()
+
+    def __call__(self, trainer):
+        return self.stop.exit_code is not None or trainer.updater.iteration >= self.period
 
 
 def stop_on_non_finite_loss(trainer):

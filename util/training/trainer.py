@@ -1,55 +1,87 @@
 """The Trainer of an experiment: optimizer, patches, loss, and what is reported and kept on the way."""
 import functools
 import sys
+from pathlib import Path
 
 import chainer
 from chainer import training
 from chainer.training import extensions
 
+from models.network import check_prediction
 from util.dataset.patches import PatchDataset
 from util.inference.model_file import save_network
+from util.inference.network import check_channels
+from util.script import blaming
 from util.training.best_model import BestModel
 from util.training.evaluator import VolumeEvaluator
 from util.training.losses import LOSSES
+from util.training.resume import find_snapshots
 from util.training.schedules import AlphaSchedule
 from util.training.snapshot import save_snapshot
 from util.training.stopping import StopTrigger, stop_on_non_finite_loss
+from util.volumes.orientation import common_lie
 
 
-def make_trainer(config, net, training_pairs, val_pairs, out):
+def make_trainer(config, net, pairs, val_pairs, out, stop=None):
     """Everything of a training but its start.
 
     Args:
         config (~util.config.Config): The experiment.
         net (~chainer.Chain): As `models.network` describes it, on the device that it trains on.
-        training_pairs (list): (lr, hr) of each training case: arrays (C, z, y, x), float32, with scaled intensities.
-        val_pairs (list): The same of the validation cases.
+        pairs (~util.dataset.pairs.Pairs): Of the training cases.
+        val_pairs (~util.dataset.pairs.Pairs): Of the validation cases.
         out (Path): Folder of the run.
+        stop (~util.training.stopping.Stop): What may end the training early; None: nothing.
 
     Returns:
         ~chainer.training.Trainer: ``run()`` trains. Its ``stop_trigger`` is a :class:`StopTrigger`, its extension
         ``best`` the :class:`BestModel`, and its extension ``keep`` writes the network and a snapshot.
 
     Raises:
-        UserError: If a volume is too small for the patches.
+        UserError: If a volume is too small for the patches, or has other channels than the network.
     """
+    out = Path(out)
+    for name, (lr, _) in zip(pairs.names + val_pairs.names, pairs.arrays + val_pairs.arrays):
+        with blaming(f'case {name}'):
+            check_channels(net, lr)
     optimizer = chainer.optimizers.Adam(config.adam.alpha, config.adam.beta1, config.adam.beta2).setup(net)
     loss = functools.partial(LOSSES[config.loss.name], **config.loss.settings)
 
     def training_loss(lr, hr):
-        value = loss(net(lr), hr)
+        prediction = net(lr)
+        check_prediction(prediction, hr.shape)
+        value = loss(prediction, hr)
         chainer.report({'loss': value}, net)
         return value
 
-    updater = training.StandardUpdater(make_iterator(config, training_pairs, net.device), optimizer, device=net.device,
+    updater = training.StandardUpdater(make_iterator(config, pairs.arrays, net.device), optimizer, device=net.device,
                                        loss_func=training_loss)
-    trainer = training.Trainer(updater, StopTrigger(config.iteration), out=out)
+    trainer = training.Trainer(updater, StopTrigger(config.iteration, stop), out=out)
     trainer.extend(AlphaSchedule(config.adam.alpha, config.schedule.name, config.iteration_decay_start,
                                  config.iteration, **config.schedule.settings))
-    trainer.extend(VolumeEvaluator(net, val_pairs, loss), trigger=every(config.evaluation_interval, config))
+    trainer.extend(VolumeEvaluator(net, val_pairs.arrays, loss), trigger=every(config.evaluation_interval, config))
     extend_with_reports(trainer, config)
-    extend_with_files(trainer, config)
+    extend_with_files(trainer, config, common_lie(pairs.geometries), ran_with(config, pairs, val_pairs))
     return trainer
+
+
+def ran_with(config, pairs, val_pairs):
+    """What a run is resumed with: each setting by its dotted key, and the cases by name (where they lie may change).
+
+    Returns:
+        dict: As :func:`util.training.resume.resume` compares it.
+    """
+    settings = {}
+
+    def flatten(values, prefix):
+        for key, value in values.items():
+            if isinstance(value, dict):
+                flatten(value, f'{prefix}{key}.')
+            else:
+                settings[prefix + key] = value
+
+    flatten(config.model_dump(mode='json', exclude={'dataset'}), '')
+    return {**settings, 'training cases': pairs.names, 'validation cases': val_pairs.names}
 
 
 def make_iterator(config, pairs, device):
@@ -89,20 +121,23 @@ def _log_scale(figure, axes, summary):
     axes.set_yscale('log')
 
 
-def extend_with_files(trainer, config):
+def extend_with_files(trainer, config, lie, settings):
     """The best network on validation, and every so often the network and a snapshot."""
     net, experiment = trainer.updater.get_optimizer('main').target, config.to_yaml()
     display, snapshot = every(config.display_interval, config), every(config.snapshot_interval, config)
     # A loss that is not finite makes the weights so, for good: looking before anything is shown or kept is enough.
     trainer.extend(stop_on_non_finite_loss, trigger=lambda trainer: display(trainer) or snapshot(trainer),
                    priority=training.PRIORITY_EDITOR)
-    trainer.extend(BestModel(trainer.out / 'gen_best.npz', net, experiment),
+    trainer.extend(BestModel(trainer.out / 'gen_best.npz', net, experiment, lie),
                    trigger=every(config.evaluation_interval, config))
 
     @training.make_extension(trigger=snapshot, priority=-100)  # last, so that it holds what the others did
     def keep(trainer):
         iteration = trainer.updater.iteration
-        save_network(trainer.out / f'gen_iter_{iteration}.npz', net, experiment)
-        save_snapshot(trainer.out / f'snapshot_iter_{iteration}.npz', trainer)
+        # the network first: one whose weights are not finite is refused, and so is a snapshot of it
+        save_network(trainer.out / f'gen_iter_{iteration}.npz', net, experiment, lie)
+        save_snapshot(trainer.out / f'snapshot_iter_{iteration}.npz', trainer, settings)
+        for old in find_snapshots(trainer.out)[config.snapshots_kept:] if config.snapshots_kept else []:
+            old.unlink()
 
     trainer.extend(keep, name='keep')

@@ -53,7 +53,10 @@ def like_input(sr, lr):
     Returns:
         numpy.ndarray: ``sr``'s shape, ``lr``'s type; rounded if that is an integer type.
     """
-    spatial = dict(axis=(1, 2, 3), keepdims=True)
-    # float32 does not hold every 32-bit integer
-    clipped = sr.astype(numpy.float64).clip(lr.min(**spatial), lr.max(**spatial))
-    return (numpy.rint(clipped) if lr.dtype.kind in 'iu' else clipped).astype(lr.dtype)
+    result = numpy.empty(sr.shape, lr.dtype)
+    for image, given, channel in zip(sr, result, lr):
+        low, high = channel.min(), channel.max()
+        for plane, out in zip(image, given):  # plane by plane, since float64 takes twice the memory
+            clipped = plane.astype(numpy.float64).clip(low, high)  # float32 does not hold every 32-bit integer
+            out[...] = numpy.rint(clipped) if lr.dtype.kind in 'iu' else clipped
+    return result

@@ -40,8 +40,8 @@ class Sampling:
         offset = _three(self.offset, numbers.Real)
         if not rate or min(rate) < 1:
             raise ValueError(f'the rate must be a positive whole number or three of them (z, y, x); got {self.rate!r}')
-        if not offset:
-            raise ValueError(f'the offset must be three numbers (z, y, x); got {self.offset!r}')
+        if not offset or any(not float(2 * o).is_integer() for o in offset):
+            raise ValueError(f'the offset must be three numbers (z, y, x), whole or half ones; got {self.offset!r}')
         object.__setattr__(self, 'rate', tuple(map(int, rate)))
         object.__setattr__(self, 'offset', tuple(map(float, offset)))
 

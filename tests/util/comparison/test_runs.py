@@ -104,6 +104,11 @@ def test_pairs_that_are_there_are_not_made_again(tmp_path, called):
     called.clear()
     make_pairs(run, tmp_path, ['--val', '1'])
     assert [Path(call[0]).name for call in called] == ['make_lists.py']
+    newer(tmp_path / '0001.mhd')  # another volume under the same name
+    called.clear()
+    make_pairs(run, tmp_path, ['--val', '1'])
+    assert len(called) == 2
+    newer(run.pairs / 'degradation.yml')
     (tmp_path / '0002.mhd').touch()  # one volume more: all pairs again
     called.clear()
     make_pairs(run, tmp_path, ['--val', '1'])
@@ -116,17 +121,13 @@ def test_training_starts_goes_on_or_is_done(tmp_path, called):
     out = run.folder / 'training'
     assert model == out / 'gen_iter_200.npz'
     assert load_config(run.folder / 'experiment.yml') == run.config
-    (out / 'left').mkdir(parents=True)  # a run that was killed before its first snapshot
-    train(run, -1)
-    assert not out.exists() and called[0] == called[1] and '--resume' not in called[1]
-    out.mkdir()
-    for iteration in (90, 100):
-        (out / f'snapshot_iter_{iteration}.npz').touch()
+    assert '--resume' not in called[0]
+    out.mkdir()  # a run that was killed, whether before or after its first snapshot
     train(run, 0)
-    assert called[2][-2:] == ('--resume', str(out / 'snapshot_iter_100.npz')) and called[2][1:3] == ('-g', '0')
+    assert called[1][-1] == '--resume' and called[1][1:3] == ('-g', '0')
     model.touch()
     train(run, -1)
-    assert len(called) == 3
+    assert len(called) == 2
 
 
 def test_a_recipe_that_changed_is_refused(tmp_path, called):
@@ -150,32 +151,70 @@ def test_a_finished_run_of_other_cases_is_not_taken_for_this_one(tmp_path, calle
         train(run, -1)
 
 
-def test_inference_is_done_once_for_each_kind_and_again_when_it_is_stale(tmp_path, called):
-    """Stale: no older than its model, with every case and every metric that there is now."""
+def newer(path):
+    os.utime(path, ns=(time.time_ns() + 10**10,) * 2)
+
+
+def test_a_finished_run_of_older_pairs_is_not_taken_for_this_one(tmp_path, called):
     run, = plan_runs([BASE], tmp_path)
-    model, cases = tmp_path / 'gen.npz', [Case('0003', None, None), Case('0004', None, None)]
-    model.touch()
-    plain, ensemble = (infer(run, model, cases, -1, kind) for kind in (False, True))
-    assert plain != ensemble and [call.count('--ensemble') for call in called] == [0, 1]
+    (run.folder / 'training').mkdir(parents=True)
+    run.pairs.mkdir(parents=True)
+    for path in (run.folder / 'training/config.yml', run.pairs / 'degradation.yml'):
+        path.touch()
+    train(run, -1)
+    newer(run.pairs / 'degradation.yml')
+    with pytest.raises(UserError, match='holds a run of older pairs'):
+        train(run, -1)
 
-    def scored(names, metrics):
-        scores = {method: dict.fromkeys(metrics, 1.0) for method in ('network', *METHODS)}
-        save_csv(plain / 'scores.csv', dict.fromkeys(names, scores))
 
-    def times_done():
+@pytest.fixture
+def inferred(tmp_path, called):
+    """A run, and a function that infers and counts how often that is done."""
+    run, = plan_runs([BASE], tmp_path)
+    cases = [Case(name, tmp_path / f'{name}_lr', tmp_path / f'{name}_hr') for name in ('0003', '0004')]
+    for path in (tmp_path / 'gen.npz', *(path for case in cases for path in case[1:])):
+        path.touch()
+    out = infer(run, tmp_path / 'gen.npz', cases, -1, False)
+
+    def times_done(ensemble=False):
         called.clear()
-        infer(run, model, cases, -1, False)
+        infer(run, tmp_path / 'gen.npz', cases, -1, ensemble)
         return len(called)
 
-    scored(['0003', '0004'], METRICS)
+    def scored(names=('0003', '0004'), metrics=METRICS):
+        scores = {method: dict.fromkeys(metrics, 1.0) for method in ('network', *METHODS)}
+        save_csv(out / 'scores.csv', dict.fromkeys(names, scores))
+        for name in names:
+            (out / f'{name}.mhd').touch()
+
+    scored()
+    return out, times_done, scored
+
+
+def test_inference_is_done_once_for_each_kind(inferred, called):
+    _, times_done, _ = inferred
     assert times_done() == 0
-    scored(['0003', '0004'], METRICS[:-1])  # a table of before a metric was added
+    assert times_done(ensemble=True) == 1 and '--ensemble' in called[0]
+    assert '-c' in called[0]  # the experiment that was trained, which may name a network outside of the project
+
+
+def test_results_that_are_stale_are_made_again(inferred, tmp_path):
+    """A table without a new metric or a case, a volume that is gone, a model or a pair that is newer."""
+    out, times_done, scored = inferred
+    scored(metrics=METRICS[:-1])
     assert times_done() == 1
-    scored(['0003'], METRICS)
+    (out / '0004.mhd').unlink()
+    scored(names=['0003'])
     assert times_done() == 1
-    scored(['0003', '0004'], METRICS)
-    os.utime(model, ns=(time.time_ns() + 10**9,) * 2)  # the model was trained anew
+    scored()
+    (out / '0004.mhd').unlink()
     assert times_done() == 1
+    for name in ('gen.npz', '0004_lr', '0003_hr'):
+        scored()
+        assert times_done() == 0
+        newer(tmp_path / name)
+        assert times_done() == 1
+        (tmp_path / name).touch()
 
 
 def test_a_script_that_fails_stops_the_comparison(tmp_path):

@@ -75,27 +75,13 @@ def test_both_volumes_of_a_pair_are_divided_by_the_scale_of_its_lr(folder, scali
     write_volume(folder / 'HR/0001.mhd', Volume(1000 * hr.array, *HR_GEOMETRY))
     (folder / 'both.txt').write_text('LR/0001.mhd HR/0001.mhd\nLR/0000.mhd HR/0000.mhd\n')
     pairs = load_pairs(folder / 'both.txt', load(folder, f'intensity_scaling={scaling}'), folder)
-    assert len(pairs) == 2
-    for name, pair in zip(('0001', '0000'), pairs):
+    assert pairs.names == ['0001', '0000'] and [g.spacing for g in pairs.geometries] == [LR_GEOMETRY[0]] * 2
+    for name, pair in zip(pairs.names, pairs.arrays):
         lr, hr = (read_volume(folder / kind / f'{name}.mhd').array for kind in ('LR', 'HR'))
         scale = intensity_scale(lr, scaling)
         for scaled, array in zip(pair, (lr, hr)):
             assert scaled.dtype == numpy.float32 and scaled.shape == array.shape
             numpy.testing.assert_allclose(scaled * scale, array, rtol=1e-6)
-
-
-def test_a_check_sees_each_lr_array_with_its_path_and_what_it_refuses_goes_on(folder):
-    seen = []
-    load_pairs(folder / 'test_list.txt', load(folder), folder, lambda lr, path: seen.append((lr, path)))
-    (lr, path), = seen
-    assert path == folder / 'LR/0001.mhd'
-    numpy.testing.assert_array_equal(lr, read_volume(path).array)
-
-    def refuse(lr, path):
-        raise UserError(f'{path}: {len(lr)} channels')
-
-    with pytest.raises(UserError, match='LR.0001.mhd: . channels'):
-        load_pairs(folder / 'test_list.txt', load(folder), folder, refuse)
 
 
 def test_a_case_without_an_hr_volume_is_named_with_its_list(folder):

@@ -58,11 +58,12 @@ def test_the_root_comes_before_the_project(tmp_path):
 
 
 @pytest.mark.parametrize('changes, words', [
-    ({'fn': 'models/none.py'}, 'models.generator.fn: no such Python file: models/none.py; it is looked for below'),
+    ({'fn': 'models/none.py'}, 'models.generator.fn: no such Python file: models/none.py, looked for below'),
     ({'fn': 'README.md'}, 'models.generator.fn: no such Python file'),
     ({'name': 'Nothing'}, 'models.generator.name: .* has no class Nothing'),
     ({'name': 'pixel_shuffler_3d'}, 'has no class pixel_shuffler_3d that is a chainer.Chain'),  # a function there
     ({'name': 'ICNR'}, 'has no class ICNR that is a chainer.Chain'),
+    ({'args': {'sampling': 4}}, 'ESPCN3D does not take .*: sampling is upsampling_rate and degradation'),
     ({'args': {'depth': 3}}, "models.generator.args: ESPCN3D does not take .*'depth'"),
     ({'args': {'ksizes': [3, 2, 3]}}, 'models.generator.args: .* three odd numbers'),
     ({'args': {'in_channels': 0}}, 'models.generator.args: .* in_channels must be a positive whole number; got 0'),
@@ -89,9 +90,31 @@ def test_a_network_may_say_that_an_argument_cannot_be(tmp_path):
         build_network(with_generator(fn='mine.py', name='Mine', args={'width': 10}), tmp_path)
 
 
-def test_what_lacks_an_attribute_of_the_contract_is_named(tmp_path):
-    (tmp_path / 'mine.py').write_text(MINE.format(width='width').replace('halo, in_channels = 1, 1', 'halo = 1'))
-    with pytest.raises(UserError, match='Mine in .*mine.py has no attribute in_channels'):
+def test_an_argument_that_a_network_gives_to_another_one_inside_is_its_own_mistake(tmp_path):
+    text = MINE.format(width='width').replace('        super', '        from models.espcn3d import ESPCN3D\n'
+                                              '        ESPCN3D(sampling, residual="cubic")\n        super')
+    (tmp_path / 'mine.py').write_text(text)
+    with pytest.raises(ArgumentError, match="residual 'cubic' is unknown"):
+        build_network(with_generator(fn='mine.py', name='Mine', args={}), tmp_path)
+
+
+@pytest.mark.parametrize('fn', ['models/../models/espcn3d.py', str(PROJECT / 'models/espcn3d.py'), 'models/espcn3d.py'])
+def test_a_file_of_the_project_is_one_module_however_it_is_named(fn):
+    assert type(build_network(with_generator(fn=fn))) is ESPCN3D
+
+
+@pytest.mark.parametrize('folder', ['run-1.2', '.hidden', 'code', 'models'])
+def test_a_file_below_the_root_may_lie_in_a_folder_of_any_name(tmp_path, folder):
+    """One that is no identifier, and ones that are called as modules of Python or of the project."""
+    (tmp_path / folder).mkdir()
+    (tmp_path / folder / 'net.py').write_text(MINE.format(width='width'))
+    assert build_network(with_generator(fn=f'{folder}/net.py', name='Mine', args={}), tmp_path).width == 7
+
+
+@pytest.mark.parametrize('attributes, name', [('halo = 1', 'in_channels'), ("halo, in_channels = '2', 1", 'halo')])
+def test_what_lacks_an_attribute_of_the_contract_is_named(tmp_path, attributes, name):
+    (tmp_path / 'mine.py').write_text(MINE.format(width='width').replace('halo, in_channels = 1, 1', attributes))
+    with pytest.raises(UserError, match=rf'Mine in .*mine.py has no attribute {name} \(int\)'):
         build_network(with_generator(fn='mine.py', name='Mine', args={}), tmp_path)
 
 
@@ -103,14 +126,14 @@ def test_the_network_knows_where_the_degradation_puts_lr_voxels():
 
 def test_a_volume_of_other_channels_is_refused_with_both_numbers():
     net = ESPCN3D(Sampling(2), in_channels=2)
-    check_channels(net, numpy.zeros((2, 4, 4, 4)), 'a.mhd')
-    with pytest.raises(UserError, match='a.mhd: 3 channels; this network takes 2'):
-        check_channels(net, numpy.zeros((3, 4, 4, 4)), 'a.mhd')
+    check_channels(net, numpy.zeros((2, 4, 4, 4)))
+    with pytest.raises(UserError, match='3 channels; this network takes 2'):
+        check_channels(net, numpy.zeros((3, 4, 4, 4)))
 
 
 class TestAModelFileNeverChoosesWhichCodeRuns:
     def refuse(self, fn, root=PROJECT):
-        with pytest.raises(UserError, match='a model file may name code below the project or -R only.*with -c'):
+        with pytest.raises(UserError, match='a model file may name code below the project .* or -R only.*with -c'):
             check_code_of_model(with_generator(fn=fn), 'gen.npz', root)
 
     def test_the_project_s_and_the_root_s_code_may_be_named(self, tmp_path, mine):
@@ -133,6 +156,15 @@ class TestAModelFileNeverChoosesWhichCodeRuns:
         (tmp_path / 'below').mkdir()
         (tmp_path / 'below/linked.py').symlink_to(tmp_path / 'mine.py')
         self.refuse('linked.py', tmp_path / 'below')
+
+    @pytest.mark.parametrize('folder', ['data', 'results'])
+    def test_the_project_s_folders_of_data_and_results_are_elsewhere(self, tmp_path, monkeypatch, folder):
+        """What is downloaded or given lies there; the user may name them with -R."""
+        monkeypatch.setattr('util.inference.network.PROJECT', tmp_path)
+        (tmp_path / folder / 'shared').mkdir(parents=True)
+        (tmp_path / folder / 'shared/net.py').write_text(MINE.format(width='width'))
+        self.refuse(f'{folder}/shared/net.py', tmp_path)
+        check_code_of_model(with_generator(fn='shared/net.py'), 'gen.npz', tmp_path / folder)
 
     def test_code_elsewhere_is_not_run_by_building_either(self, tmp_path, mine):
         """What inference does not refuse is not found: the root is not on the way."""

@@ -86,8 +86,8 @@ def test_what_is_no_array_and_no_distribution_is_said_to_be_so(returned):
 def test_a_second_output_as_a_channel_or_another_size_is_not_lost_in_silence(channels, size):
     """Two channels of one could be a mean and a log variance, of which one would have to be thrown away."""
     net = Returns(lambda x: chainer.Variable(numpy.zeros((1, channels, 8, 8, size), numpy.float32)))
-    with pytest.raises(ValueError, match=rf'the network made \({channels}, 8, 8, {size}\) .* of \(1, 4, 4, 4\), as its '
-                       r'point; \(1, 8, 8, 8\) is wanted'):
+    with pytest.raises(ValueError, match=rf'the network returned \(1, {channels}, 8, 8, {size}\) .* as its point, '
+                       r'where \(1, 1, 8, 8, 8\) is wanted; a second output belongs in a distribution'):
         predict(net, volume(size=(4, 4, 4)))
 
 

@@ -103,7 +103,7 @@ def test_the_head_is_that_of_the_truth():
     hr, sr = pair()
     hr[:, 4:16, 4:20, 4:18] += 1000
     images = {'network': sr, 'linear': numpy.zeros_like(hr)}
-    result = score_images(hr, images)
+    result = score_images(hr, images.items())
     assert list(result) == ['network', 'linear']
     for name, image in images.items():
         assert result[name] == scores(hr, image, head_mask(hr))
@@ -111,6 +111,6 @@ def test_the_head_is_that_of_the_truth():
 
 def test_a_volume_that_ssim_cannot_score_is_refused():
     hr, sr = pair()
-    score_images(hr[:, :11], {'network': sr[:, :11]})
+    score_images(hr[:, :11], {'network': sr[:, :11]}.items())
     with pytest.raises(UserError, match=r'\(10, 24, 22\) .* SSIM needs 11 or more'):
-        score_images(hr[:, :10], {'network': sr[:, :10]})
+        score_images(hr[:, :10], {'network': sr[:, :10]}.items())

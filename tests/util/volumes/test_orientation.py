@@ -1,0 +1,81 @@
+"""Axes are exchanged and reversed as nibabel has it, and every voxel stays where it is in space."""
+import itertools
+
+import nibabel
+import numpy
+import pytest
+from scipy.spatial.transform import Rotation
+
+from util.volumes.orientation import AS_IT_IS, Layout, Lie, axis_codes, common_lie, inverse, lay, layout_as
+from util.volumes.volume import Volume
+
+LAYOUTS = [Layout(axes, back) for axes in itertools.permutations(range(3))
+           for back in itertools.product((False, True), repeat=3)]
+
+
+def make_volume(angles=(0.2, -0.1, 0.3), spacing=(1.0, 2.0, 4.0), mirrored=False):
+    direction = Rotation.from_euler('xyz', angles).as_matrix() * [-1 if mirrored else 1, 1, 1]
+    array = numpy.random.default_rng(0).normal(size=(2, 3, 4, 5))
+    return Volume(array, spacing, (-10.0, 20.0, 5.0), tuple(direction.ravel()))
+
+
+def affine(volume):
+    """RAS, from the voxel indices x, y, z, as nibabel has it."""
+    matrix = numpy.eye(4)
+    matrix[:3, :3] = numpy.reshape(volume.direction, (3, 3)) * volume.spacing
+    matrix[:3, 3] = volume.origin
+    return numpy.diag([-1.0, -1.0, 1.0, 1.0]) @ matrix
+
+
+def voxels_in_space(volume):
+    """(value, place) of every voxel, in an order that the layout has no say in."""
+    index = numpy.stack(numpy.meshgrid(*map(numpy.arange, volume.size[::-1]), indexing='ij'), -1).reshape(-1, 3)
+    places = nibabel.affines.apply_affine(affine(volume), index)
+    values = volume.array[0, index[:, 2], index[:, 1], index[:, 0]]
+    order = numpy.argsort(values)
+    return values[order], places[order]
+
+
+@pytest.mark.parametrize('layout', LAYOUTS)
+def test_every_voxel_keeps_its_value_and_its_place_and_the_inverse_undoes_it(layout):
+    volume = make_volume()
+    laid = lay(volume, layout)
+    for one, other in zip(voxels_in_space(laid), voxels_in_space(volume)):
+        numpy.testing.assert_allclose(one, other, atol=1e-9)
+    back = lay(laid, inverse(layout))
+    numpy.testing.assert_array_equal(back.array, volume.array)
+    numpy.testing.assert_allclose(affine(back), affine(volume), atol=1e-9)
+
+
+@pytest.mark.parametrize('mirrored', [False, True])
+@pytest.mark.parametrize('codes', ['RAS', 'LPS', 'PIR', 'SLA'])
+def test_axes_are_laid_as_nibabel_lays_them(codes, mirrored):
+    """Spacings alike: the body decides."""
+    volume = make_volume(spacing=(1.0, 1.2, 1.1), mirrored=mirrored)
+    laid = lay(volume, layout_as(volume, Lie(codes, (1.0, 1.0, 1.0))))
+    image = nibabel.Nifti1Image(volume.array[0].T, affine(volume))
+    assert axis_codes(volume) == ''.join(nibabel.aff2axcodes(image.affine))
+    change = nibabel.orientations.ornt_transform(nibabel.io_orientation(image.affine),
+                                                 nibabel.orientations.axcodes2ornt(codes))
+    expected = image.as_reoriented(change)
+    assert axis_codes(laid) == codes
+    numpy.testing.assert_array_equal(laid.array[0].T, expected.get_fdata())
+    numpy.testing.assert_allclose(affine(laid), expected.affine, atol=1e-9)
+
+
+def test_a_volume_that_lies_as_the_training_s_stays_as_it_is():
+    volume = make_volume()
+    assert layout_as(volume, Lie(axis_codes(volume), volume.spacing)) == AS_IT_IS
+
+
+def test_thick_slices_go_where_the_training_s_were():
+    """Sagittal slices of 4 mm, where the training had axial ones."""
+    volume = make_volume(angles=(0, 0, 0), spacing=(4.0, 1.0, 1.0))
+    laid = lay(volume, layout_as(volume, Lie('LPS', (1.0, 1.0, 4.0))))
+    assert laid.spacing == (1.0, 1.0, 4.0)
+
+
+def test_the_lie_of_a_training_is_that_of_all_its_volumes_or_none():
+    volumes = [make_volume(spacing=(1.0, 2.0, z)) for z in (3.0, 4.0, 9.0)]
+    assert common_lie(volumes) == Lie(axis_codes(volumes[0]), (1.0, 2.0, 4.0))
+    assert common_lie([*volumes, lay(volumes[0], LAYOUTS[1])]) is None
