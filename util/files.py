@@ -1,30 +1,59 @@
-"""Files that a kill leaves either as they were or complete."""
+"""Files that a kill leaves either as they were or complete, and text files of bounded size."""
 import contextlib
 import os
-import tempfile
+import secrets
 from pathlib import Path
+
+from util.script import UserError
+
+UNFINISHED = '.unfinished-espcn-'  # how the name of a file that is being written begins
 
 
 @contextlib.contextmanager
 def replacing(path):
     """A temporary path beside ``path``, with its suffixes, that takes its place when the block ends well.
 
-    Folders on the way are made. If the block raises, the temporary file goes and ``path`` stays as it was.
+    Folders on the way are made. If the block raises, the temporary file goes and ``path`` stays as it was. What is
+    written is on the disk before it takes the place of anything.
+
+    Raises:
+        OSError: Naming ``path`` if it is the temporary file that cannot be written, such as on a full disk.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(prefix=f'.{path.stem}-', suffix=''.join(path.suffixes), dir=path.parent)
-    os.close(handle)
+    temporary = path.with_name(UNFINISHED + secrets.token_hex(8) + ''.join(path.suffixes[-2:]))
     try:
-        yield Path(temporary)
-        # mkstemp lets nobody but the owner read; a result is an ordinary file.
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(temporary, 0o666 & ~umask)
+        # Made by the system with the permissions of an ordinary file, which tempfile's are not.
+        os.close(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
+        yield temporary
+        with open(temporary, 'rb+') as file:
+            os.fsync(file.fileno())
         os.replace(temporary, path)
+        _flush_folder(path.parent)
+    except OSError as error:
+        if error.errno and error.filename in (None, str(temporary)):  # write() names no file
+            error.filename, error.filename2 = str(path), None
+        raise
     finally:
-        with contextlib.suppress(FileNotFoundError):
+        with contextlib.suppress(OSError):
             os.unlink(temporary)
+
+
+def _flush_folder(folder):
+    """See that a new name outlives a power cut, where the system can do that for folders."""
+    with contextlib.suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def remove_strays(folder):
+    """Remove the files that killed runs were writing into a folder; call it while no other run can write there."""
+    for stray in Path(folder).glob(f'{UNFINISHED}*'):
+        if not stray.is_dir():
+            stray.unlink(missing_ok=True)
 
 
 def write_text(path, text):
@@ -33,7 +62,25 @@ def write_text(path, text):
         temporary.write_text(text, encoding='utf-8', newline='\n')
 
 
-def remove_strays(folder):
-    """Remove temporary files that a kill left in a folder."""
-    for path in folder.glob('.*-????????*'):
-        path.unlink()
+def read_text(path, most):
+    """The text of a UTF-8 file.
+
+    Args:
+        path (Path): The file.
+        most (int): Bytes that it may have.
+
+    Raises:
+        UserError: If it is larger, or no text.
+        OSError: If it cannot be read.
+    """
+    with open(path, 'rb') as file:
+        content = file.read(most + 1)
+    if len(content) > most:
+        raise UserError(f'{path}: larger than the {most} bytes that such a file may have; is it the right file?')
+    try:
+        text = content.decode('utf-8-sig')
+    except UnicodeDecodeError as error:
+        raise UserError(f'{path}: not a UTF-8 text file: {error.reason} at byte {error.start}') from None
+    if '\0' in text:
+        raise UserError(f'{path}: not a text file: it holds NUL bytes')
+    return text

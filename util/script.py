@@ -1,5 +1,6 @@
 """What every script shares: where the project lies, and how a user's mistake is told in one line."""
 import contextlib
+import os
 import sys
 from pathlib import Path
 
@@ -9,7 +10,19 @@ PROJECT = Path(__file__).resolve().parent.parent  # relative paths in a config o
 
 
 class UserError(Exception):
-    """Something the user can put right; its text is one line that says what was wrong, where, and what to do."""
+    """Something the user can put right; its text is one line that says what was wrong, where, and what to do.
+
+    A file's name or a value that the text quotes may hold line breaks, codes that a terminal obeys, or a million
+    characters. What is not printable is escaped, and the middle of a long text is left out.
+
+    Example:
+        >>> str(UserError('a\\nb.yml: wrong'))
+        'a\\\\nb.yml: wrong'
+    """
+
+    def __init__(self, text):
+        text = text if len(text) <= 2000 else f'{text[:1500]} ... {text[-400:]}'
+        super().__init__(''.join(c if c.isprintable() else ascii(c)[1:-1] for c in text))
 
 
 @contextlib.contextmanager
@@ -22,11 +35,27 @@ def blaming(what):
 
 
 def run(main):
-    """Call ``main()`` and leave with its exit code; a UserError becomes one line on stderr and exit code 2."""
+    """Call ``main()`` and leave with its exit code.
+
+    One line on stderr and exit code 2 tell a UserError, a lack of memory and whatever the system refuses: a full disk,
+    a folder that is read-only, a name that is too long. A reader of the output that goes away, as ``| head`` does, is
+    no error: the work is done to its end.
+    """
+    _outlive(sys.stdout, BrokenPipeError)
+    _outlive(sys.stderr, OSError)
     try:
-        sys.exit(main())
+        try:
+            code = main()
+        finally:
+            if sys.stdout is not None:
+                sys.stdout.flush()  # at Python's own end it would be too late to tell a full disk
+        sys.exit(code)
     except UserError as error:
         sys.exit(_say(f'error: {error}', 2))
+    except MemoryError as error:
+        sys.exit(_say(f'error: {UserError(f"not enough memory: {error}")}', 2))
+    except OSError as error:
+        sys.exit(_say(f'error: {UserError(_what_failed(error))}', 2))
     except KeyboardInterrupt:
         sys.exit(_say('interrupted', 130))
 
@@ -34,6 +63,33 @@ def run(main):
 def note(text):
     """Say something on stderr that is no error, without breaking into a progress bar."""
     tqdm.write(f'note: {text}', file=sys.stderr)
+
+
+def _what_failed(error):
+    path = error.filename if error.filename2 is None else error.filename2
+    reason = 'a file is where a folder is wanted' if isinstance(error, FileExistsError) else error.strerror or error
+    return f'{"" if path is None else f"{path}: "}cannot be read or written: {reason}'
+
+
+def _outlive(stream, forgiven):
+    """Let a standard stream lead nowhere once it cannot be written; errors that are not forgiven are raised once.
+
+    The stream's own methods are replaced: some who write, such as Chainer's PrintReport, have known it since import.
+    """
+    if stream is None or 'write' in vars(stream):  # closed from the start, or done already
+        return
+
+    def outliving(call):
+        def called(*args):
+            try:
+                return call(*args)
+            except OSError as error:
+                os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+                if not isinstance(error, forgiven):
+                    raise OSError(error.errno, error.strerror, stream.name) from None
+        return called
+
+    stream.write, stream.flush = outliving(stream.write), outliving(stream.flush)
 
 
 def _say(message, code):

@@ -1,7 +1,13 @@
 """How a script ends: its own exit code, or one line and 2 for what the user can put right."""
+import errno
+import os
+import subprocess
+import sys
+
 import pytest
 
-from util.script import UserError, blaming, run
+from tests.experiment import command
+from util.script import PROJECT, UserError, blaming, run
 
 
 def leave(main, capsys):
@@ -27,6 +33,79 @@ def test_a_user_s_mistake_is_one_line_and_exit_code_2(capsys):
 
 def test_ctrl_c_is_one_line_and_exit_code_130(capsys):
     assert leave(fail(KeyboardInterrupt()), capsys) == (130, 'interrupted\n')
+
+
+@pytest.mark.parametrize('number', [errno.ENOSPC, errno.EROFS, errno.ENOTDIR, errno.ENAMETOOLONG, errno.EACCES])
+def test_what_the_system_refuses_is_one_line_with_the_file_and_exit_code_2(number, capsys):
+    error = OSError(number, os.strerror(number), 'out/gen.npz')
+    line = f'error: out/gen.npz: cannot be read or written: {os.strerror(number)}\n'
+    assert leave(fail(error), capsys) == (2, line)
+
+
+@pytest.mark.parametrize('error, words', [
+    (OSError(errno.EISDIR, 'Is a directory', '.part', None, 'gen.npz'), 'gen.npz: cannot be read or written: Is a dir'),
+    (FileExistsError(errno.EEXIST, 'File exists', 'out'), 'out: cannot be read or written: a file is where a'),
+    (OSError(errno.ENOSPC, 'No space left'), 'error: cannot be read or written: No space left'),
+    (OSError('broken\nin two'), 'error: cannot be read or written: broken\\nin two'),
+    (MemoryError(), 'error: not enough memory: '),
+    (MemoryError('Unable to allocate 7 GiB'), 'error: not enough memory: Unable to allocate 7 GiB')])
+def test_so_is_a_lack_of_memory_and_an_error_without_a_file(error, words, capsys):
+    code, text = leave(fail(error), capsys)
+    assert code == 2 and words in text and text.count('\n') == 1
+
+
+def test_the_text_is_one_printable_line_of_bounded_length():
+    text = str(UserError('a\nb\x1b[31m\x85\u2028.yml: r³ \udcff'))
+    assert text == 'a\\nb\\x1b[31m\\x85\\u2028.yml: r³ \\udcff'
+    long = str(UserError('start' + 'x' * 10 ** 6 + 'end'))
+    assert len(long) < 2000 and long.startswith('start') and long.endswith('end')
+
+
+PRINTING = """
+import sys
+from util.script import run
+def main():
+    for line in range(3):
+        print('x' * 9000, flush=True)
+        print('y', file=sys.stderr)
+    open('done', 'w').close()
+    return 3
+run(main)
+"""
+
+
+def shell(line, folder, script=None):
+    """A line of bash with $PYTHON for this interpreter, in a folder; returns what subprocess.run does."""
+    environment = {**os.environ, 'PYTHON': sys.executable, 'PYTHONPATH': str(PROJECT)}
+    if script is not None:
+        (folder / 'script.py').write_text(script)
+    return subprocess.run(['bash', '-c', line], cwd=folder, env=environment, capture_output=True, text=True, timeout=60)
+
+
+@pytest.mark.skipif(os.name == 'nt', reason='needs a POSIX shell')
+class TestAReaderThatGoesAway:
+    @pytest.mark.parametrize('redirected', ['', '2>&1'])
+    def test_is_no_error_and_the_work_is_done_to_its_end(self, tmp_path, redirected):
+        done = shell(f'$PYTHON script.py {redirected} | true; echo ${{PIPESTATUS[0]}}', tmp_path, PRINTING)
+        assert done.stdout == '3\n' and done.stderr == ('' if redirected else 'y\n' * 3)
+        assert (tmp_path / 'done').exists()
+
+    def test_may_go_before_help_is_printed(self, tmp_path):
+        words = ' '.join(command('training.py', '--help'))
+        done = shell(f'{words} | head -0; echo ${{PIPESTATUS[0]}}', tmp_path)
+        assert (done.stdout, done.stderr) == ('0\n', '')
+
+    @pytest.mark.skipif(not os.path.exists('/dev/full'), reason='no /dev/full here')
+    def test_a_full_disk_behind_the_output_is_an_error_of_one_line(self, tmp_path):
+        done = shell('$PYTHON script.py > /dev/full', tmp_path, PRINTING)
+        assert done.returncode == 2
+        assert done.stderr == 'error: <stdout>: cannot be read or written: No space left on device\n'
+        done = shell('$PYTHON script.py > /dev/full', tmp_path, "from util.script import run\nrun(lambda: print('x'))")
+        assert done.returncode == 2 and done.stderr.startswith('error: <stdout>')
+
+    def test_no_output_at_all_is_fine(self, tmp_path):
+        done = shell('$PYTHON script.py >&- 2>&-', tmp_path, PRINTING)
+        assert done.returncode == 3 and (tmp_path / 'done').exists()
 
 
 def test_any_other_error_keeps_its_traceback():
