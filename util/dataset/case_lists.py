@@ -1,9 +1,12 @@
 """Case lists: text files with a line a case, the LR volume's path, white space, the HR volume's path."""
+import os
 from pathlib import Path
 from typing import NamedTuple
 
-from util.files import write_text
+from util.files import read_text, write_text
 from util.script import UserError
+
+MOST_BYTES = 2 ** 24  # a hundred thousand cases
 
 
 class Case(NamedTuple):
@@ -24,16 +27,16 @@ def read_list(path, root):
         list of Case, in the list's order; `hr_path` is None where a line has one path only.
 
     Raises:
-        UserError: one line, if the list is missing, empty or has a line of more than two paths, names a case twice,
-            names a volume that is not there, or calls a case ``mean``.
+        UserError: one line, if the list is missing, no text, empty or has a line of more than two paths, names a case
+            twice, names a volume that is not there, or calls a case ``mean`` or nothing.
     """
     path, root = Path(path), Path(root)
     try:
-        lines = path.read_text(encoding='utf-8').splitlines()
+        lines = read_text(path, MOST_BYTES).splitlines()
     except FileNotFoundError:
         raise UserError(f'{path}: no such case list; make lists with: python util/miscs/make_lists.py') from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f'{path}: cannot be read as a case list: {error}') from None
+    except OSError as error:
+        raise UserError(f'{path}: cannot be read as a case list: {error.strerror}') from None
     cases = {}
     for number, line in enumerate(lines, 1):
         fields = line.split()
@@ -45,10 +48,12 @@ def read_list(path, root):
                             'paths have no white space in them')
         paths = [root / field for field in fields]
         for volume in paths:
-            if not volume.is_file():
+            if not os.path.isfile(volume):  # Path.is_file raises where a name is too long or a folder is closed
                 raise UserError(f'{where}: no volume {volume}; make it with: python util/miscs/make_lr_img.py '
                                 '(after util/miscs/clean_data.py)')
         case = Case(paths[0].name.split('.')[0], paths[0], paths[1] if len(paths) == 2 else None)
+        if not case.name:
+            raise UserError(f'{where}: {paths[0]} has no name before its suffix to call the case by')
         if case.name == 'mean':
             raise UserError(f"{where}: a case cannot be called mean: that is the score tables' last row")
         if case.name in cases:
@@ -68,20 +73,21 @@ def write_list(path, cases, root):
         root: folder from which relative paths start.
 
     Raises:
-        UserError: if a path holds white space, which separates the paths of a line.
+        UserError: if a path holds white space, which separates the paths of a line, or is not UTF-8.
     """
     lines = []
     for case in cases:
         fields = [relative_below(volume, root) for volume in (case.lr_path, case.hr_path) if volume is not None]
         for field in fields:
-            if len(field.split()) > 1:
-                raise UserError(f'{path}: a path with white space cannot stand in a case list: {field!r}; use a folder '
-                                'without white space, or one below the project')
+            # As read_list would see it: names that are no UTF-8, and a byte order mark, would not come back either.
+            if field.encode(errors='ignore').decode('utf-8-sig').split() != [field]:
+                raise UserError(f'{path}: a path with white space, or one that is not UTF-8, cannot stand in a case '
+                                f'list: {field!r}; use a folder without, or one below the project')
         lines.append(' '.join(fields) + '\n')
     write_text(path, ''.join(lines))
 
 
 def relative_below(path, root):
     """The path as text, relative to ``root`` if it lies below it, absolute if not."""
-    path, root = Path(path).resolve(), Path(root).resolve()
+    path, root = Path(os.path.realpath(path)), Path(os.path.realpath(root))  # resolve() raises where links go round
     return (path.relative_to(root) if path.is_relative_to(root) else path).as_posix()
