@@ -3,18 +3,22 @@
 The names that a key allows stand in the tables beside the functions they choose, and nowhere else. Files are read by
 `util.config_files`.
 """
+import math
 from typing import Annotated
 
 from pydantic import BaseModel, Field, StrictInt, ValidationError, model_validator
 import yaml
 
-from util.config_types import Beta, Choice, Count, Number, PerAxis, Rate, Section, name_of
+from util.config_types import Arguments, Beta, Choice, Count, Number, PerAxis, Rate, Section, name_of
 from util.dataset.patches import FLIPPED
 from util.script import UserError
 from util.training.losses import LOSSES
 from util.training.schedules import DECAYS
 from util.volumes.degradation import DEGRADATIONS, sampling_of
 from util.volumes.intensity import SCALINGS
+
+MOST_PATCHES = 2 ** 16       # in a batch
+MOST_BATCH_BYTES = 2 ** 34   # of a batch's HR voxels, float32, for each channel
 
 
 class Degradation(Choice):
@@ -43,7 +47,7 @@ class Network(Section):
     """The network: class ``name`` in file ``fn``, made as ``name(sampling=..., **args)``."""
     fn: str
     name: str
-    args: dict = {}
+    args: Arguments = {}
 
 
 class Models(Section):
@@ -70,7 +74,7 @@ class Config(Section):
     dataset: Dataset
     models: Models
     intensity_scaling: name_of(SCALINGS) = 'none'
-    batchsize: Count
+    batchsize: Annotated[Count, Field(le=MOST_PATCHES)]
     patchside: PerAxis  # HR voxels
     flip: name_of(FLIPPED) = 'none'
     flip_until: Annotated[StrictInt, Field(ge=0)] | None = None  # iteration
@@ -106,6 +110,10 @@ class Config(Section):
             if side % rate:
                 raise ValueError(f'patchside: {side} along {axis} is not divisible by the upsampling rate {rate}; '
                                  f'allowed: multiples of {rate}, such as {side - side % rate or rate}')
+        size = 4 * self.batchsize * math.prod(self.patchside)
+        if size > MOST_BATCH_BYTES:
+            raise ValueError(f'patchside: a batch of {self.batchsize} patches of {self.patchside} voxels takes '
+                             f'{size / 2 ** 30:.1f} GiB; allowed: at most {MOST_BATCH_BYTES >> 30} GiB')
         return self
 
 

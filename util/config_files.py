@@ -2,11 +2,11 @@
 import os
 from pathlib import Path
 
-import yaml
-
 from util.config import check_values
+from util.files import read_text
 from util.inference.model_file import read_experiment_text
 from util.script import UserError
+from util.yaml_text import DEEPEST, MOST_BYTES, load_yaml
 
 EXTENDS = 'extends'  # the key that names the file whose values hold where a file says nothing
 MOST_EXTENDED = 8  # files in a chain
@@ -76,15 +76,11 @@ def _read_whole(path, above=()):
         raise UserError(f'{above[0]}: {EXTENDS}: a chain of more than {MOST_EXTENDED} files')
     by = f'{above[-1]}: {EXTENDS}: ' if above else ''
     try:
-        if path.resolve() in [other.resolve() for other in above]:
+        if os.path.realpath(path) in map(os.path.realpath, above):
             raise UserError(f'{path}: {EXTENDS}: goes round in a circle: {" -> ".join(map(str, (*above, path)))}')
-        text = path.read_text(encoding='utf-8')
-    except UnicodeDecodeError as error:
-        raise UserError(f'{path}: a config is a UTF-8 text file: {error}') from None
-    except (OSError, RuntimeError, ValueError) as error:  # links that go round; a path that no file can have
-        reason = getattr(error, 'strerror', None) or error
-        shown = str(path).replace('\0', r'\0')
-        raise UserError(f'{by}{shown}: cannot read this config: {reason}') from None
+        text = read_text(path, MOST_BYTES)
+    except (OSError, ValueError) as error:  # a ValueError: a path that no file can have
+        raise UserError(f'{by}{path}: cannot read this config: {getattr(error, "strerror", error)}') from None
     values = _parse_yaml(text, path)
     if EXTENDS not in values:
         return values
@@ -95,10 +91,7 @@ def _read_whole(path, above=()):
 
 
 def _parse_yaml(text, source):
-    try:
-        values = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise UserError(f'{source}: not valid YAML: {" ".join(str(error).split())}') from None
+    values = load_yaml(text, source)
     if not isinstance(values, dict):
         raise UserError(f'{source}: no keys found; a config is a YAML file such as configs/base.yml')
     return values
@@ -108,12 +101,9 @@ def _parse_change(change):
     """``adam.alpha=1e-3`` as ``{'adam': {'alpha': '1e-3'}}``, the value read as YAML."""
     keys, equals, value = change.partition('=')
     parts = keys.strip().split('.')
-    if not equals or not all(parts) or parts[0] == EXTENDS:
+    if not equals or not all(parts) or len(parts) > DEEPEST or parts[0] == EXTENDS:
         raise UserError(f'--set {change}: KEY=VALUE is wanted, such as adam.alpha=1e-3')
-    try:
-        nested = yaml.safe_load(value)
-    except yaml.YAMLError as error:
-        raise UserError(f'--set {change}: not valid YAML: {" ".join(str(error).split())}') from None
+    nested = load_yaml(value, f'--set {change}')
     for part in reversed(parts):
         nested = {part: nested}
     return nested

@@ -7,7 +7,10 @@ from pydantic import (AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fi
 
 from util.choices import settings_of
 
-Count = Annotated[StrictInt, Field(gt=0)]
+MOST = 10 ** 9  # of whatever is counted; more iterations than a life has time for
+MOST_RATE = 16  # along an axis; 4096 HR voxels per LR voxel are more than any network here could guess
+
+Count = Annotated[StrictInt, Field(gt=0, le=MOST)]
 
 
 def _as_triple(value):
@@ -21,11 +24,27 @@ def _as_triple(value):
 def _some_axis_above_one(rate):
     if max(rate) == 1:
         raise ValueError('at least one axis must have a rate above 1')
+    if max(rate) > MOST_RATE:
+        raise ValueError(f'at most {MOST_RATE} along an axis')
     return rate
+
+
+def _arguments(args):
+    if 'sampling' in args:
+        raise ValueError('sampling: made of upsampling_rate and degradation; leave it out')
+    values = [*args.items()]
+    while values:
+        key, value = values.pop()
+        if isinstance(value, float) and not math.isfinite(value):
+            raise ValueError(f'{key}: a finite number is wanted; found {value}')
+        if isinstance(value, (dict, list)):
+            values += value.items() if isinstance(value, dict) else [(key, item) for item in value]
+    return args
 
 
 PerAxis = Annotated[tuple[Count, Count, Count], BeforeValidator(_as_triple)]  # (z, y, x)
 Rate = Annotated[PerAxis, AfterValidator(_some_axis_above_one)]
+Arguments = Annotated[dict, AfterValidator(_arguments)]  # of a network's class
 
 
 def _number(value):

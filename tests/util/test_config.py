@@ -82,6 +82,22 @@ def test_alpha_may_be_written_without_a_dot():
     ('flip_until: null', 'flip_until: 100001', 'flip_until: 100001 lies after the last iteration; allowed: 0 to '
      'iteration = 100000, or null'),
     ('seed: 0', 'seed: 4294967296', 'seed: Input should be less than 4294967296'),
+    ('upsampling_rate: 4', 'upsampling_rate: 17', 'upsampling_rate: at most 16 along an axis; found 17'),
+    ('batchsize: 5', 'batchsize: 65537', 'batchsize: Input should be less than or equal to 65536'),
+    ('patchside: 64', 'patchside: 1000', 'patchside: a batch of 5 patches of (1000, 1000, 1000) voxels takes 18.6 GiB; '
+     'allowed: at most 16 GiB'),
+    ('patchside: 64', 'patchside: 1000000000000', 'patchside.0: Input should be less than or equal to 1000000000'),
+    ('iteration: 100000', 'iteration: 10000000000', 'iteration: Input should be less than or equal to 1000000000'),
+    ('iteration: 100000', 'iteration: 1e20', "iteration: Input should be a valid integer; found '1e20'"),
+    ('iteration: 100000', 'iteration: 1.0e+20', 'iteration: Input should be a valid integer; found 1e+20'),
+    ('in_channels: 1', 'in_channels: .nan', 'models.generator.args.in_channels: a finite number is wanted; found nan'),
+    ('in_channels: 1', 'ksizes: [3, {a: .inf}]', 'models.generator.args.a: a finite number is wanted; found inf'),
+    ('in_channels: 1', 'sampling: 3', 'models.generator.args.sampling: made of upsampling_rate and degradation'),
+    ('seed: 0', 'seed: 2001-99-99', "seed: Input should be a valid integer; found '2001-99-99'"),
+    ('seed: 0', 'seed: !!int foo', "not valid YAML: line 42: seed: 'foo' is no int"),
+    ('seed: 0', 'seed: 0\nseed: 0', 'not valid YAML: line 43: seed: this key is given twice, in line 42 and in '),
+    ('alpha: 1.0e-4', 'alpha: 1' + '0' * 400, 'not valid YAML: line 38: adam.alpha: a number of 401 characters'),
+    ('alpha: 1.0e-4', 'alpha: "1' + '0' * 400 + '"', 'adam.alpha: Input should be a finite number'),
     ('seed: 0', 'seed: [0', 'not valid YAML'),
     ('seed: 0', 'seed: !!python/object/apply:os.getcwd []', 'not valid YAML'),
 ])

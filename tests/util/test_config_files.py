@@ -1,7 +1,11 @@
 """One config extends another, the command line changes keys, and what results is one whole experiment."""
+import os
+
 import pytest
 import yaml
+from hypothesis import given, settings, strategies
 
+from util.config import Degradation, Loss, Schedule
 from util.config_files import MOST_EXTENDED, load_config, parse_config
 from util.script import PROJECT, UserError
 
@@ -153,6 +157,80 @@ def test_the_command_line_changes_keys():
 ])
 def test_a_change_is_checked_like_the_file(change, words):
     assert words in refusal(BASE, [change])
+
+
+@pytest.mark.parametrize('change', [
+    '.'.join('a' * 1000) + '=1', 'seed=' + '[' * 1000, 'seed=!!int foo', 'seed=0x' + 'f' * 99, 'seed=&x [*x]',
+    'models.generator.args={a: 1, a: 2}', 'dataset.val_list="\\0"'])
+def test_a_hostile_change_is_one_line(change):
+    assert refusal(BASE, [change]).startswith('--set ')
+
+
+@pytest.mark.parametrize('name, words', [
+    ('folder', 'folder: cannot read this config: Is a directory'),
+    ('round', 'round: cannot read this config: Too many levels of symbolic links'),
+    ('base.yml/below', 'base.yml/below: cannot read this config: Not a directory'),
+    ('x' * 300, 'cannot read this config: File name too long'),
+    ('large', 'large: larger than the 1000000 bytes'),
+    ('binary', 'binary: not a UTF-8 text file'),
+    ('nul', 'nul: not a text file: it holds NUL bytes')])
+@pytest.mark.parametrize('extended', [False, True])
+def test_what_is_no_config_file_is_one_line(tmp_path, name, words, extended):
+    write(tmp_path / 'base.yml', BASE.read_text())
+    (tmp_path / 'folder').mkdir()
+    (tmp_path / 'round').symlink_to(tmp_path / 'round')
+    (tmp_path / 'large').write_bytes(b'#' * 1_000_001)
+    (tmp_path / 'binary').write_bytes(os.urandom(1000) + b'\xff')
+    (tmp_path / 'nul').write_bytes(b'a\0b')
+    path = write(tmp_path / 'mine.yml', f'extends: {name}') if extended else tmp_path / name
+    assert words in refusal(path)
+
+
+def test_a_byte_order_mark_is_no_fault(tmp_path):
+    (tmp_path / 'mark.yml').write_bytes(b'\xef\xbb\xbf' + BASE.read_bytes())
+    assert load_config(tmp_path / 'mark.yml') == load_config(BASE)
+
+
+def choices(of):
+    return strategies.sampled_from(sorted(of.table)).map(lambda name: {'name': name})
+
+
+WORDS = strategies.text(strategies.characters(codec='utf-8', exclude_characters='\0'))
+NUMBERS = strategies.integers(1 - 2 ** 63, 2 ** 63 - 1) | strategies.floats(allow_nan=False, allow_infinity=False)
+ARGUMENTS = strategies.dictionaries(WORDS.filter(lambda word: word != 'sampling'), strategies.recursive(
+    WORDS | NUMBERS | strategies.booleans() | strategies.none(),
+    lambda inner: strategies.lists(inner) | strategies.dictionaries(WORDS, inner), max_leaves=5))
+COUNTS = strategies.integers(1, 1000)
+RATES = strategies.tuples(*[strategies.integers(1, 16)] * 3).filter(lambda rate: max(rate) > 1)
+CHANGES = strategies.fixed_dictionaries({}, optional={
+    'upsampling_rate': strategies.integers(2, 16) | RATES.map(list), 'patchside': COUNTS, 'batchsize': COUNTS,
+    'degradation': choices(Degradation), 'loss': choices(Loss) | strategies.just('l1'), 'schedule': choices(Schedule),
+    'dataset': strategies.fixed_dictionaries(dict.fromkeys(('training_list', 'val_list', 'test_list'), WORDS)),
+    'models': strategies.fixed_dictionaries({'generator': strategies.fixed_dictionaries(
+        {'fn': WORDS, 'name': WORDS, 'args': ARGUMENTS})}),
+    'adam': strategies.fixed_dictionaries({'alpha': strategies.floats(1e-300, 1e300),
+                                           'beta1': strategies.floats(0, 0.999)}),
+    'background_share': strategies.none() | strategies.floats(0, 1), 'seed': strategies.integers(0, 2 ** 32 - 1),
+    'iteration': COUNTS, 'iteration_decay_start': COUNTS, 'flip_until': COUNTS | strategies.none()})
+
+
+@settings(deadline=None, derandomize=True, database=None, max_examples=300)
+@given(CHANGES)
+def test_every_config_that_loads_dumps_to_text_that_loads_equal(changes):
+    try:
+        config = parse_config(yaml.safe_dump({**yaml.safe_load(BASE.read_text()), **changes}), 'mine.yml')
+    except UserError as error:
+        assert not {'dataset', 'models', 'degradation', 'loss', 'schedule', 'adam'} & {str(error).split(': ')[1]}
+        return
+    assert parse_config(config.to_yaml(), 'copy') == config
+    assert parse_config(config.to_yaml(), 'copy').to_yaml() == config.to_yaml()
+
+
+@settings(deadline=None, derandomize=True, database=None, max_examples=300)
+@given(strategies.text() | strategies.text('abdm:- \n[]{},&*!|>"\'#1.e~<'))
+def test_any_text_is_a_config_or_one_line(text):
+    with pytest.raises(UserError, match=r'^mine.yml: [^\n]+$'):  # by chance none is found
+        parse_config(text, 'mine.yml')
 
 
 def test_missing_file_is_one_line(tmp_path):

@@ -10,11 +10,12 @@ from util.config import Config, check_values
 from util.config_files import load_config
 from util.dataset.case_lists import relative_below
 from util.dataset.pairs_info import pairs_made_at, read_pairs_info
-from util.files import write_text
+from util.files import read_text, write_text
 from util.reports.score_table import columns_of, is_current
 from util.scores.metrics import METRICS
 from util.script import PROJECT, UserError
 from util.volumes.interpolation import METHODS
+from util.yaml_text import MOST_BYTES, load_yaml
 
 
 class Run(NamedTuple):
@@ -104,7 +105,9 @@ def check_same_data(out, data):
     """
     path = out / 'comparison.yml'
     if path.exists():
-        earlier = yaml.safe_load(path.read_text(encoding='utf-8'))
+        earlier = load_yaml(read_text(path, MOST_BYTES), path)
+        if not isinstance(earlier, dict):
+            raise UserError(f'{path}: damaged; name another folder with -o, or remove {out}')
         for key, value in data.items():
             if earlier.get(key) != value:
                 raise UserError(f'{out} holds a comparison with {key} {earlier.get(key)}, this one has {value}; name '

@@ -3,8 +3,9 @@ from pathlib import Path
 
 import yaml
 
-from util.files import write_text
+from util.files import read_text, write_text
 from util.script import UserError
+from util.yaml_text import MOST_BYTES, load_yaml
 
 _FILE = 'degradation.yml'
 _AGAIN = 'make the pairs anew with: python util/miscs/make_lr_img.py'
@@ -32,12 +33,15 @@ def read_pairs_info(folder):
     """
     path = Path(folder) / _FILE
     try:
-        info = yaml.safe_load(path.read_text(encoding='utf-8'))
+        info = load_yaml(read_text(path, MOST_BYTES), path)
     except FileNotFoundError:
         return None
-    except (OSError, UnicodeDecodeError, yaml.YAMLError):
-        info = None
-    if not isinstance(info, dict) or not isinstance(info.get('cases'), list):
+    except OSError as error:
+        raise UserError(f'{path}: cannot be read: {error.strerror}') from None
+    except UserError as error:
+        raise UserError(f'{path}: damaged; {_AGAIN} ({str(error).removeprefix(f"{path}: ")})') from None
+    cases = info.get('cases') if isinstance(info, dict) else None
+    if not isinstance(cases, list) or not all(isinstance(case, str) for case in cases):
         raise UserError(f'{path}: damaged; {_AGAIN}')
     return info
 
@@ -64,7 +68,7 @@ def check_pairs_info(folder, config):
     info = read_pairs_info(folder)
     if info is None:
         return
-    if not info.get('complete'):
+    if info.get('complete') is not True:
         raise UserError(f'{folder}: the making of these pairs was interrupted; {_AGAIN}')
     for key, wanted in _settings(config).items():
         if info.get(key) != wanted:

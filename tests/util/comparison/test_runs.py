@@ -87,6 +87,10 @@ def test_other_data_in_the_same_folder_are_refused(tmp_path):
     check_same_data(tmp_path, {'input': 'a', 'test': ['1']})
     with pytest.raises(UserError, match=r"test \['1'\], this one has \['2'\]; name another folder with -o"):
         check_same_data(tmp_path, {'input': 'a', 'test': ['2']})
+    for text, words in (('- a', 'comparison.yml: damaged'), ('input: a\ninput: a', 'input: this key is given twice')):
+        (tmp_path / 'comparison.yml').write_text(text)
+        with pytest.raises(UserError, match=words):
+            check_same_data(tmp_path, {'input': 'a'})
 
 
 def test_pairs_that_are_there_are_not_made_again(tmp_path, called):

@@ -4,6 +4,7 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
+from tests.experiment import change
 from util.config import Degradation
 from util.dataset.pairs_info import check_pairs_info, read_pairs_info, write_pairs_info
 from util.script import UserError
@@ -73,7 +74,22 @@ def test_interrupted_or_damaged_pairs_are_refused(tmp_path):
     write_pairs_info(tmp_path, config(), ['0000'], complete=False)
     with pytest.raises(UserError, match='interrupted; make the pairs anew'):
         check_pairs_info(tmp_path, config())
-    for text in ('{[', 'cases: none', '- 0000', ''):
+    for text in ('{[', 'cases: none', '- 0000', '', 'cases: [1]', 'cases: [a]\ncases: [b]', 'cases: !!python/name:a []',
+                 'a\0', '#' * 1_000_001):
         (tmp_path / 'degradation.yml').write_text(text)
         with pytest.raises(UserError, match='degradation.yml: damaged'):
             check_pairs_info(tmp_path, config())
+
+
+@pytest.mark.parametrize('old, new', [('complete: true', ''), ('complete: true', 'complete: "false"')])
+def test_pairs_are_complete_only_where_it_says_so(tmp_path, old, new):
+    write_pairs_info(tmp_path, config(), ['0000'], complete=True)
+    change(tmp_path / 'degradation.yml', old, new)
+    with pytest.raises(UserError, match='interrupted; make the pairs anew'):
+        check_pairs_info(tmp_path, config())
+
+
+def test_what_cannot_be_read_is_one_line(tmp_path):
+    (tmp_path / 'degradation.yml').mkdir()
+    with pytest.raises(UserError, match='degradation.yml: cannot be read: Is a directory'):
+        check_pairs_info(tmp_path, config())
