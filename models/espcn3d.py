@@ -1,5 +1,6 @@
 """3D-ESPCN, the baseline network of Tanno et al. (MICCAI 2017)."""
 import math
+import numbers
 
 import chainer
 import chainer.functions as F
@@ -13,6 +14,11 @@ from util.volumes.interpolation import interpolation_matrix
 
 RESIDUALS = ('none', 'nearest', 'linear')
 CONV3_INITS = ('he_normal', 'icnr', 'zero')
+MOST_BYTES = 2 ** 31  # of weights: three thousand times the paper's network
+
+
+def _is_whole(value):
+    return isinstance(value, numbers.Integral) and not isinstance(value, bool)
 
 
 class ESPCN3D(chainer.Chain):
@@ -44,26 +50,32 @@ class ESPCN3D(chainer.Chain):
             the interpolation itself. (Weights that start at 0 learn, since what they multiply is not 0.)
 
     Raises:
-        ArgumentError: If an argument is none of these.
+        ArgumentError: If an argument is none of these, or the weights would take more than 2 GiB.
     """
 
     def __init__(self, sampling, in_channels=1, ksizes=(3, 1, 3), residual='none', conv3_init='he_normal'):
         super().__init__()
-        if not isinstance(in_channels, int) or in_channels < 1:
+        if not _is_whole(in_channels) or in_channels < 1:
             raise ArgumentError(f'in_channels must be a positive whole number; got {in_channels!r}')
-        if len(ksizes) != 3 or any(k < 1 or k % 2 == 0 for k in ksizes):
+        if (not isinstance(ksizes, (list, tuple)) or len(ksizes) != 3
+                or not all(_is_whole(k) and k > 0 and k % 2 for k in ksizes)):
             raise ArgumentError(f'ksizes must be three odd numbers, which keep the size of a volume; got {ksizes}')
         if residual not in RESIDUALS:
             raise ArgumentError(f'residual {residual!r} is unknown; allowed: {", ".join(RESIDUALS)}')
         if conv3_init not in CONV3_INITS:
             raise ArgumentError(f'conv3_init {conv3_init!r} is unknown; allowed: {", ".join(CONV3_INITS)}')
-        self.sampling, self.in_channels = sampling, in_channels
         factor = math.prod(sampling.rate)
+        k1, k2, k3 = map(int, ksizes)
+        size = 4 * (50 * (k1 ** 3 * in_channels + 1) + 100 * (k2 ** 3 * 50 + 1)
+                    + in_channels * factor * (k3 ** 3 * 100 + 1))
+        if size > MOST_BYTES:  # before anything of that size is asked for
+            raise ArgumentError(f'in_channels {in_channels}, ksizes {ksizes} and the rate {sampling.rate} make '
+                                f'{size >> 20} MiB of weights; allowed: at most {MOST_BYTES >> 20} MiB')
+        self.sampling, self.in_channels = sampling, in_channels
         self.residual = residual
         # How many LR voxels beyond its own place a voxel's value depends on; tiles need this much halo. Interpolation
         # between two neighbours needs 1.
         self.halo = max(sum(k // 2 for k in ksizes), 0 if residual == 'none' else 1)
-        k1, k2, k3 = ksizes
         with self.init_scope():
             self.conv1 = Convolution3D(in_channels, 50, k1, relu=True)
             self.conv2 = Convolution3D(50, 100, k2, relu=True, initialW=initializers.HeNormal())

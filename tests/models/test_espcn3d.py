@@ -122,7 +122,8 @@ def test_an_unknown_initialization_is_refused():
         ESPCN3D(Sampling(4), conv3_init='icnr2')
 
 
-@pytest.mark.parametrize('ksizes', [(3, 2, 3), (3, 3), (0, 1, 3)])
+@pytest.mark.parametrize('ksizes', [(3, 2, 3), (3, 3), (0, 1, 3), 3, '313', None, (3.0, 1, 3), (True, 1, 3),
+                                    ('3', 1, 3), {1: 1, 3: 3, 5: 5}])
 def test_even_or_missing_kernel_sizes_are_refused(ksizes):
     with pytest.raises(ValueError, match='three odd numbers'):
         ESPCN3D(Sampling(4), ksizes=ksizes)
@@ -165,7 +166,24 @@ class Stock(chainer.Chain):
         return pixel_shuffler_3d(self.conv3(F.relu(self.conv2(F.relu(self.conv1(x))))), 4)
 
 
-@pytest.mark.parametrize('in_channels', [0, -1, 1.0, '1'])
+@pytest.mark.parametrize('arguments', [{'in_channels': 10 ** 8}, {'in_channels': 2 ** 63}, {'in_channels': 3200},
+                                       {'ksizes': (3, 1, 10 ** 6 + 1)}, {'ksizes': (2 ** 63 - 1, 1, 3)}])
+def test_weights_that_no_memory_holds_are_refused_by_their_size(arguments):
+    with pytest.raises(ValueError, match='MiB of weights; allowed: at most 2048 MiB'):
+        ESPCN3D(Sampling(4), **arguments)
+
+
+def test_the_size_that_is_refused_is_that_of_the_weights(monkeypatch):
+    net = ESPCN3D(Sampling((2, 1, 3)), in_channels=2, ksizes=(5, 3, 1))
+    size = sum(param.array.nbytes for param in net.params())
+    monkeypatch.setattr('models.espcn3d.MOST_BYTES', size)
+    ESPCN3D(Sampling((2, 1, 3)), in_channels=2, ksizes=(5, 3, 1))
+    monkeypatch.setattr('models.espcn3d.MOST_BYTES', size - 1)
+    with pytest.raises(ValueError, match='MiB of weights'):
+        ESPCN3D(Sampling((2, 1, 3)), in_channels=2, ksizes=(5, 3, 1))
+
+
+@pytest.mark.parametrize('in_channels', [0, -1, 1.0, '1', True, None])
 def test_channels_that_cannot_be_are_refused(in_channels):
     with pytest.raises(ValueError, match='in_channels must be a positive whole number'):
         ESPCN3D(Sampling(2), in_channels)

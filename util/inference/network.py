@@ -3,6 +3,7 @@ import hashlib
 import importlib
 import importlib.util
 import inspect
+import os
 import sys
 import traceback
 from pathlib import Path
@@ -66,9 +67,9 @@ def network_path(config, root=PROJECT):
     """
     fn = config.models.generator.fn
     for folder in (root, PROJECT):
-        path = (Path(folder) / fn).resolve()
-        if path.is_file() and path.suffix == '.py':
-            return path
+        path = Path(os.path.realpath(folder), fn)
+        if os.path.isfile(path) and path.suffix == '.py':
+            return Path(os.path.realpath(path))
     raise UserError(f'models.generator.fn: no such Python file: {fn}, looked for below the project and -R; name the '
                     'folder that it starts from with -R')
 

@@ -49,6 +49,20 @@ def test_a_network_of_one_s_own_lies_below_the_root_and_can_be_pickled(tmp_path,
     assert pickle.loads(pickle.dumps(net)).width == 7
 
 
+def test_a_network_may_lie_in_a_folder_of_the_project_that_is_no_package(monkeypatch, tmp_path, mine):
+    mine()
+    monkeypatch.setattr('util.inference.network.PROJECT', tmp_path.parent.resolve())
+    config = with_generator(fn=f'{tmp_path.name}-x4.best/mine.py', name='Mine', args={})
+    tmp_path.rename(f'{tmp_path}-x4.best')
+    assert build_network(config, tmp_path.parent).width == 7
+
+
+def test_a_root_of_links_that_go_round_is_one_line(tmp_path):
+    (tmp_path / 'round').symlink_to(tmp_path / 'round')
+    with pytest.raises(UserError, match='no such Python file: mine.py'):
+        build_network(with_generator(fn='mine.py'), tmp_path / 'round')
+
+
 def test_the_root_comes_before_the_project(tmp_path):
     (tmp_path / 'models').mkdir()
     (tmp_path / 'models/espcn3d.py').write_text(MINE.format(width='width').replace('Mine', 'ESPCN3D'))
@@ -67,6 +81,10 @@ def test_the_root_comes_before_the_project(tmp_path):
     ({'args': {'depth': 3}}, "models.generator.args: ESPCN3D does not take .*'depth'"),
     ({'args': {'ksizes': [3, 2, 3]}}, 'models.generator.args: .* three odd numbers'),
     ({'args': {'in_channels': 0}}, 'models.generator.args: .* in_channels must be a positive whole number; got 0'),
+    ({'args': {'in_channels': 10 ** 8}}, 'models.generator.args: .* 66457366 MiB of weights; allowed: at most'),
+    ({'args': {'ksizes': [3, 10 ** 6 + 1, 3]}}, 'models.generator.args: .* MiB of weights'),
+    ({'fn': 'x' * 300 + '.py'}, 'models.generator.fn: no such Python file'),
+    ({'fn': 'models'}, 'models.generator.fn: no such Python file'),
 ])
 def test_a_network_that_cannot_be_made_is_one_line(changes, words):
     with pytest.raises(UserError, match=words):
