@@ -6,9 +6,10 @@ import numpy
 from chainer.serializers import DictionarySerializer, NpzDeserializer
 
 from util.files import replacing
-from util.npz import read_npz
+from util.npz import Npz
 from util.script import UserError
 from util.volumes.orientation import Lie
+from util.yaml_text import MOST_BYTES
 
 EXPERIMENT = 'experiment'  # the entry of a model file that holds the experiment's YAML
 TRAINED_ON = 'trained_on'  # the entry that holds how the training's volumes lie, as JSON
@@ -29,9 +30,8 @@ def save_network(path, net, experiment, lie=None):
     Raises:
         UserError: If a weight is not finite: such a network is of no use to anyone.
     """
-    serializer = DictionarySerializer()
-    serializer.save(net)
-    for name, array in serializer.target.items():
+    arrays = _arrays_of(net)
+    for name, array in arrays.items():
         if not numpy.isfinite(array).all():
             raise UserError(f'{path}: not written, since {name} holds weights that are not finite; try a smaller '
                             'adam.alpha, or intensity_scaling: percentile')
@@ -39,7 +39,7 @@ def save_network(path, net, experiment, lie=None):
     if lie:
         texts[TRAINED_ON] = numpy.array(json.dumps(lie._asdict()))
     with replacing(path) as temporary:
-        numpy.savez_compressed(temporary, **serializer.target, **texts)
+        numpy.savez_compressed(temporary, **arrays, **texts)
 
 
 def read_lie(path):
@@ -48,16 +48,17 @@ def read_lie(path):
     Raises:
         UserError: If the file cannot be read, or what it says is damaged.
     """
-    entries = read_npz(path, 'model file')
-    if TRAINED_ON not in entries:
-        return None
+    with Npz(path, 'model file') as archive:
+        if TRAINED_ON not in archive.names:
+            return None
+        text = archive.text(TRAINED_ON, MOST_BYTES)
     try:
-        told = json.loads(str(entries[TRAINED_ON]))
+        told = json.loads(text)
         lie = Lie(str(told['axes']), tuple(float(s) for s in told['spacing']))
         if (sorted(lie.axes.translate(str.maketrans('LPI', 'RAS'))) != ['A', 'R', 'S'] or len(lie.spacing) != 3
                 or not all(0 < s < math.inf for s in lie.spacing)):
             raise ValueError(told)
-    except (ValueError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise UserError(f'{path}: what it says of its training is damaged: {error}') from None
     return lie
 
@@ -66,10 +67,10 @@ def read_experiment_text(path):
     """The YAML text of the experiment in a model file; None for a bare file, such as the reference's.
 
     Raises:
-        UserError: If the file cannot be read without pickle.
+        UserError: If the file cannot be read without pickle, or its experiment is no text.
     """
-    entries = read_npz(path, 'model file')
-    return str(entries[EXPERIMENT]) if EXPERIMENT in entries else None
+    with Npz(path, 'model file') as archive:
+        return archive.text(EXPERIMENT, MOST_BYTES) if EXPERIMENT in archive.names else None
 
 
 def load_network(path, net):
@@ -77,17 +78,26 @@ def load_network(path, net):
 
     Args:
         path (Path): The model file.
-        net (~chainer.Chain): The network; changed in place.
+        net (~chainer.Chain): The network; changed in place, once the whole file is seen to be right. Weights of
+            another floating-point type become the network's.
 
     Raises:
-        UserError: If the file cannot be read without pickle, or an array is missing or of another shape.
+        UserError: If the file cannot be read without pickle, or an array is missing, of another shape or kind, or not
+            finite.
     """
-    entries = read_npz(path, 'model file')
-    for name, param in sorted(net.namedparams()):
-        name = name.lstrip('/')
-        if name not in entries:
-            raise UserError(f'{path}: no array {name}, which this network has; found: {", ".join(sorted(entries))}')
-        if entries[name].shape != param.shape:
-            raise UserError(f'{path}: {name} has shape {entries[name].shape}; this network needs {param.shape}: '
-                            'is it a model of another upsampling rate or network?')
+    entries = {}
+    with Npz(path, 'model file') as archive:
+        for name, wanted in sorted(_arrays_of(net).items()):
+            if name not in archive.names:
+                raise UserError(f'{path}: no array {name}, which this network has; found: {", ".join(archive.names)}')
+            try:
+                entries[name] = archive.like(name, wanted)
+            except ValueError as error:
+                raise UserError(f'{path}: {error}: is it a model of another upsampling rate or network?') from None
     NpzDeserializer(entries).load(net)
+
+
+def _arrays_of(net):
+    serializer = DictionarySerializer()
+    serializer.save(net)
+    return serializer.target

@@ -73,6 +73,93 @@ def test_a_file_that_needs_pickle_is_refused_and_its_code_not_run(tmp_path):
     assert not (tmp_path / 'hit').exists()
 
 
+@pytest.mark.parametrize('text', [
+    'seed: !!python/object/apply:os.system [touch hit]', 'a: !!python/object/new:os.system [touch hit]',
+    'models: {generator: {fn: models/espcn3d.py, name: ESPCN3D, args: {in_channels: !!python/name:os.system }}}'])
+def test_the_text_of_an_experiment_runs_nothing(tmp_path, monkeypatch, text):
+    monkeypatch.chdir(tmp_path)
+    save_network(tmp_path / 'gen.npz', ESPCN3D(Sampling(4)), TEXT + text)
+    with pytest.raises(UserError, match=r'gen.npz \(its experiment\): not valid YAML: '):
+        read_experiment(tmp_path / 'gen.npz')
+    assert not (tmp_path / 'hit').exists()
+
+
+def test_an_experiment_of_pickle_runs_nothing(tmp_path):
+    class Hostile:
+        def __reduce__(self):
+            return (tmp_path / 'hit').touch, ()
+
+    numpy.savez(tmp_path / 'gen.npz', experiment=numpy.array(Hostile(), dtype=object))
+    with pytest.raises(UserError, match='experiment: an array of type object, which only pickle can read'):
+        read_experiment(tmp_path / 'gen.npz')
+    assert not (tmp_path / 'hit').exists()
+
+
+@pytest.mark.parametrize('experiment', [1.0, [TEXT], b'bytes', 'a' * 1_000_001])
+def test_an_experiment_that_is_no_text_is_one_line(tmp_path, experiment):
+    numpy.savez(tmp_path / 'gen.npz', experiment=experiment)
+    with pytest.raises(UserError, match='gen.npz: not a model file, or damaged: experiment'):
+        read_experiment(tmp_path / 'gen.npz')
+
+
+@pytest.fixture
+def refuse(tmp_path):
+    """Writes a model file with one array in another one's place, and sees it refused and the network unchanged."""
+    def call(name, array, words):
+        net = ESPCN3D(Sampling(4))
+        arrays = {name.lstrip('/'): param.array for name, param in net.namedparams()}
+        numpy.savez(tmp_path / 'gen.npz', **{**arrays, name: array})
+        other = ESPCN3D(Sampling(4))
+        before = {name: param.array.copy() for name, param in other.namedparams()}
+        with pytest.raises(UserError, match=f'gen.npz: {words}'):
+            load_network(tmp_path / 'gen.npz', other)
+        for name, param in other.namedparams():
+            numpy.testing.assert_array_equal(param.array, before[name])
+    return call
+
+
+@pytest.mark.parametrize('number', [numpy.nan, numpy.inf])
+def test_weights_that_are_not_finite_are_refused(refuse, number):
+    refuse('conv3/b', numpy.full(64, number, numpy.float32), 'conv3/b has weights that are not finite')
+
+
+@pytest.mark.parametrize('dtype', ['int32', 'complex64', 'bool', 'U1', 'longdouble'])
+def test_weights_of_another_kind_are_refused(refuse, dtype):
+    refuse('conv3/b', numpy.zeros(64, dtype), 'conv3/b is of type .*; this network needs float32')
+
+
+def test_the_last_array_is_checked_before_the_first_is_filled_in(refuse):
+    refuse('conv3/b', numpy.zeros(63, numpy.float32), r'conv3/b has shape \(63,\); this network needs \(64,\)')
+
+
+@pytest.mark.parametrize('dtype', ['float16', 'float64', '>f4'])
+def test_weights_of_another_floating_point_type_become_the_network_s(tmp_path, dtype):
+    net, other = ESPCN3D(Sampling(4)), ESPCN3D(Sampling(4))
+    for param in net.params():
+        param.array[...] = param.array.astype('float16')
+    numpy.savez(tmp_path / 'gen.npz', **{name.lstrip('/'): param.array.astype(dtype)
+                                         for name, param in net.namedparams()})
+    load_network(tmp_path / 'gen.npz', other)
+    assert {param.dtype for param in other.params()} == {numpy.dtype('float32')}
+    assert_same_arrays(net, other)
+
+
+def test_what_a_link_keeps_beside_its_weights_is_loaded_and_checked_too(tmp_path):
+    def make():
+        return chainer.Sequential(chainer.links.BatchNormalization(3))
+
+    net, other = make(), make()
+    net[0].avg_mean[...] = 7
+    save_network(tmp_path / 'gen.npz', net, TEXT)
+    load_network(tmp_path / 'gen.npz', other)
+    assert (other[0].avg_mean == 7).all()
+    net[0].avg_mean[...] = numpy.nan
+    save_network(tmp_path / 'gen.npz', net, TEXT)
+    with pytest.raises(UserError, match='0/avg_mean has weights that are not finite'):
+        load_network(tmp_path / 'gen.npz', other)
+    assert (other[0].avg_mean == 7).all()
+
+
 @pytest.mark.parametrize('content', [b'', b'not an npz', b'PK\x03\x04broken'])
 def test_a_damaged_file_is_one_line(tmp_path, content):
     (tmp_path / 'gen.npz').write_bytes(content)

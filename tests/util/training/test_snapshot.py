@@ -1,10 +1,12 @@
 """A snapshot brings a trainer back without pickle, and what is no snapshot of it is one line."""
+import contextlib
 import json
 
 import chainer
 import numpy
 import pytest
 from chainer import training
+from chainer.serializers import DictionarySerializer
 from chainer.training import extensions
 
 from util.script import UserError
@@ -75,15 +77,124 @@ def test_it_opens_without_pickle_and_keeps_what_is_none(trained, tmp_path):
         assert all(archive[name].dtype != object for name in archive.files)
         assert json.loads(str(archive[NONES])) == ['extensions/remembers/seen']
     other = make_trainer(tmp_path / 'other')
-    other.get_extension('remembers').seen = 7
     load_snapshot(path, other)
     assert other.get_extension('remembers').seen is None
+    other.get_extension('remembers').seen = 7
+    with pytest.raises(UserError, match='does not fit the experiment: extensions/remembers/seen is none'):
+        load_snapshot(path, other)
 
+
+def test_a_value_takes_the_place_of_none(trained, tmp_path):
+    trainer, path = trained
+    trainer.get_extension('remembers').seen = 7
+    save_snapshot(path, trainer)
+    other = make_trainer(tmp_path / 'other')
+    load_snapshot(path, other)
+    assert other.get_extension('remembers').seen == 7
 
 
 def test_a_snapshot_of_another_network_is_one_line(trained, tmp_path):
     with pytest.raises(UserError, match='snapshot.npz: this snapshot does not fit the experiment'):
         load_snapshot(trained[1], make_trainer(tmp_path, units=5))
+
+
+def state(trainer):
+    """All that the trainer would write, for comparison."""
+    serializer = DictionarySerializer()
+    with contextlib.suppress(RuntimeError):  # the time, which comes last, of a trainer that has not run
+        serializer.save(trainer)
+    return {name: numpy.array(value) for name, value in serializer.target.items() if name != '_snapshot_elapsed_time'}
+
+
+def assert_same_state(one, other):
+    assert one.keys() == other.keys()
+    for name, value in one.items():
+        numpy.testing.assert_array_equal(value, other[name], err_msg=name)
+
+
+def swapped(path, **changes):
+    """Put other entries into a snapshot; None takes one out."""
+    with numpy.load(path) as archive:
+        entries = {name: archive[name] for name in archive.files}
+    entries.update(changes)
+    numpy.savez(path, **{name: value for name, value in entries.items() if value is not None})
+
+
+WEIGHTS, MOMENT = 'updater/model:main/layer/W', 'updater/optimizer:main/layer/W/m'
+LOG, ITERATOR = 'extensions/LogReport/', 'updater/iterator:main/'
+
+
+@pytest.mark.parametrize('changes, words', [
+    ({WEIGHTS: numpy.zeros((3, 3), 'f4')}, f'{WEIGHTS} has shape (3, 3); this network needs (3, 2)'),
+    ({WEIGHTS: numpy.zeros((3, 2), 'i4')}, f'{WEIGHTS} is of type int32'),
+    ({WEIGHTS: numpy.zeros((3, 2), 'c8')}, f'{WEIGHTS} is of type complex64'),
+    ({WEIGHTS: numpy.full((3, 2), numpy.nan, 'f4')}, f'{WEIGHTS} has weights that are not finite'),
+    ({WEIGHTS: None}, f'{WEIGHTS} is missing'), ({MOMENT: None}, f'{MOMENT} is missing'),
+    ({MOMENT: numpy.zeros(3, 'f4')}, f'{MOMENT} has shape (3,)'),
+    ({MOMENT: numpy.full((3, 2), numpy.inf, 'f4')}, f'{MOMENT} has weights that are not finite'),
+    ({'updater/iteration': 3.0}, 'updater/iteration is of type float64'),
+    ({'updater/iteration': -3}, 'updater/iteration is negative'), ({'updater/iteration': [3]}, 'has shape (1,)'),
+    ({'updater/iteration': '3'}, 'updater/iteration is of type <U1'), ({'updater/iteration': None}, 'is missing'),
+    ({'updater/iteration': True}, 'updater/iteration is of type bool'),
+    ({ITERATOR + 'current_position': 10 ** 18}, 'it has drawn 1000000000000000000 patches'),
+    ({ITERATOR + 'epoch': 0}, 'it has drawn 2 patches, and iteration 3 of this batchsize 6'),
+    ({ITERATOR + 'previous_epoch_detail': numpy.nan}, 'not finite'),
+    ({NONES: 'none'}, f'{NONES} is no JSON'), ({NONES: '5'}, f'{NONES} is not what'), ({NONES: '{}'}, 'is not what'),
+    ({NONES: '[5]'}, f'{NONES} is not what'), ({NONES: '[[]]'}, 'is not what'), ({NONES: 5}, f'{NONES} is no text'),
+    ({NONES: '[' * 10 ** 5}, f'{NONES} is no JSON'), ({NONES: '[' + '9' * 5000 + ']'}, f'{NONES} is no JSON'),
+    ({NONES: json.dumps([WEIGHTS])}, f'{WEIGHTS} is none'),
+    ({NONES: '["updater/iteration"]'}, 'updater/iteration is none'), ({NONES: '[]'}, 'remembers/seen is missing'),
+    ({LOG + '_log': ''}, '_log is no JSON'), ({LOG + '_log': '5'}, '_log is not what'), ({LOG + '_log': 5}, 'no text'),
+    ({LOG + '_log': '[5]'}, '_log is not what'), ({LOG + '_log': '[{"loss": "a"}]'}, '_log is not what'),
+    ({LOG + '_log': '[{"loss": ' + '9' * 400 + '}]'}, '_log is not what'), ({LOG + '_log': None}, 'is missing'),
+    ({LOG + '_summary/_names': '["a"]'}, '_summaries/0/_x is missing'),
+    ({LOG + '_summary/_names': '{"a": 1}'}, '_names is not what'),
+    ({LOG + '_summary/_names': '["a"]', **{f'{LOG}_summary/_summaries/0/{key}': value for key, value in (
+        ('_x', 1.0), ('_x2', 1j), ('_n', 1))}}, '_x2 is no number'),
+    ({LOG + '_summary/_names': '["a"]', **{f'{LOG}_summary/_summaries/0/{key}': value for key, value in (
+        ('_x', 1.0), ('_x2', 1.0), ('_n', 1.0))}}, '_n is no number'),
+])
+def test_what_does_not_fit_is_one_line_and_leaves_the_trainer_as_it_was(trained, tmp_path, changes, words):
+    swapped(trained[1], **changes)
+    other = make_trainer(tmp_path / 'other')
+    before = state(other)
+    with pytest.raises(UserError, match='snapshot.npz: ') as caught:
+        load_snapshot(trained[1], other)
+    assert words in str(caught.value) and '\n' not in str(caught.value)
+    after = state(other)
+    assert not any(after.pop(name).any() for name in after.keys() - before.keys())  # moments, which start at 0
+    assert_same_state(before, after)
+
+
+def test_what_a_log_has_summed_up_comes_back(tmp_path):
+    trainer = make_trainer(tmp_path / 'run', last=3)
+    trainer.extend(extensions.LogReport(trigger=(2, 'iteration')), name='rare')
+    trainer.extend(lambda trainer: save_snapshot(tmp_path / 'snapshot.npz', trainer), name='keep',
+                   trigger=(3, 'iteration'), priority=-100)
+    trainer.extend(lambda trainer: chainer.report({'loss': trainer.updater.iteration}), name='tells', priority=300)
+    trainer.run()
+    other = make_trainer(tmp_path / 'other')
+    other.extend(extensions.LogReport(trigger=(2, 'iteration')), name='rare')
+    load_snapshot(tmp_path / 'snapshot.npz', other)
+    saved, loaded = ({name: value for name, value in state(made).items() if name.startswith('extensions/rare/')}
+                     for made in (trainer, other))
+    assert json.loads(str(saved['extensions/rare/_summary/_names'])) == ['loss']
+    assert_same_state(saved, loaded)
+
+
+def test_a_snapshot_of_before_the_first_iteration_loads(tmp_path):
+    save_snapshot(tmp_path / 'snapshot.npz', make_trainer(tmp_path / 'run'))
+    other = make_trainer(tmp_path / 'other')
+    load_snapshot(tmp_path / 'snapshot.npz', other)
+    other.run()
+    assert other.updater.iteration == 3
+
+
+def test_an_extension_that_came_with_a_terminal_need_not_be_there(trained, tmp_path):
+    other = make_trainer(tmp_path / 'other')
+    other.extend(extensions.ProgressBar())
+    load_snapshot(trained[1], other)
+    assert other.updater.iteration == 3
 
 
 def test_a_model_file_is_one_line(tmp_path):
