@@ -96,7 +96,8 @@ def test_arguments_of_a_network_that_are_called_name_are_arguments_like_others(t
 def test_links_in_a_circle_and_paths_that_no_file_has_are_one_line(tmp_path):
     (tmp_path / 'loop.yml').symlink_to(tmp_path / 'loop.yml')
     assert 'loop.yml: cannot read this config' in refusal(tmp_path / 'loop.yml')
-    assert 'cannot read this config' in refusal(write(tmp_path / 'a.yml', 'extends: "b\\0"\n'))
+    assert 'a character that no text has' in refusal(write(tmp_path / 'a.yml', 'extends: "b\\0"\n'))
+    assert 'cannot read this config' in refusal(tmp_path / 'a\0.yml')
     assert 'cannot read this config' in refusal(write(tmp_path / 'b.yml', 'extends: .\n'))
 
 

@@ -154,7 +154,11 @@ def test_what_a_link_keeps_beside_its_weights_is_loaded_and_checked_too(tmp_path
     load_network(tmp_path / 'gen.npz', other)
     assert (other[0].avg_mean == 7).all()
     net[0].avg_mean[...] = numpy.nan
-    save_network(tmp_path / 'gen.npz', net, TEXT)
+    before = (tmp_path / 'gen.npz').read_bytes()
+    with pytest.raises(UserError, match='not written, since 0/avg_mean holds weights that are not finite'):
+        save_network(tmp_path / 'gen.npz', net, TEXT)
+    assert (tmp_path / 'gen.npz').read_bytes() == before
+    chainer.serializers.save_npz(tmp_path / 'gen.npz', net)
     with pytest.raises(UserError, match='0/avg_mean has weights that are not finite'):
         load_network(tmp_path / 'gen.npz', other)
     assert (other[0].avg_mean == 7).all()
