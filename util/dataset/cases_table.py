@@ -1,0 +1,96 @@
+"""The table beside cleaned volumes that says what each was made of: FOLDER/cases.tsv.
+
+Where it is, it describes the volumes that are there. While volumes are being replaced there is none, but
+cases.incomplete, which names them: a kill leaves that, and the volumes are taken for neither the old nor the new ones.
+"""
+import csv
+from pathlib import Path
+
+from util.dataset.bids import subject_in, without_suffix
+from util.files import replacing, write_text
+from util.script import UserError
+
+TABLE = 'cases.tsv'
+COLUMNS = 'case', 'source', 'size_xyz', 'spacing_xyz_mm', 'subject', 'orientation'
+_INCOMPLETE = 'cases.incomplete'
+_AGAIN = 'make the volumes anew with: python util/miscs/clean_data.py'
+
+
+def begin_table(folder, cases):
+    """Say, before volumes change, that they are about to; the table goes.
+
+    Args:
+        folder (Path): The folder of the volumes.
+        cases (iterable of str): Names of all that may then be there.
+    """
+    write_text(folder / _INCOMPLETE, ''.join(f'{case}\n' for case in sorted(cases)))
+    (folder / TABLE).unlink(missing_ok=True)
+
+
+def write_table(folder, rows):
+    """Write the table, when all volumes are there.
+
+    Args:
+        folder (Path): The folder of the volumes.
+        rows (dict): Case -> dict of the other :data:`COLUMNS`.
+    """
+    with replacing(folder / TABLE) as temporary, open(temporary, 'w', encoding='utf-8', newline='',
+                                                      errors='backslashreplace') as file:
+        table = csv.DictWriter(file, COLUMNS, delimiter='\t', lineterminator='\n')
+        table.writeheader()
+        table.writerows({'case': case, **row} for case, row in rows.items())
+    (folder / _INCOMPLETE).unlink(missing_ok=True)
+
+
+def read_table(folder):
+    """The table of a folder of volumes.
+
+    A person may have changed it: where the paths do not say whose the volumes are, the column `subject` can be set
+    right by hand.
+
+    Args:
+        folder (Path): The folder.
+
+    Returns:
+        dict: Case -> dict of the columns. None where there has never been a table.
+
+    Raises:
+        UserError: If the table is damaged, or the making of the volumes was interrupted.
+    """
+    path = Path(folder) / TABLE
+    try:
+        # -sig: spreadsheet programs put a mark before the first column's name
+        with open(path, encoding='utf-8-sig', newline='') as file:
+            table = csv.DictReader(file, delimiter='\t', strict=True)
+            rows, columns = list(table), table.fieldnames or ()
+    except FileNotFoundError:
+        if (path.parent / _INCOMPLETE).exists():
+            raise UserError(f'{folder}: the making of these volumes was interrupted; {_AGAIN}') from None
+        return None
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise UserError(f'{path}: damaged: {error}; remove {folder} and {_AGAIN}') from None
+    if not ({'case', 'source'} <= set(columns) and all(is_case_name(row['case']) and row['source'] for row in rows)
+            and len({row['case'] for row in rows}) == len(rows)):
+        raise UserError(f'{path}: damaged: a line has no case or no source, or a case has two; remove {folder} and '
+                        f'{_AGAIN}')
+    for row in rows:  # tables of before there was this column
+        row['subject'] = row.get('subject') or subject_in(row['source']) or without_suffix(row['source'])
+    return {row['case']: row for row in rows}
+
+
+def is_case_name(name):
+    """Whether files may be named, and removed, after a case: no part of a path, and no other thing."""
+    return isinstance(name, str) and name not in ('', '.', '..') and not set(name) & set('/\\\0')
+
+
+def known_cases(folder):
+    """Names of the cases that earlier runs, complete or interrupted, may have left in a folder of volumes.
+
+    Raises:
+        UserError: If the table is damaged.
+    """
+    try:
+        interrupted = (Path(folder) / _INCOMPLETE).read_text(encoding='utf-8').split()
+    except FileNotFoundError:
+        return set(read_table(folder) or ())
+    return set(interrupted) | set(read_table(folder) or () if (Path(folder) / TABLE).exists() else ())
