@@ -1,1 +1,1 @@
-"""Case lists, LR-HR pairs, and the patches drawn from them."""
+"""Raw scans and their table, case lists, LR-HR pairs, and the patches drawn from them."""

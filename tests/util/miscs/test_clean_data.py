@@ -3,13 +3,15 @@ import os
 import subprocess
 import sys
 
+import nibabel
 import numpy
 import pytest
 import SimpleITK as sitk
 
+from util.dataset.cases_table import read_table
 from util.miscs.clean_data import main
 from util.script import PROJECT
-from util.volumes.volume import read_volume
+from util.volumes.volume import read_volume, write_volume
 
 
 def save(path, volume, array=None, vector=False):
@@ -39,12 +41,12 @@ def folders(tmp_path):
 
 def test_volumes_of_any_tree_are_numbered_by_their_sorted_paths_and_keep_geometry_and_type(folders, script, make_head):
     raw, interim = folders
-    names = ['sub-10/anat/sub-10_T1w.nii.gz', 'sub-02/anat/sub-02_T1w.nii', 'a_T1w_defaced.nii.gz',
+    names = ['sub-10/anat/sub-10_T1w.nii.gz', 'sub-02/anat/sub-02_T1w.nii', 'a_T1w.nii.gz',
              'sub-02/anat/sub-02_T2w.nii', '.hidden/x_T1w.nii', 'sub-02/._sub-02_T1w.nii']
     for seed, name in enumerate(names):
         save(raw / name, make_head(seed))
     code, out, err = script(main, '-i', raw, '-o', interim)
-    assert (code, err) == (0, '') and '3 volumes' in out
+    assert (code, err) == (0, '') and '3 volumes of 3 subjects' in out
     order = [names[2], names[1], names[0]]
     assert table(interim) == [(f'{n:04d}', name, '19x18x17', '1x1.25x1.5') for n, name in enumerate(order)]
     for n, name in enumerate(order):
@@ -130,7 +132,7 @@ def test_nothing_to_do_is_one_line_that_says_what_to_do(folders, script, make_he
     raw, interim = folders
     code, _, err = script(main, '-i', raw, '-o', interim)
     assert code == 2 and len(err.splitlines()) == 1
-    assert "no file name matches '*T1w*.nii*'; put the volumes there" in err
+    assert "no file name matches '*_T1w.nii*'; put the volumes there" in err
     save(raw / 'scan' / 'IM0.dcm', make_head(), make_head().array[0, :1])
     code, _, err = script(main, '-i', raw, '-o', interim)
     assert code == 2 and len(err.splitlines()) == 1 and 'no file name' in err and 'a DICOM series folder' in err
@@ -159,6 +161,89 @@ def test_linked_folders_are_followed_and_circles_are_not(folders, script, make_h
     (tmp_path / 'elsewhere' / 'circle').symlink_to(raw)
     code, _, _ = script(main, '-i', raw, '-o', interim)
     assert code == 0 and [row[1] for row in table(interim)] == ['linked/a_T1w.nii']
+
+
+def test_of_a_bids_tree_with_derivatives_the_raw_scans_are_taken_and_the_rest_is_said(folders, script, make_head):
+    raw, interim = folders
+    names = ['sub-01/ses-1/anat/sub-01_ses-1_T1w.nii.gz', 'sub-01/ses-2/anat/sub-01_ses-2_run-1_T1w.nii.gz',
+             'sub-01/ses-2/anat/sub-01_ses-2_run-2_T1w.nii.gz', 'sub-02/anat/sub-02_T1w.nii.gz',
+             'derivatives/fmriprep/sub-01/anat/sub-01_T1w.nii.gz', 'sub-02/anat/sub-02_space-MNI_T1w.nii.gz',
+             'derivatives/fmriprep/sub-01/anat/sub-01_desc-brain_mask.nii.gz', 'sub-02/anat/sub-02_T2w.nii.gz']
+    for seed, name in enumerate(names):
+        save(raw / name, make_head(seed))
+    (raw / 'dataset_description.json').write_text('{"Name": "x", "BIDSVersion": "1.8.0", "DatasetType": "raw"}')
+    code, out, err = script(main, '-i', raw, '-o', interim)
+    assert (code, err) == (0, '')
+    assert [row[1] for row in table(interim)] == names[:4]
+    assert [row['subject'] for row in read_table(interim).values()] == ['sub-01'] * 3 + ['sub-02']
+    assert out.splitlines() == [
+        'passed over, by their names copies in another space: 1 (sub-02/anat/sub-02_space-MNI_T1w.nii.gz)',
+        'passed over, in derivatives/ (-i takes such a folder): 2 (derivatives/fmriprep/sub-01/anat/'
+        'sub-01_T1w.nii.gz, derivatives/fmriprep/sub-01/anat/sub-01_desc-brain_mask.nii.gz)',
+        'passed over, not named *_T1w.nii*: 1 (sub-02/anat/sub-02_T2w.nii.gz)',
+        f'4 volumes of 2 subjects in {interim} ({interim}/cases.tsv names their sources), 0 refused']
+    code, out, _ = script(main, '-i', raw, '-o', interim, '--pattern', '*')
+    assert 'taken as --pattern asks, though by their names copies in another space: 1' in out
+
+
+def test_the_table_names_the_orientation_as_nibabel_does(folders, script, make_head):
+    raw, interim = folders
+    image = nibabel.load(save(raw / 'a_T1w.nii.gz', make_head()))
+    for name, ornt in (('b', [[0, -1], [1, 1], [2, 1]]), ('c', [[2, 1], [0, -1], [1, 1]])):
+        other = nibabel.Nifti1Image(make_head(ord(name)).array[0].T, image.affine).as_reoriented(ornt)
+        other.to_filename(raw / f'{name}_T1w.nii.gz')
+    assert script(main, '-i', raw, '-o', interim)[0] == 0
+    expected = [''.join(nibabel.aff2axcodes(nibabel.load(raw / f'{name}_T1w.nii.gz').affine)) for name in 'abc']
+    assert [row['orientation'] for row in read_table(interim).values()] == expected and len(set(expected)) == 3
+
+
+def test_one_head_in_another_orientation_or_type_is_refused_by_name(folders, script, make_head):
+    raw, interim = folders
+    image = nibabel.load(save(raw / 'a_T1w.nii.gz', make_head()))
+    voxels, values = numpy.asanyarray(image.dataobj), image.get_fdata()
+    copies = {
+        'b': nibabel.as_closest_canonical(image), 'c': image.as_reoriented([[2, -1], [0, 1], [1, -1]]),
+        'd': nibabel.Nifti1Image(values.astype(numpy.float32), image.affine),
+        'e': nibabel.Nifti1Image(values, image.affine, image.header),  # int16 with a slope: rounded
+        'f': nibabel.Nifti1Image(voxels[::-1], image.affine), 'g': nibabel.Nifti1Image(values * 2.5, image.affine)}
+    for name, copy in copies.items():
+        copy.to_filename(raw / f'{name}_T1w.nii.gz')
+    save(raw / 'h_T1w.nii.gz', make_head(1))
+    code, _, err = script(main, '-i', raw, '-o', interim)
+    assert code == 1 and [row[1] for row in table(interim)] == ['a_T1w.nii.gz', 'h_T1w.nii.gz']
+    for name, line in zip(copies, err.splitlines(), strict=True):
+        assert line == (f'refused: {raw}/{name}_T1w.nii.gz: the same voxels as {raw}/a_T1w.nii.gz, orientation, type '
+                        'and scale aside; one scan must not be in training and test')
+
+
+def test_a_refused_scan_does_not_stand_in_the_way_of_its_copy(folders, script, make_head):
+    raw, interim = folders
+    for name in ('sub-01/sub-02_T1w.nii', 'sub-02/sub-02_T1w.nii'):
+        save(raw / name, make_head())
+    code, _, err = script(main, '-i', raw, '-o', interim)
+    assert code == 1 and err == (f'refused: {raw}/sub-01/sub-02_T1w.nii: sub-01/sub-02_T1w.nii names two subjects, '
+                                 'sub-01 and sub-02; a volume is of one\n')
+    assert [row[1] for row in table(interim)] == ['sub-02/sub-02_T1w.nii']
+
+
+def test_where_nothing_can_be_taken_what_is_there_stays(folders, script, make_head):
+    raw, interim = folders
+    save(raw / 'a_T1w.nii', make_head())
+    script(main, '-i', raw, '-o', interim)
+    before = {path.name: path.read_bytes() for path in interim.iterdir()}
+    os.truncate(raw / 'a_T1w.nii', 400)
+    code, out, err = script(main, '-i', raw, '-o', interim)
+    assert code == 1 and out == f'0 volumes, 1 refused; {interim} is as it was\n' and len(err.splitlines()) == 1
+    assert {path.name: path.read_bytes() for path in interim.iterdir()} == before
+
+
+def test_volumes_never_replace_those_they_are_made_of(folders, script, make_head):
+    raw, _ = folders
+    for name in ('0001', '0000'):
+        write_volume(raw / f'{name}.mhd', make_head(int(name)))
+    code, _, err = script(main, '-i', raw, '-o', raw, '--pattern', '*.mhd')
+    assert code == 2 and '0000.mhd: lies in the folder of the result' in err
+    numpy.testing.assert_array_equal(read_volume(raw / '0001.mhd').array, make_head(1).array)
 
 
 @pytest.mark.parametrize('name', ['clean_data', 'make_lr_img', 'make_lists'])
