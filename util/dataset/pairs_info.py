@@ -3,6 +3,8 @@ from pathlib import Path
 
 import yaml
 
+from util.dataset.bids import subject_in
+from util.dataset.cases_table import is_case_name
 from util.files import read_text, write_text
 from util.script import UserError
 from util.yaml_text import MOST_BYTES, load_yaml
@@ -11,7 +13,7 @@ _FILE = 'degradation.yml'
 _AGAIN = 'make the pairs anew with: python util/miscs/make_lr_img.py'
 
 
-def write_pairs_info(folder, config, cases, complete):
+def write_pairs_info(folder, config, cases, complete, subjects=None):
     """Say in a folder of pairs what they are made with.
 
     Args:
@@ -20,8 +22,11 @@ def write_pairs_info(folder, config, cases, complete):
         cases (iterable of str): Names of the cases in the folder.
         complete (bool): False while the pairs are being made. A kill then leaves a folder that says so, and old and new
             pairs in it are not taken for one set.
+        subjects (dict): Case -> its subject, of those cases whose subject is known.
     """
     info = dict(_settings(config), seed=config.seed, cases=sorted(cases), complete=complete)
+    if subjects:
+        info['subjects'] = dict(sorted(subjects.items()))
     write_text(Path(folder) / _FILE, yaml.safe_dump(info, sort_keys=False))
 
 
@@ -40,8 +45,9 @@ def read_pairs_info(folder):
         raise UserError(f'{path}: cannot be read: {error.strerror}') from None
     except UserError as error:
         raise UserError(f'{path}: damaged; {_AGAIN} ({str(error).removeprefix(f"{path}: ")})') from None
-    cases = info.get('cases') if isinstance(info, dict) else None
-    if not isinstance(cases, list) or not all(isinstance(case, str) for case in cases):
+    if not (isinstance(info, dict) and isinstance(info.get('cases'), list) and all(map(is_case_name, info['cases']))
+            and isinstance(info.get('subjects', {}), dict)
+            and all(isinstance(subject, str) for subject in info.get('subjects', {}).values())):
         raise UserError(f'{path}: damaged; {_AGAIN}')
     return info
 
@@ -50,6 +56,31 @@ def pairs_made_at(folder):
     """When the pairs of a folder were made, as `st_mtime_ns`; 0 where it does not say."""
     path = Path(folder) / _FILE
     return path.stat().st_mtime_ns if path.exists() else 0
+
+
+def complete_pairs_info(folder):
+    """As :func:`read_pairs_info`, and refuse pairs whose making was interrupted.
+
+    Raises:
+        UserError: If it was, or the file cannot be read.
+    """
+    info = read_pairs_info(folder)
+    if info and info.get('complete') is not True:
+        raise UserError(f'{folder}: the making of these pairs was interrupted; {_AGAIN}')
+    return info
+
+
+def subject_of_case(info, case):
+    """Whose a case is.
+
+    Args:
+        info (dict): What :func:`read_pairs_info` read in the folder of its pair.
+        case (str): Its name.
+
+    Returns:
+        str: What clean_data.py's table said of it, or the BIDS subject in its name; None if neither is known.
+    """
+    return (info or {}).get('subjects', {}).get(case) or subject_in(case)
 
 
 def check_pairs_info(folder, config):
@@ -65,12 +96,8 @@ def check_pairs_info(folder, config):
     Raises:
         UserError: Naming the settings that differ, or saying that the making of the pairs was interrupted.
     """
-    info = read_pairs_info(folder)
-    if info is None:
-        return
-    if info.get('complete') is not True:
-        raise UserError(f'{folder}: the making of these pairs was interrupted; {_AGAIN}')
-    for key, wanted in _settings(config).items():
+    info = complete_pairs_info(folder)
+    for key, wanted in _settings(config).items() if info else ():
         if info.get(key) != wanted:
             raise UserError(f'{folder}: the pairs were made with {key} {info.get(key)}, the config says '
                             f'{wanted}; {_AGAIN} -c CONFIG')

@@ -11,6 +11,7 @@ from tqdm import tqdm
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # run as a file, Python looks beside that file only
 
 from util.config_files import load_config
+from util.dataset.cases_table import TABLE, read_table
 from util.dataset.pairs_info import read_pairs_info, write_pairs_info
 from util.script import PROJECT, UserError, blaming, run
 from util.volumes.degradation import degrade, noise_rng
@@ -43,6 +44,18 @@ def make_pair(path, config):
     return Volume(lr, *lr_volume_geometry(hr, config.sampling)), hr
 
 
+def subjects_of(folder, paths):
+    """Whose the volumes are, as far as their table says: case -> subject."""
+    table = read_table(folder)
+    if table is None:
+        return {}
+    unknown = [path.stem for path in paths if path.stem not in table]
+    if unknown:
+        print(f'not in {folder / TABLE}: {", ".join(unknown)}; where the names do not say whose they are, each counts '
+              'as a subject of its own')
+    return {path.stem: table[path.stem]['subject'] for path in paths if path.stem in table}
+
+
 def main(argv=None):
     """Run the script with a command line (default: the process's)."""
     args = parse_arguments(argv)
@@ -50,7 +63,9 @@ def main(argv=None):
     paths = sorted(args.input.glob('*.mhd'))
     if not paths:
         raise UserError(f'{args.input}: no .mhd volumes there; make them with: python util/miscs/clean_data.py')
-    cases = {path.stem for path in paths}
+    if args.input.resolve() in [(args.output / kind).resolve() for kind in ('LR', 'HR')]:
+        raise UserError(f'{args.input}: the pairs would replace these volumes; name another folder with -o')
+    cases, subjects = {path.stem for path in paths}, subjects_of(args.input, paths)
     earlier = set((read_pairs_info(args.output) or {'cases': []})['cases'])
 
     write_pairs_info(args.output, config, cases | earlier, complete=False)
@@ -60,7 +75,7 @@ def main(argv=None):
     for case in earlier - cases:
         for kind in ('LR', 'HR'):
             remove_volume(args.output / kind / f'{case}.mhd')
-    write_pairs_info(args.output, config, cases, complete=True)
+    write_pairs_info(args.output, config, cases, complete=True, subjects=subjects)
     print(f'{len(cases)} pairs in {args.output}: rate {config.upsampling_rate} (z, y, x), {config.degradation.name}')
 
 

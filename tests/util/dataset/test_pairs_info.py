@@ -6,7 +6,7 @@ from pydantic import ValidationError
 
 from tests.experiment import change
 from util.config import Degradation
-from util.dataset.pairs_info import check_pairs_info, read_pairs_info, write_pairs_info
+from util.dataset.pairs_info import check_pairs_info, read_pairs_info, subject_of_case, write_pairs_info
 from util.script import UserError
 from util.volumes.degradation import DEGRADATIONS
 
@@ -70,12 +70,20 @@ def test_pairs_made_before_settings_were_kept_by_name_still_pass(tmp_path):
     check_pairs_info(tmp_path, config())
 
 
+def test_the_subject_is_the_table_s_or_else_the_one_in_the_name(tmp_path):
+    write_pairs_info(tmp_path, config(), ['0000', '0001'], complete=True, subjects={'0000': 'anna'})
+    info = read_pairs_info(tmp_path)
+    assert [subject_of_case(info, case) for case in ('0000', '0001', 'sub-02_run-1')] == ['anna', None, 'sub-02']
+    assert [subject_of_case(None, case) for case in ('0000', 'sub-02_run-1')] == [None, 'sub-02']
+
+
 def test_interrupted_or_damaged_pairs_are_refused(tmp_path):
     write_pairs_info(tmp_path, config(), ['0000'], complete=False)
     with pytest.raises(UserError, match='interrupted; make the pairs anew'):
         check_pairs_info(tmp_path, config())
     for text in ('{[', 'cases: none', '- 0000', '', 'cases: [1]', 'cases: [a]\ncases: [b]', 'cases: !!python/name:a []',
-                 'a\0', '#' * 1_000_001):
+                 'a\0', '#' * 1_000_001, 'cases: [../0000]', 'cases: [[0000]]', 'cases: [a]\nsubjects: [a]',
+                 'cases: [a]\nsubjects: {a: [b]}', 'cases: []\nseed: 2001-99-99'):
         (tmp_path / 'degradation.yml').write_text(text)
         with pytest.raises(UserError, match='degradation.yml: damaged'):
             check_pairs_info(tmp_path, config())

@@ -1,4 +1,5 @@
 import pytest
+import yaml
 
 from util.dataset.case_lists import read_list
 from util.miscs.make_lists import main
@@ -57,6 +58,74 @@ def test_impossible_splits_are_refused_and_nothing_is_written(processed, script,
     code, _, err = script(main, *args, '-i', processed)
     assert code == 2 and message in err and len(err.splitlines()) == 1
     assert not (processed / 'lists').exists()
+
+
+def of_subjects(processed, subjects, **more):
+    info = {'upsampling_rate': [4, 4, 4], 'cases': sorted(subjects), 'complete': True, 'subjects': subjects, **more}
+    (processed / 'degradation.yml').write_text(yaml.safe_dump(info))
+
+
+# eight cases of four subjects: 0000 and 0004 of sub-0, 0001 and 0005 of sub-1, ...
+TWO_EACH = {f'{n:04d}': f'sub-{n % 4}' for n in range(8)}
+
+
+@pytest.mark.parametrize('seed', range(8))
+def test_all_cases_of_a_subject_land_in_one_list_and_counts_are_of_subjects(processed, script, tmp_path, seed):
+    of_subjects(processed, TWO_EACH)
+    code, out, err = script(main, '--val', 1, '--test', 2, '--seed', seed, '-i', processed, '-o', tmp_path)
+    assert (code, err) == (0, '') and '(4 cases of 2 subjects)' in out
+    split = names(tmp_path)
+    assert {key: len(cases) for key, cases in split.items()} == {'training': 2, 'val': 2, 'test': 4}
+    people = [{TWO_EACH[case] for case in cases} for cases in split.values()]
+    assert sum(map(len, people)) == 4 == len(set.union(*people))
+
+
+def test_where_each_subject_has_one_case_the_draw_is_that_of_the_cases(processed, script, tmp_path):
+    """Whatever the subjects are called: a table must not change the split of a data set."""
+    script(main, '--val', 2, '--test', 3, '--seed', 5, '-i', processed, '-o', tmp_path / 'cases')
+    of_subjects(processed, {f'{n:04d}': f'sub-{9 - n}' for n in range(8)})
+    script(main, '--val', 2, '--test', 3, '--seed', 5, '-i', processed, '-o', tmp_path / 'subjects')
+    assert names(tmp_path / 'cases') == names(tmp_path / 'subjects')
+
+
+@pytest.mark.parametrize('args, message', [
+    (['--val', '0001', '--test', '0002', '0006'], '--val 0001: 0005 is of the same subject, sub-1, and would'),
+    (['--val', '0001', '--test', '1'], '--val 0001: 0005 is of the same subject, sub-1, and would be left to another'),
+    (['--val', '0001', '--test', '0005'], '--test 0005: 0001 in --val is of the same subject, sub-1; name all cases'),
+    (['--train', '0000', '0005', '--val', '0001', '--test', '0002'], '--train 0005: 0001 in --val is of the same sub'),
+    (['--val', '3', '--test', '2'], '3 for --val and 2 for --test: only 4 of 4 subjects are left to draw from'),
+    (['--val', '2', '--test', '2'], '--train would be empty: there are 4 subjects with 8 cases in all')])
+def test_a_subject_is_never_cut_in_two(processed, script, args, message):
+    of_subjects(processed, TWO_EACH)
+    code, _, err = script(main, *args, '-i', processed)
+    assert code == 2 and message in err and len(err.splitlines()) == 1
+    assert not (processed / 'lists').exists()
+
+
+def test_cases_of_named_subjects_may_stay_out_of_all_lists(processed, script, tmp_path):
+    of_subjects(processed, TWO_EACH)
+    assert script(main, '--train', '0000', '--val', '0001', '--test', '0002', '-i', processed, '-o', tmp_path)[0] == 0
+    assert names(tmp_path) == {'training': ['0000'], 'val': ['0001'], 'test': ['0002']}
+
+
+def test_without_a_table_bids_names_tell_the_subject_and_other_names_are_subjects_of_their_own(processed, script,
+                                                                                              tmp_path):
+    for kind in ('LR', 'HR'):
+        for run in range(20):
+            (processed / kind / f'sub-07_run-{run}.mhd').touch()
+    code, out, _ = script(main, '--train', 2, '--val', 2, '--test', 5, '-i', processed, '-o', tmp_path)
+    assert code == 0
+    assert 'does not say whose 8 of its cases are (0000 0001 0002 ...); each of them counts as a subject' in out
+    assert sorted(map(len, names(tmp_path).values())) in ([2, 2, 24], [2, 5, 21])
+    of_subjects(processed, dict.fromkeys(TWO_EACH, 'anna'))
+    code, _, err = script(main, '--val', 1, '--test', 2, '-i', processed)
+    assert code == 2 and '1 for --val and 2 for --test: only 2 of 2 subjects' in err
+
+
+def test_pairs_whose_making_was_interrupted_are_not_split(processed, script):
+    of_subjects(processed, TWO_EACH, complete=False)
+    code, _, err = script(main, '--val', 1, '--test', 1, '-i', processed)
+    assert code == 2 and 'the making of these pairs was interrupted; make the pairs anew' in err
 
 
 def test_without_pairs_the_command_that_makes_them_is_named(tmp_path, script):

@@ -6,6 +6,7 @@ import SimpleITK as sitk
 
 from util.choices import settings_of
 from util.dataset.case_lists import read_list
+from util.dataset.cases_table import begin_table
 from util.dataset.pairs_info import read_pairs_info
 from util.miscs import clean_data, make_lists
 from util.miscs.make_lr_img import main
@@ -130,6 +131,31 @@ def test_the_folder_says_what_its_pairs_were_made_with_and_holds_no_others(folde
         'cases': ['0000'], 'complete': True}
     for kind in ('LR', 'HR'):
         assert [path.name for path in Path(processed, kind).glob('*.mhd')] == ['0000.mhd']
+
+
+def test_subjects_go_from_the_table_of_the_volumes_to_the_pairs(folders, config, script):
+    interim, processed = folders
+    (interim / 'cases.tsv').write_text('case\tsource\tsubject\n0000\tsub-07/sub-07_T1w.nii\tsub-07\n'
+                                       '0009\tsub-09/sub-09_T1w.nii\tsub-09\n')
+    code, out, err = script(main, '-c', config(2, 'bspline'), '-i', interim, '-o', processed)
+    assert (code, err) == (0, '') and f'not in {interim}/cases.tsv: 0001; where the names do not say whose' in out
+    assert read_pairs_info(processed)['subjects'] == {'0000': 'sub-07'}
+
+
+def test_volumes_of_an_interrupted_clean_data_are_refused_and_no_pair_is_touched(folders, config, script):
+    interim, processed = folders
+    begin_table(interim, ['0000'])
+    code, _, err = script(main, '-c', config(2, 'bspline'), '-i', interim, '-o', processed)
+    assert code == 2 and 'interim: the making of these volumes was interrupted; make the volumes anew with' in err
+    assert not processed.exists()
+
+
+@pytest.mark.parametrize('kind', ['LR', 'HR'])
+def test_pairs_never_replace_the_volumes_they_are_made_of(folders, config, script, kind, tmp_path):
+    interim, _ = folders
+    interim.rename(tmp_path / kind)
+    code, _, err = script(main, '-c', config(2, 'bspline'), '-i', tmp_path / kind, '-o', tmp_path)
+    assert code == 2 and f'{kind}: the pairs would replace these volumes' in err
 
 
 def test_faults_are_one_line(folders, config, script, make_head, tmp_path):
