@@ -10,6 +10,7 @@ import numpy
 
 from util.config_files import load_config
 from util.dataset.pairs import load_pairs
+from util.dataset.splits import check_splits
 from util.device import get_device
 from util.files import remove_strays
 from util.inference.model_file import load_network
@@ -72,6 +73,7 @@ def train(args, config, device, stop):
     net.to_device(device)
     pairs, val_pairs = load_data(args, config)
     with blaming(args.config_path):
+        check_splits(config.dataset, args.root)
         trainer = make_trainer(config, net, pairs, val_pairs, args.out, stop)
     if args.resume:
         resume(trainer, args.resume, ran_with(config, pairs, val_pairs))

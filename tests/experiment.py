@@ -14,14 +14,14 @@ LR_GEOMETRY = (2.0, 3.0, 4.0), *HR_GEOMETRY[1:]  # bspline at rate 2: the first 
 
 
 def make_experiment(folder, channels=1):
-    """Two LR/HR pairs at rate 2, their lists, and ``experiment.yml`` of 6 iterations, below ``folder``."""
+    """Three LR/HR pairs at rate 2, their lists, and ``experiment.yml`` of 6 iterations, below ``folder``."""
     rng = numpy.random.default_rng(0)
-    for name in ('0000', '0001'):
+    for name in ('0000', '0001', '0002'):
         hr = gaussian_filter(rng.normal(size=(channels, 24, 24, 24)), (0, 2, 2, 2)) * 400 + 50
         hr = hr.clip(0).astype(numpy.float32)
         write_volume(folder / f'HR/{name}.mhd', Volume(hr, *HR_GEOMETRY))
         write_volume(folder / f'LR/{name}.mhd', Volume(hr[:, ::2, ::2, ::2], *LR_GEOMETRY))
-    for name, case in (('training', '0000'), ('val', '0001'), ('test', '0001')):
+    for name, case in (('training', '0000'), ('val', '0002'), ('test', '0001')):
         (folder / f'{name}_list.txt').write_text(f'LR/{case}.mhd HR/{case}.mhd\n')
     text = (PROJECT / 'configs/base.yml').read_text(encoding='utf-8')
     for old, new in (('upsampling_rate: 4', 'upsampling_rate: 2'), ('patchside: 64', 'patchside: 8'), ('configs/', ''),
