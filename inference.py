@@ -27,7 +27,8 @@ from util.script import PROJECT, UserError, blaming, note, run
 from util.volumes.intensity import like_input
 from util.volumes.interpolation import METHODS, upsample
 from util.volumes.orientation import AS_IT_IS, inverse, lay, layout_as, unlike_training
-from util.volumes.volume import read_volume, write_volume
+from util.volumes.reading import read_volume
+from util.volumes.writing import write_volume
 
 # What the network was trained for: a model file's own values hold, and a config that says otherwise is refused.
 TRAINED_FOR = ('upsampling_rate', 'degradation', 'models', 'intensity_scaling')

@@ -6,7 +6,8 @@ import numpy
 from scipy.ndimage import gaussian_filter
 
 from util.script import PROJECT
-from util.volumes.volume import Volume, write_volume
+from util.volumes.volume import Volume
+from util.volumes.writing import write_volume
 
 DIRECTION = (0.0, -1.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 1.0)  # a rotation, so that a dropped direction shows
 HR_GEOMETRY = (1.0, 1.5, 2.0), (-10.0, 20.0, 5.0), DIRECTION

@@ -6,7 +6,7 @@ import numpy
 import pytest
 
 from tests.experiment import assert_refused, call, make_experiment
-from util.volumes.volume import read_volume
+from util.volumes.reading import read_volume
 
 SETTINGS = ('iteration=40', 'snapshot_interval=1', 'snapshots_kept=null', 'evaluation_interval=10')
 ARGUMENTS = ('-c', 'experiment.yml', '-R', '.', *(word for change in SETTINGS for word in ('--set', change)))

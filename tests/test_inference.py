@@ -14,9 +14,11 @@ from util.config_files import load_config
 from util.inference.model_file import save_network
 from util.lock import locked
 from util.volumes.head_mask import head_mask
-from util.volumes.sampling import Sampling
 from util.volumes.orientation import AS_IT_IS, Layout, Lie, axis_codes, inverse, lay
-from util.volumes.volume import Volume, read_volume, write_volume
+from util.volumes.reading import read_volume
+from util.volumes.sampling import Sampling
+from util.volumes.volume import Volume
+from util.volumes.writing import write_volume
 
 
 @pytest.fixture

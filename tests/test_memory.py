@@ -11,7 +11,8 @@ from tests.experiment import command
 from util.config_files import load_config
 from util.inference.model_file import save_network
 from util.script import PROJECT
-from util.volumes.volume import Volume, write_volume
+from util.volumes.volume import Volume
+from util.volumes.writing import write_volume
 
 SIZE = (192, 256, 256)  # HR voxels: 48 MiB as float32
 HR_MIB = 4 * numpy.prod(SIZE) / 2**20

@@ -19,7 +19,9 @@ from util.config_files import load_config, read_experiment
 from util.files import replacing
 from util.lock import locked
 from util.training import schedules
-from util.volumes.volume import Volume, read_volume, write_volume
+from util.volumes.reading import read_volume
+from util.volumes.volume import Volume
+from util.volumes.writing import write_volume
 
 ARGUMENTS = '-c', 'experiment.yml', '-R', '.'
 
@@ -354,7 +356,6 @@ def test_volumes_of_two_channels_train_from_the_files_on(experiment, train):
 
 
 UNCERTAIN = '''"""A network that predicts variances, of the project's own parts."""
-import chainer
 from chainer.distributions import Normal
 from models.espcn3d import ESPCN3D
 

@@ -34,6 +34,11 @@ def blaming(what):
         raise UserError(f'{what}: {error}') from None
 
 
+def note(text):
+    """Say one line on stderr. Progress bars that are being drawn there stay whole."""
+    tqdm.write(text, file=sys.stderr)
+
+
 def run(main):
     """Call ``main()`` and leave with its exit code.
 
@@ -58,11 +63,6 @@ def run(main):
         sys.exit(_say(f'error: {UserError(_what_failed(error))}', 2))
     except KeyboardInterrupt:
         sys.exit(_say('interrupted', 130))
-
-
-def note(text):
-    """Say something on stderr that is no error, without breaking into a progress bar."""
-    tqdm.write(f'note: {text}', file=sys.stderr)
 
 
 def _what_failed(error):

@@ -5,9 +5,10 @@ import subprocess
 import sys
 
 import pytest
+from tqdm import tqdm
 
 from tests.experiment import command
-from util.script import PROJECT, UserError, blaming, run
+from util.script import PROJECT, UserError, blaming, note, run
 
 
 def leave(main, capsys):
@@ -62,7 +63,6 @@ def test_the_text_is_one_printable_line_of_bounded_length():
 
 
 PRINTING = """
-import sys
 from util.script import run
 def main():
     for line in range(3):
@@ -120,3 +120,13 @@ def test_blaming_names_what_was_at_fault_and_nothing_else():
         raise UserError('wrong')
     with pytest.raises(ValueError, match='^wrong$'), blaming('a.yml'):
         raise ValueError('wrong')
+
+
+def test_a_note_is_one_line_on_stderr_past_a_progress_bar(capsys):
+    with tqdm(total=2, desc='volumes', file=sys.stderr) as bar:
+        bar.update()
+        note('what was seen')
+        bar.update()
+    stdout, stderr = capsys.readouterr()
+    lines = stderr.replace('\r', '\n').split('\n')  # a bar goes back to the start of its line
+    assert stdout == '' and 'what was seen' in lines and lines[-2].startswith('volumes: 100%')

@@ -8,7 +8,7 @@ from util.scores.error_regions import ERROR_REGIONS, error_regions, region_error
 from util.scores.phase_error import error_spectrum, grid_peak, pattern_share, phase_errors
 from util.volumes.head_mask import head_mask
 from util.volumes.interpolation import METHODS, upsample
-from util.volumes.volume import read_volume
+from util.volumes.reading import read_volume
 
 MEASURES = ('pattern', 'worst_phase', 'grid_peak', *(f'mse_{region}' for region in ERROR_REGIONS))
 

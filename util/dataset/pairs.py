@@ -8,7 +8,7 @@ from util.dataset.pairs_info import check_pairs_info
 from util.script import UserError, blaming
 from util.volumes.geometry import Geometry, check_pair
 from util.volumes.intensity import intensity_scale
-from util.volumes.volume import read_volume
+from util.volumes.reading import read_volume
 
 
 def read_pair(case, config):

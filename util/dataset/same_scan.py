@@ -3,7 +3,7 @@ import itertools
 
 import numpy
 
-from util.volumes.volume import read_volume
+from util.volumes.reading import read_volume
 
 # Odd, so that the blocks' borders lie symmetrically and a mirrored volume has the mirrored thumbnail.
 _BLOCKS = 7

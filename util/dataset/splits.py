@@ -6,7 +6,7 @@ from util.dataset.case_lists import read_list
 from util.dataset.pairs_info import read_pairs_info, subject_of_case
 from util.dataset.same_scan import SeenScans
 from util.script import UserError
-from util.volumes.volume import read_volume
+from util.volumes.reading import read_volume
 
 
 def check_splits(dataset, root):

@@ -17,7 +17,8 @@ from util.dataset.cases_table import TABLE, begin_table, known_cases, write_tabl
 from util.dataset.raw_files import T1W, find_files
 from util.dataset.same_scan import SeenScans
 from util.script import PROJECT, UserError, run
-from util.volumes.volume import read_volume, remove_volume, write_volume
+from util.volumes.reading import read_volume
+from util.volumes.writing import remove_volume, write_volume
 
 
 def parse_arguments(argv):

@@ -16,7 +16,9 @@ from util.dataset.pairs_info import read_pairs_info, write_pairs_info
 from util.script import PROJECT, UserError, blaming, run
 from util.volumes.degradation import degrade, noise_rng
 from util.volumes.geometry import crop_to_multiple, lr_volume_geometry
-from util.volumes.volume import Volume, read_volume, remove_volume, write_volume
+from util.volumes.reading import read_volume
+from util.volumes.volume import Volume
+from util.volumes.writing import remove_volume, write_volume
 
 
 def parse_arguments(argv):

@@ -12,7 +12,9 @@ from util.dataset.case_lists import read_list
 from util.reports.score_table import columns_of
 from util.scores.error_regions import ERROR_REGIONS
 from util.volumes.interpolation import METHODS
-from util.volumes.volume import Volume, read_volume, write_volume
+from util.volumes.reading import read_volume
+from util.volumes.volume import Volume
+from util.volumes.writing import write_volume
 
 
 def prepare(folder, channels=1):

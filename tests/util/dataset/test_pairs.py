@@ -9,7 +9,9 @@ from util.dataset.pairs import load_pairs, read_pair
 from util.dataset.pairs_info import write_pairs_info
 from util.script import UserError
 from util.volumes.intensity import SCALINGS, intensity_scale
-from util.volumes.volume import Volume, read_volume, write_volume
+from util.volumes.reading import read_volume
+from util.volumes.volume import Volume
+from util.volumes.writing import write_volume
 
 
 @pytest.fixture(params=[1, 2])

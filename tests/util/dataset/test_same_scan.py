@@ -6,7 +6,8 @@ import pytest
 from scipy.ndimage import gaussian_filter
 
 from util.dataset.same_scan import SeenScans, same_voxels, thumbnail
-from util.volumes.volume import Volume, write_volume
+from util.volumes.volume import Volume
+from util.volumes.writing import write_volume
 
 GEOMETRY = (1.0, 1.0, 1.0), (0.0, 0.0, 0.0), (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0)
 

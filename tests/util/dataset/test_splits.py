@@ -9,7 +9,9 @@ import training
 from tests.experiment import assert_refused, make_experiment
 from util.dataset.splits import check_splits
 from util.script import UserError
-from util.volumes.volume import Volume, read_volume, write_volume
+from util.volumes.reading import read_volume
+from util.volumes.volume import Volume
+from util.volumes.writing import write_volume
 
 LISTS = {'training_list': 'training_list.txt', 'val_list': 'val_list.txt', 'test_list': 'test_list.txt'}
 

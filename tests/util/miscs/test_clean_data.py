@@ -11,7 +11,8 @@ import SimpleITK as sitk
 from util.dataset.cases_table import read_table
 from util.miscs.clean_data import main
 from util.script import PROJECT
-from util.volumes.volume import read_volume, write_volume
+from util.volumes.reading import read_volume
+from util.volumes.writing import write_volume
 
 
 def save(path, volume, array=None, vector=False):

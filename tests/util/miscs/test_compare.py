@@ -10,7 +10,8 @@ import training
 from tests.experiment import HR_GEOMETRY, assert_refused, change, make_experiment
 from util.comparison import runs
 from util.miscs import compare, make_lists, make_lr_img
-from util.volumes.volume import Volume, write_volume
+from util.volumes.volume import Volume
+from util.volumes.writing import write_volume
 
 SPLIT = ('--val', '0001', '--test', '0002', '0003')
 

@@ -14,7 +14,8 @@ from util.dataset.cases_table import read_table
 from util.dataset.pairs_info import read_pairs_info
 from util.miscs import clean_data, make_lists, make_lr_img
 from util.script import PROJECT, UserError
-from util.volumes.volume import as_image, read_volume
+from util.volumes.reading import read_volume
+from util.volumes.writing import as_image
 
 # Moment n is before the n-th opening for writing, move or removal below the folder; a copy of the folder for each is
 # left as the kill left it. One process forks them all, since to import takes longer than to run.

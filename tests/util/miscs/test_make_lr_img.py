@@ -4,6 +4,7 @@ import numpy
 import pytest
 import SimpleITK as sitk
 
+from tests.util.volumes.files import save_components
 from util.choices import settings_of
 from util.dataset.case_lists import read_list
 from util.dataset.cases_table import begin_table
@@ -13,7 +14,8 @@ from util.miscs.make_lr_img import main
 from util.script import PROJECT
 from util.volumes.degradation import DEGRADATIONS, degrade, sampling_of
 from util.volumes.geometry import check_pair
-from util.volumes.volume import as_image, read_volume, write_volume
+from util.volumes.reading import read_volume
+from util.volumes.writing import write_volume
 
 BASE = (PROJECT / 'configs' / 'base.yml').read_text()
 
@@ -78,7 +80,7 @@ def test_channels_go_from_raw_files_to_the_lists_and_the_scripts_can_be_called_w
     raw, interim, processed = (tmp_path / name for name in ('raw', 'interim', 'processed'))
     raw.mkdir()
     for seed in range(3):
-        sitk.WriteImage(as_image(make_head(seed, channels=2)), str(raw / f'{seed}_T1w.nii.gz'))
+        save_components(raw / f'{seed}_T1w.nii.gz', make_head(seed, channels=2))
     assert not clean_data.main(['-i', str(raw), '-o', str(interim), '--channels', '2'])
     assert not main(['-c', str(config(2, 'block_mean')), '-i', str(interim), '-o', str(processed)])
     assert not make_lists.main(['--val', '0001', '--test', '0002', '-i', str(processed), '-o', str(tmp_path)])

@@ -9,7 +9,8 @@ from util.volumes.degradation import degrade
 from util.volumes.geometry import hr_volume_geometry
 from util.volumes.interpolation import METHODS, interpolation_matrix, upsample
 from util.volumes.sampling import Sampling
-from util.volumes.volume import Volume, read_volume
+from util.volumes.reading import read_volume
+from util.volumes.volume import Volume
 
 REAL = PROJECT.parent / 'shared' / 'data' / 'ds000011' / 'sub-13' / 'anat' / 'sub-13_T1w.nii.gz'
 

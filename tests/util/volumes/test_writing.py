@@ -1,0 +1,246 @@
+import os
+import shutil
+
+import numpy
+import pytest
+import SimpleITK as sitk
+
+from tests.util.volumes.files import assert_same, make_geometry, make_volume, names
+from util.script import UserError
+from util.volumes import writing
+from util.volumes.reading import read_volume
+from util.volumes.volume import Volume
+from util.volumes.writing import data_file, remove_volume, write_volume
+
+
+@pytest.mark.parametrize('channels', [1, 2])
+@pytest.mark.parametrize('dtype', ['uint8', 'int8', 'uint16', 'int16', 'uint32', 'int32', 'uint64', 'int64', 'float32',
+                                   'float64', '>i2', '>f4'])
+def test_a_written_volume_reads_back_without_loss(tmp_path, dtype, channels):
+    volume = make_volume(dtype=dtype, channels=channels)
+    write_volume(tmp_path / 'new' / '0000.mhd', volume)
+    native = Volume(volume.array.astype(volume.array.dtype.newbyteorder('=')), *make_geometry(volume))
+    assert_same(read_volume(tmp_path / 'new' / '0000.mhd'), native)
+    assert names(tmp_path / 'new') == ['0000.mhd', '0000.raw']
+
+
+def test_simpleitk_sees_the_axes_in_its_own_order(tmp_path):
+    volume = make_volume()
+    write_volume(tmp_path / 'v.mhd', volume)
+    image = sitk.ReadImage(str(tmp_path / 'v.mhd'))
+    assert image.GetSize() == (7, 6, 5) and image.GetNumberOfComponentsPerPixel() == 1
+    assert image[1, 2, 3] == volume.array[0, 3, 2, 1]
+    assert (image.GetSpacing(), image.GetOrigin(), image.GetDirection()) == make_geometry(volume)
+
+
+def test_simpleitk_sees_channels_as_the_components_of_a_vector_image(tmp_path):
+    volume = make_volume(channels=2)
+    write_volume(tmp_path / 'v.mhd', volume)
+    image = sitk.ReadImage(str(tmp_path / 'v.mhd'))
+    assert image.GetSize() == (7, 6, 5) and image.GetNumberOfComponentsPerPixel() == 2
+    assert image[1, 2, 3] == tuple(volume.array[:, 3, 2, 1])
+    for channel, array in enumerate(volume.array):
+        component = sitk.VectorIndexSelectionCast(image, channel)
+        numpy.testing.assert_array_equal(sitk.GetArrayFromImage(component), array)
+        assert (component.GetSpacing(), component.GetOrigin(), component.GetDirection()) == make_geometry(volume)
+
+
+def test_a_view_is_written_as_what_it_shows(tmp_path):
+    volume = make_volume(channels=2)
+    view = Volume(volume.array[::-1, 1:, ::2, ::-1], *make_geometry(volume))
+    write_volume(tmp_path / 'v.mhd', view)
+    numpy.testing.assert_array_equal(read_volume(tmp_path / 'v.mhd').array, view.array)
+
+
+def test_rewriting_many_times_leaves_one_data_file(tmp_path):
+    for seed in range(5):
+        write_volume(tmp_path / '0000.mhd', make_volume(seed))
+        assert_same(read_volume(tmp_path / '0000.mhd'), make_volume(seed))
+        assert len(names(tmp_path)) == 2
+
+
+def test_remove_volume_leaves_nothing_and_may_be_repeated(tmp_path):
+    for _ in range(2):
+        write_volume(tmp_path / '0000.mhd', make_volume())
+    for _ in range(2):
+        remove_volume(tmp_path / '0000.mhd')
+        assert not names(tmp_path)
+    remove_volume(tmp_path / 'absent/0000.mhd')
+
+
+NAMES = 'scan', 'scan.1', 'scan.1.1', 'scan.raw', 'scan.raw1', 'scan.2', 'sca'
+
+
+@pytest.mark.parametrize('order', [NAMES, NAMES[::-1]])
+def test_no_volume_s_files_are_another_s(tmp_path, order):
+    """A spare data file of `scan` must not be the data file of a volume whose name is like it."""
+    for turn in range(3):
+        for number, name in enumerate(order):
+            write_volume(tmp_path / f'{name}.mhd', make_volume(10 * turn + number))
+        for number, name in enumerate(order):
+            assert_same(read_volume(tmp_path / f'{name}.mhd'), make_volume(10 * turn + number))
+        assert len(names(tmp_path)) == 2 * len(NAMES)
+    for number, name in enumerate(order):
+        remove_volume(tmp_path / f'{name}.mhd')
+        for later in order[number + 1:]:
+            assert_same(read_volume(tmp_path / f'{later}.mhd'), make_volume(20 + order.index(later)))
+    assert not names(tmp_path)
+
+
+def test_what_is_there_without_a_header_is_kept(tmp_path):
+    (tmp_path / 'scan.raw').write_bytes(b'a scanner wrote this')
+    (tmp_path / 'scan.nii').write_bytes(b'and this')
+    for _ in range(3):
+        write_volume(tmp_path / 'scan.mhd', make_volume())
+    remove_volume(tmp_path / 'scan.mhd')
+    assert names(tmp_path) == ['scan.nii', 'scan.raw']
+    assert (tmp_path / 'scan.raw').read_bytes() == b'a scanner wrote this'
+
+
+@pytest.mark.parametrize('suffix', ['.mhd', '.nhdr'])
+def test_a_file_that_another_header_names_is_neither_overwritten_nor_removed(tmp_path, suffix):
+    """The header of a copy names the same voxels."""
+    write_volume(tmp_path / 'scan.mhd', make_volume(1))
+    if suffix == '.mhd':
+        shutil.copy(tmp_path / 'scan.mhd', tmp_path / 'copy.mhd')
+    else:
+        (tmp_path / 'copy.nhdr').write_text('NRRD0004\ntype: short\ndimension: 3\nsizes: 7 6 5\nendian: little\n'
+                                            'spacings: 1 1 1\nencoding: raw\ndata file: scan.raw\n')
+    copy = read_volume(tmp_path / f'copy{suffix}')
+    for seed in (2, 3):
+        write_volume(tmp_path / 'scan.mhd', make_volume(seed))
+        assert_same(read_volume(tmp_path / 'scan.mhd'), make_volume(seed))
+        assert_same(read_volume(tmp_path / f'copy{suffix}'), copy)
+    remove_volume(tmp_path / 'scan.mhd')
+    assert names(tmp_path) == sorted([f'copy{suffix}', 'scan.raw'])
+    assert_same(read_volume(tmp_path / f'copy{suffix}'), copy)
+
+
+def test_a_header_that_names_a_missing_file_does_not_get_another_volume_s_voxels(tmp_path):
+    write_volume(tmp_path / 'scan.mhd', make_volume(1))
+    os.rename(tmp_path / 'scan.mhd', tmp_path / 'renamed.mhd')
+    (tmp_path / 'scan.raw').unlink()
+    write_volume(tmp_path / 'scan.mhd', make_volume(2))
+    with pytest.raises(UserError, match='scan.raw: no such file'):
+        read_volume(tmp_path / 'renamed.mhd')
+
+
+def test_files_elsewhere_and_of_other_kinds_are_never_removed(tmp_path):
+    """A header made by hand may borrow the voxels of any file."""
+    (tmp_path / 'out').mkdir()
+    for name, file in (('../a.raw', tmp_path / 'a.raw'), ('a.nii', tmp_path / 'out/a.nii'),
+                       (str(tmp_path / 'b.raw'), tmp_path / 'b.raw')):
+        file.write_bytes(make_volume().array.tobytes())
+        for remove in (remove_volume, lambda path: write_volume(path, make_volume())):
+            (tmp_path / 'out/scan.mhd').write_text(f'NDims = 3\nDimSize = 7 6 5\nElementType = MET_SHORT\n'
+                                                   f'ElementDataFile = {name}\n')
+            assert data_file(tmp_path / 'out/scan.mhd').samefile(file)
+            remove(tmp_path / 'out/scan.mhd')
+            assert file.exists()
+
+
+def test_a_folder_written_by_an_earlier_version_is_taken_over(tmp_path):
+    """It had NAME.1.raw as the spare."""
+    write_volume(tmp_path / 'scan.mhd', make_volume(1))
+    os.rename(tmp_path / 'scan.raw', tmp_path / 'scan.1.raw')
+    text = (tmp_path / 'scan.mhd').read_text().replace('scan.raw', 'scan.1.raw')
+    (tmp_path / 'scan.mhd').write_text(text)
+    write_volume(tmp_path / 'scan.mhd', make_volume(2))
+    assert_same(read_volume(tmp_path / 'scan.mhd'), make_volume(2))
+    assert names(tmp_path) == ['scan.mhd', 'scan.raw']
+
+
+@pytest.mark.parametrize('name', ['with blanks', ' ', ' a', 'a ', 'LIST', 'listing', 'SKIPLIST', '50%', '%03d', 'ü',
+                                  'LOCAL', 'a=b', 'a:b', 'a\tb', '.hidden', 'a.mha', 'x' * 200])
+def test_any_name_can_be_written_rewritten_and_removed(tmp_path, name):
+    """Those that mean something else in a MetaImage's header as well; and in a folder with such a name."""
+    folder = tmp_path / name
+    for seed in range(3):
+        write_volume(folder / f'{name}.mhd', make_volume(seed))
+        assert_same(read_volume(folder / f'{name}.mhd'), make_volume(seed))
+        assert len(names(folder)) == 2
+    remove_volume(folder / f'{name}.mhd')
+    assert not names(folder)
+
+
+@pytest.mark.parametrize('path', ['out/../scan.mhd', './scan.mhd', 'scan.mhd'])
+def test_a_path_may_be_relative(tmp_path, monkeypatch, path):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / 'out').mkdir()
+    for seed in range(3):
+        write_volume(path, make_volume(seed))
+        write_volume('scan.1.mhd', make_volume(seed + 5))
+    assert_same(read_volume(path), make_volume(2))
+    remove_volume(path)
+    assert len(names(tmp_path)) == 3
+
+
+def test_what_reads_back_otherwise_does_not_take_the_old_volume_s_place(tmp_path, monkeypatch):
+    write_volume(tmp_path / 'scan.mhd', make_volume(1))
+    header = writing._header
+    for damaged, said in ((lambda *args: header(*args).replace(b'7 6 5', b'5 6 7'), 'reads back otherwise'),
+                          (lambda *args: header(*args).replace(b'-80.1', b'-80.2'), 'reads back otherwise'),
+                          (lambda *args: header(*args)[:50], 'does not read back'),
+                          (lambda *args: b'', 'does not read back')):
+        monkeypatch.setattr(writing, '_header', damaged)
+        with pytest.raises(UserError, match=f'^{tmp_path}/scan.mhd: what was written {said}'):
+            write_volume(tmp_path / 'scan.mhd', make_volume(2))
+        assert_same(read_volume(tmp_path / 'scan.mhd'), make_volume(1))
+        assert names(tmp_path) == ['scan.mhd', 'scan.raw']
+
+
+def test_files_and_folder_are_flushed_before_and_after_they_are_moved(tmp_path, monkeypatch):
+    write_volume(tmp_path / 'scan.mhd', make_volume(1))
+    done, fsync, replace = [], os.fsync, os.replace
+
+    def note_fsync(handle):
+        done.append('flush ' + os.path.basename(os.readlink(f'/proc/self/fd/{handle}')))
+        fsync(handle)
+
+    def note_replace(source, target):
+        done.append(f'move {os.path.basename(target)}')
+        replace(source, target)
+
+    if not os.path.exists('/proc/self/fd'):
+        pytest.skip('no /proc here to name an open file')
+    monkeypatch.setattr(os, 'fsync', note_fsync)
+    monkeypatch.setattr(os, 'replace', note_replace)
+    write_volume(tmp_path / 'scan.mhd', make_volume(2))
+    assert done == ['flush scan.raw1', 'flush new.mhd', 'move scan.raw1', 'move scan.mhd', f'flush {tmp_path.name}']
+
+
+@pytest.mark.parametrize('value', [numpy.nan, numpy.inf, 1e300])
+def test_values_that_are_not_finite_are_not_written(tmp_path, value):
+    volume = make_volume(dtype=numpy.float64)
+    volume.array[0, 1, 2, 3] = value
+    with pytest.raises(UserError, match='a.mhd: 1 of 210 values are not finite'):
+        write_volume(tmp_path / 'out/a.mhd', volume)
+    assert not names(tmp_path)
+
+
+@pytest.mark.parametrize('part', ['spacing', 'origin', 'direction'])
+def test_a_place_that_is_not_finite_is_not_written(tmp_path, part):
+    volume = make_volume()
+    places = dict(zip(('spacing', 'origin', 'direction'), make_geometry(volume)))
+    places[part] = (numpy.nan, *places[part][1:])
+    with pytest.raises(UserError, match='^.*a.mhd: its'):
+        write_volume(tmp_path / 'a.mhd', Volume(volume.array, **places))
+    assert not names(tmp_path)
+
+
+def test_a_volume_of_another_suffix_or_type_is_not_written(tmp_path):
+    with pytest.raises(ValueError, match='written as .mhd'):
+        write_volume(tmp_path / 'a.nii', make_volume())
+    with pytest.raises(ValueError, match='complex64 is no type'):
+        write_volume(tmp_path / 'a.mhd', make_volume(dtype=numpy.complex64))
+    assert not names(tmp_path)
+
+
+def test_a_folder_that_cannot_be_made_is_one_line(tmp_path):
+    (tmp_path / 'file').touch()
+    with pytest.raises(UserError, match='a.mhd: cannot be written: .*file is a file, and no folder'):
+        write_volume(tmp_path / 'file' / 'a.mhd', make_volume())
+    (tmp_path / 'a.mhd').mkdir()
+    with pytest.raises(UserError, match='a.mhd: cannot be written: Is a directory'):
+        write_volume(tmp_path / 'a.mhd', make_volume())
+    assert names(tmp_path) == ['a.mhd', 'file']

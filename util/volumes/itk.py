@@ -1,0 +1,106 @@
+"""MetaImage and NRRD by SimpleITK, behind a check of the header: ITK trusts its files, and a crash is no error."""
+import contextlib
+import os
+import re
+import sys
+import tempfile
+
+import numpy
+import SimpleITK as sitk
+
+from util.script import UserError, blaming
+from util.volumes import metaimage, nrrd
+from util.volumes.affine import check_geometry
+from util.volumes.geometry import Geometry
+
+# ITK's warnings would break into the progress bars, and ask nothing of the user: what matters is checked here.
+sitk.ProcessObject.SetGlobalWarningDisplay(False)
+
+_META, _NRRD = (metaimage.check, 'MetaImageIO'), (nrrd.check, 'NrrdImageIO')
+FORMATS = {'.mhd': _META, '.mha': _META, '.nrrd': _NRRD, '.nhdr': _NRRD}
+
+
+def read(path):
+    """Read a file of one of these formats.
+
+    Args:
+        path (Path): A name with a suffix of `FORMATS`.
+
+    Returns:
+        (numpy.ndarray, ~util.volumes.geometry.Geometry): (C, z, y, x), of the stored type; spacing, origin and
+            direction.
+
+    Raises:
+        UserError: In one line that names the file.
+    """
+    check, io = FORMATS[path.suffix.lower()]
+    content = check(path)
+    reader = sitk.ImageFileReader()
+    reader.SetImageIO(io)
+    with _one_line_errors(path):
+        reader.SetFileName(str(path))
+        reader.ReadImageInformation()
+    _check_information(path, reader, content)
+    with _one_line_errors(path):
+        image = reader.Execute()
+        array = sitk.GetArrayFromImage(image)
+    if array.nbytes != content.values * content.bytes_each:
+        raise UserError(f'{path}: its header is damaged: SimpleITK takes its voxels for {array.dtype}')
+    if reader.GetNumberOfComponents() > 1:
+        array = numpy.ascontiguousarray(numpy.moveaxis(array, -1, 0))
+    elif reader.GetDimension() == 3:
+        array = array[None]
+    return array, _geometry(path, image)
+
+
+def _check_information(path, reader, content):
+    size, components = reader.GetSize(), reader.GetNumberOfComponents()
+    pixels = sitk.GetPixelIDValueAsString(reader.GetPixelID())
+    if 'complex' in pixels:
+        raise UserError(f'{path}: its voxels are complex ({pixels}); real numbers are needed, such as the magnitude')
+    if len(size) not in (3, 4) or min(size[:3]) < 2 or (len(size) == 4 and components > 1):
+        raise UserError(f'{path}: its size is {" x ".join(map(str, size))}, with {components} values per voxel; a 3D '
+                        'volume is needed, 2 voxels or more along each axis, with its channels as values per voxel or '
+                        'along a fourth axis')
+    if int(numpy.prod(size, dtype=object)) * components != content.values:
+        raise UserError(f'{path}: its header is damaged: SimpleITK takes its size for {" x ".join(map(str, size))}')
+
+
+def _geometry(path, image):
+    # a 4D file places its frames along a fourth axis, which has no place in space
+    axes = numpy.reshape(image.GetDirection(), (image.GetDimension(),) * 2)
+    geometry = Geometry(image.GetSpacing()[:3], image.GetOrigin()[:3], tuple(axes[:3, :3].ravel().tolist()))
+    with blaming(path):
+        check_geometry(geometry)
+    return geometry
+
+
+@contextlib.contextmanager
+def _one_line_errors(path):
+    """Turn what ITK throws and prints into a UserError of one line."""
+    # ITK writes to the process's stderr, past Python, and often the only useful words of a failure stand there.
+    sys.stderr.flush()
+    with _scratch_file() as said:
+        kept = os.dup(2)
+        os.dup2(said.fileno(), 2)
+        try:
+            yield
+        except (RuntimeError, MemoryError, TypeError, ValueError) as error:  # the last two: a name that is no text
+            said.seek(0)
+            words = ' '.join(said.read().decode(errors='replace').split())
+            raise UserError(f'{path}: cannot be read: {words or _reason(error)}') from None
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
+
+
+def _scratch_file():
+    try:
+        return tempfile.TemporaryFile()
+    except OSError:  # a full disk; the words are lost then, and the volume is read all the same
+        return open(os.devnull, 'r+b')
+
+
+def _reason(error):
+    words = ' '.join(str(error).split()) or 'memory does not suffice'
+    return re.sub(r'^.*ERROR: *(\w+\(0x[0-9a-f]+\): *)?', '', words)

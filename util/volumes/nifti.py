@@ -1,0 +1,206 @@
+"""NIfTI-1, NIfTI-2, Analyze and MGH: nibabel says what a header means, here is what it does not ask of a file.
+
+Source: nibabel's manual, "Working with NIfTI images": the sform before the qform, their codes, scl_slope.
+"""
+import contextlib
+import io
+import warnings
+
+import numpy
+from nibabel.fileholders import FileHolder
+from nibabel.freesurfer import MGHImage
+from nibabel.freesurfer.mghformat import MGHError
+from nibabel.nifti1 import Nifti1Image, Nifti1Pair
+from nibabel.nifti2 import Nifti2Image, Nifti2Pair
+from nibabel.spatialimages import HeaderDataError
+from nibabel.spm2analyze import Spm2AnalyzeImage
+from nibabel.volumeutils import apply_read_scaling
+from nibabel.wrapstruct import WrapStructError
+
+from util.script import UserError, blaming, note
+from util.volumes.affine import geometry_of_affine
+from util.volumes.streams import check_end, first_bytes, read_voxels
+
+# In the order in which nibabel.load tries them; it takes every Analyze file as SPM2's.
+_PAIRS = Nifti1Pair, Nifti2Pair, Spm2AnalyzeImage
+FORMATS = {'.nii': (Nifti1Image, Nifti2Image), '.hdr': _PAIRS, '.img': _PAIRS, '.mgh': (MGHImage,), '.mgz': (MGHImage,)}
+
+_HEADER = 540  # bytes of the longest one, NIfTI-2's
+_EXTENSIONS = 1 << 24  # bytes that may follow the header of a pair, or the voxels of an MGH file
+_MAT_FILE = 1 << 16  # bytes; it holds a matrix or two
+_MICROMETRE, _METRE = 3, 1  # codes of NIfTI's xyzt_units
+
+
+def read(path):
+    """Read a file of one of these formats.
+
+    Args:
+        path (Path): A name with a suffix of `FORMATS`, and .gz or not; one or the other file of a pair.
+
+    Returns:
+        (numpy.ndarray, ~util.volumes.geometry.Geometry): (C, z, y, x), of the stored type, or float64 where the
+            header has a slope and an intercept; spacing, origin and direction.
+
+    Raises:
+        UserError: In one line that names the file.
+    """
+    single = _suffix(path) not in ('.hdr', '.img')
+    header_path, image_path = (path, path) if single else (_partner(path, '.hdr'), _partner(path, '.img'))
+    with _blaming_other(path, header_path):
+        block = first_bytes(header_path, _HEADER)
+        if not single:
+            check_end(header_path, _EXTENSIONS)
+    with _one_line(path):
+        header, said = _header(path, block)
+        shape, dtype, start = _shape(path, header), _dtype(path, header), _start(path, header, single)
+        slope, intercept = header.get_slope_inter()
+        geometry = _geometry(path, header, said, shape)
+    count = dtype.itemsize * int(numpy.prod(shape, dtype=object))
+    tail = _EXTENSIONS if _suffix(path) in ('.mgh', '.mgz') else 0  # MGH: what was done with it, in words
+    with _blaming_other(path, image_path):
+        voxels = read_voxels(image_path, start, count, tail)
+    with numpy.errstate(all='ignore'):  # what overflows is not finite, and found to be so
+        array = apply_read_scaling(voxels.view(dtype), slope, intercept)
+    # x runs fastest in these files, z slowest: a view with the axes the other way round
+    array = array.astype(array.dtype.newbyteorder('='), copy=False).reshape((-1, *shape[2::-1]))
+    return array, geometry
+
+
+def _suffix(path):
+    name = path.name.lower().removesuffix('.gz')
+    return name[name.rfind('.'):]
+
+
+def _partner(path, suffix):
+    # a.hdr, A.HDR and a.hdr.gz have a.img, A.IMG and a.img.gz beside them
+    end = path.name[-3:] if path.name.lower().endswith('.gz') else ''
+    stem, old = path.name.removesuffix(end)[:-4], path.name.removesuffix(end)[-4:]
+    return path.with_name(stem + (suffix.upper() if old.isupper() else suffix) + end)
+
+
+def _blaming_other(path, file):
+    return contextlib.nullcontext() if file == path else blaming(path)
+
+
+@contextlib.contextmanager
+def _one_line(path):
+    try:
+        with warnings.catch_warnings(), numpy.errstate(all='ignore'):
+            warnings.simplefilter('ignore')
+            yield
+    except (HeaderDataError, WrapStructError, MGHError, ValueError, OverflowError, LookupError) as error:
+        raise UserError(f'{path}: its header is damaged: {" ".join(str(error).split())}') from None
+
+
+class _Said(list):
+    """What nibabel has put right in a header; it takes this for a logger."""
+
+    def log(self, level, message):
+        if level:
+            self.append((level, message))
+
+
+def _header(path, block):
+    for klass in FORMATS[_suffix(path)]:
+        header_class, said = klass.header_class, _Said()
+        known = getattr(header_class, 'may_contain_header', len)  # MGH's has no such function, and looks itself
+        if known(block):
+            header = header_class(block[:header_class.template_dtype.itemsize], check=False)
+            if 'dim' in header and not 1 <= header['dim'][0] <= 7:
+                raise UserError(f'{path}: its header is damaged: {header["dim"][0]} axes (dim[0]); 1 to 7 can be')
+            header.check_fix(said, error_level=40)
+            if any('bitpix' in message for _, message in said):
+                raise UserError(f'{path}: its header is damaged: its bits per voxel (bitpix) contradict its datatype')
+            return header, said
+    names = ' or '.join(klass.__name__.removesuffix('Image') for klass in FORMATS[_suffix(path)])
+    raise UserError(f'{path}: not an image in a format that its name promises ({names}), or its header is damaged')
+
+
+def _shape(path, header):
+    shape = tuple(int(n) for n in header.get_data_shape())
+    size = ' x '.join(map(str, shape))
+    if min(shape) < 1:
+        raise UserError(f'{path}: its header is damaged: its size is {size}')
+    if len(shape) < 3 or min(shape[:3]) < 2 or sum(n > 1 for n in shape[3:]) > 1:
+        raise UserError(f'{path}: its size is {size}; a 3D volume is needed, 2 voxels or more along each axis, with '
+                        'its channels, if there are several, along one further axis')
+    return shape
+
+
+def _dtype(path, header):
+    try:
+        dtype = header.get_data_dtype()
+    except KeyError as error:
+        raise UserError(f'{path}: its header is damaged: nibabel knows no data type {error}') from None
+    if dtype.kind == 'c':
+        raise UserError(f'{path}: its voxels are complex ({dtype}); real numbers are needed, such as the magnitude')
+    if dtype.fields:
+        raise UserError(f'{path}: its voxels are colours ({"".join(dtype.names)}); one number each is needed')
+    if dtype.kind not in 'iuf' or dtype.itemsize > 8:
+        raise UserError(f'{path}: its voxels are of type {dtype.name}; numbers of up to 64 bits are needed')
+    return dtype
+
+
+def _start(path, header, single):
+    if 'vox_offset' not in header:
+        return header.get_data_offset()
+    start = float(header['vox_offset'])
+    if not (start >= 0 and start.is_integer()):
+        raise UserError(f'{path}: its header is damaged: its voxels begin at byte {start:g} (vox_offset)')
+    if single and start < header.single_vox_offset:
+        raise UserError(f'{path}: its header is damaged: its voxels begin at byte {start:g} (vox_offset), inside the '
+                        f'header of {header.single_vox_offset} bytes')
+    return int(start)
+
+
+def _geometry(path, header, said, shape):
+    affine = header.get_best_affine()
+    sform = 'sform_code' in header and header['sform_code'] != 0
+    if isinstance(header, Spm2AnalyzeImage.header_class):
+        affine = _affine_of_mat_file(path, header, affine)
+    for level, message in said:
+        if 'non-zero' in message and not sform:
+            raise UserError(f'{path}: its voxels are 0 mm large along an axis (pixdim), and it has no sform')
+        # the sform has the voxels' size as well; where SPM can map a file does not matter here
+        if level >= 30 and 'vox offset' not in message and not ('pixdim' in message and sform):
+            note(f'{path}: its header is not as it should be: {message}, as nibabel does')
+    with blaming(path):
+        geometry = geometry_of_affine(affine)
+    if sform and header['qform_code'] != 0:
+        _note_distance(path, header, affine, shape, min(geometry.spacing))
+    if 'xyzt_units' in header:
+        units = int(header['xyzt_units']) % 8
+        if units in (_METRE, _MICROMETRE):
+            note(f'{path}: its header says {"metres" if units == _METRE else "micrometres"}; its numbers are taken as '
+                 'millimetres, as nibabel does')
+    return geometry
+
+
+def _note_distance(path, header, affine, shape, voxel):
+    """Say so where the two places that a NIfTI header gives differ by more than a tenth of a voxel."""
+    try:
+        qform = header.get_qform()
+    except (HeaderDataError, ValueError) as error:
+        note(f'{path}: its qform is damaged ({" ".join(str(error).split())}); its sform is used')
+        return
+    corners = numpy.indices((2, 2, 2)).reshape(3, 8) * numpy.reshape(shape[:3], (3, 1)) - 0.5
+    distance = numpy.linalg.norm((affine - qform)[:3] @ numpy.vstack([corners, numpy.ones(8)]), axis=0).max()
+    if not distance <= 0.1 * voxel:
+        note(f'{path}: its sform and its qform lie up to {distance:.3g} mm apart; the sform is used, as nibabel does')
+
+
+def _affine_of_mat_file(path, header, affine):
+    """SPM's affine of an Analyze image, in a MATLAB file beside it; nibabel reads that."""
+    mat = _partner(path, '.mat')
+    if not mat.is_file():
+        return affine
+    with blaming(path):
+        content = first_bytes(mat, _MAT_FILE)
+        check_end(mat, _MAT_FILE)
+    files = {'header': io.BytesIO(header.binaryblock), 'image': io.BytesIO(), 'mat': io.BytesIO(content)}
+    try:
+        affine = Spm2AnalyzeImage.from_file_map({key: FileHolder(fileobj=file) for key, file in files.items()}).affine
+        return numpy.asarray(affine, dtype=float).reshape(4, 4)
+    except Exception as error:  # SciPy's reader of a damaged file raises anything
+        words = ' '.join(str(error).split())
+        raise UserError(f'{path}: {mat.name} beside it holds no affine of SPM: {words}') from None

@@ -1,0 +1,39 @@
+"""Volumes from files: NIfTI-1, NIfTI-2, Analyze and MGH by nibabel, MetaImage and NRRD by SimpleITK."""
+from pathlib import Path
+
+from util.script import UserError
+from util.volumes import itk, nifti
+from util.volumes.streams import check_file
+from util.volumes.volume import Volume, check_finite
+
+
+def read_volume(path, dtype=None):
+    """Read one finite 3D volume, of one or more channels.
+
+    The channels are the components of a vector image, or the frames of a 4D file.
+
+    Args:
+        path (Path): A .nii, .hdr, .img, .mgh, .mgz (each with .gz or without), .mhd, .mha, .nrrd or .nhdr file.
+        dtype: NumPy type of the array; None keeps the type that the file has (after NIfTI's slope and intercept).
+
+    Returns:
+        Volume: Its array is (C, z, y, x).
+
+    Raises:
+        UserError: In one line that names the file, if it is missing, damaged, truncated, too long, complex, not 3D, not
+            at right angles, or holds values that are not finite as float32 (the type of everything computed from it).
+    """
+    path = Path(path)
+    suffix = path.suffix.lower() if path.suffix.lower() != '.gz' else path.with_suffix('').suffix.lower()
+    check_file(path)
+    if path.suffix.lower() in itk.FORMATS:
+        array, geometry = itk.read(path)
+    elif suffix in nifti.FORMATS:
+        array, geometry = nifti.read(path)
+    else:
+        raise UserError(f'{path}: not an image in a format that is read here: '
+                        + ', '.join((*nifti.FORMATS, *itk.FORMATS)))
+    check_finite(path, array)
+    if dtype is not None:
+        array = array.astype(dtype, copy=False)
+    return Volume(array, *geometry)

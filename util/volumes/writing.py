@@ -1,0 +1,189 @@
+"""Volumes to files: MetaImage, a .mhd header and the voxels beside it, never half written and never another volume's.
+
+While a volume NAME.mhd is written, a folder .NAME.writing beside it holds what is new, and the header of what was
+there. A kill leaves that folder, and its headers name the files of this volume: nothing else is ever removed.
+"""
+import os
+import re
+import shutil
+from itertools import count
+from pathlib import Path
+
+import numpy
+
+from util.script import UserError, blaming
+from util.volumes.affine import check_geometry
+from util.volumes.reading import read_volume
+from util.volumes.volume import check_finite
+
+_HEADERS = '.mhd', '.mha', '.nhdr', '.nrrd'  # which may name a file with voxels
+# MetaImage takes names with % or LIST for many files, and cannot hold a line's end or blanks around a name
+_UNSAFE = re.compile(r'^(?=(skip)?list)|[%\x00-\x1f\x7f]|^\s|\s$', re.IGNORECASE)
+_TYPES = {'int8': 'MET_CHAR', 'uint8': 'MET_UCHAR', 'int16': 'MET_SHORT', 'uint16': 'MET_USHORT', 'int32': 'MET_INT',
+          'uint32': 'MET_UINT', 'int64': 'MET_LONG_LONG', 'uint64': 'MET_ULONG_LONG', 'float32': 'MET_FLOAT',
+          'float64': 'MET_DOUBLE'}
+_LONGEST_HEADER = 1 << 16  # bytes in which that name is looked for
+_DATA_FILE = re.compile(rb'^[ \t]*(?:ElementDataFile[ \t]*=|data ?file:)[ \t]*([^\r\n]+?)[ \t]*\r?$',
+                        re.MULTILINE | re.IGNORECASE)
+
+
+def write_volume(path, volume):
+    """Write a volume as `path` (.mhd) and a file of raw voxels beside it, without loss.
+
+    Several channels become the components of a vector image. What is written is read back and flushed to the disk;
+    only then is it moved into place, the header last. A kill at any moment leaves the old volume or the new one.
+
+    Args:
+        path (Path): Where to write; ends in .mhd. Its folder is made if need be.
+        volume (Volume): Its array has an integer type or float32 or float64.
+
+    Raises:
+        ValueError: If the path does not end in .mhd, or the type is another.
+        UserError: If values are not finite, or it cannot be written (a full disk, a folder without permission).
+    """
+    path = Path(path)
+    if path.suffix != '.mhd':
+        raise ValueError(f'{path}: volumes are written as .mhd')
+    if volume.array.dtype.name not in _TYPES:
+        raise ValueError(f'{path}: {volume.array.dtype} is no type of MetaImage')
+    check_finite(path, volume.array)
+    with blaming(path):
+        check_geometry(volume)
+    folder = _folder(path)
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        _sweep(path)  # what a kill has left
+        folder.mkdir()
+        try:
+            new, data = _write_beside(path, volume)
+            os.replace(data, path.parent / data.name)
+            os.replace(new, path)
+            flush(path.parent)
+        finally:
+            _sweep(path)
+    except FileExistsError as error:
+        raise UserError(f'{path}: cannot be written: {error.filename} is a file, and no folder') from None
+    except OSError as error:
+        raise UserError(f'{path}: cannot be written: {error.strerror or error}') from None
+
+
+def remove_volume(path):
+    """Remove a header and the voxels that it names, but no file of another volume; a missing volume is no error.
+
+    Args:
+        path (Path): Where :func:`write_volume` wrote it.
+
+    Raises:
+        UserError: If it cannot be removed.
+    """
+    path = Path(path)
+    try:
+        _sweep(path)
+        if path.exists():
+            _folder(path).mkdir()
+            os.replace(path, _folder(path) / 'old.mhd')
+            _sweep(path)
+    except OSError as error:
+        raise UserError(f'{path}: cannot be removed: {error.strerror or error}') from None
+
+
+def data_file(path):
+    """The file that holds the voxels of a MetaImage or NRRD header; None if it names none, or holds them itself."""
+    with open(path, 'rb') as file:
+        match = _DATA_FILE.search(file.read(_LONGEST_HEADER))
+    name = os.fsdecode(match[1]) if match else 'LOCAL'
+    return None if name.upper() == 'LOCAL' else Path(path).parent / os.path.normpath(name)
+
+
+def flush(path):
+    """Have the system put a file, or the names in a folder, on the disk; nothing that it holds back can be lost."""
+    try:
+        handle = os.open(path, os.O_RDONLY)
+    except PermissionError:  # Windows opens no folders
+        return
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _folder(path):
+    return path.with_name(f'.{path.stem}.writing')  # in the same folder, so that moves stay within one file system
+
+
+def _write_beside(path, volume):
+    """Write a volume into its folder, see that it is whole, and flush it; its header and its voxels there."""
+    folder = _folder(path)
+    if path.exists():
+        shutil.copyfile(path, folder / 'old.mhd')
+    new, data = folder / 'new.mhd', folder / _free_name(path)
+    voxels = numpy.ascontiguousarray(numpy.moveaxis(volume.array, 0, -1))
+    for file, content in ((data, voxels.astype(voxels.dtype.newbyteorder('<'), copy=False).data),
+                          (new, _header(volume, data.name))):
+        with open(file, 'wb') as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+    _read_back(path, new, volume)
+    return new, data
+
+
+def _header(volume, name):
+    fields = {
+        'ObjectType': 'Image', 'NDims': 3, 'BinaryData': True, 'BinaryDataByteOrderMSB': False,
+        'CompressedData': False,
+        'TransformMatrix': _listed(numpy.reshape(volume.direction, (3, 3)).T.ravel()),  # MetaImage's rows are the axes
+        'Offset': _listed(volume.origin), 'CenterOfRotation': '0 0 0', 'ElementSpacing': _listed(volume.spacing),
+        'DimSize': ' '.join(map(str, reversed(volume.size))),
+        **({'ElementNumberOfChannels': len(volume.array)} if len(volume.array) > 1 else {}),
+        'ElementType': _TYPES[volume.array.dtype.name]}
+    text = ''.join(f'{field} = {value}\n' for field, value in fields.items())
+    return text.encode() + b'ElementDataFile = ' + os.fsencode(name) + b'\n'
+
+
+def _listed(values):
+    return ' '.join(repr(float(value)) for value in values)  # repr loses nothing
+
+
+def _read_back(path, new, volume):
+    try:
+        written = read_volume(new)
+    except UserError as error:
+        raise UserError(f'{path}: what was written does not read back; is the disk full? {error}') from None
+    if not (written.array.dtype == volume.array.dtype.newbyteorder('=')
+            and numpy.array_equal(written.array, volume.array)
+            and all(numpy.array_equal(getattr(written, part), getattr(volume, part))
+                    for part in ('spacing', 'origin', 'direction'))):
+        raise UserError(f'{path}: what was written reads back otherwise; is the disk damaged?')
+
+
+def _free_name(path):
+    """A name for the voxels of `path` that no other volume has or can get: NAME.raw, or NAME.raw1, NAME.raw2 ..."""
+    safe = _UNSAFE.sub('_', path.stem)
+    stem = f'{path.stem}.raw' if safe == path.stem else f'{safe}.rawx'
+    named = _named_by_headers(path.parent)
+    names = (stem + (str(number) if number else '') for number in count())
+    return next(name for name in names
+                if os.path.abspath(path.parent / name) not in named and not (path.parent / name).exists())
+
+
+def _named_by_headers(folder):
+    """The absolute paths of the files that headers in a folder name."""
+    headers = [entry.path for entry in os.scandir(folder) if entry.name.lower().endswith(_HEADERS) and entry.is_file()]
+    return {os.path.abspath(file) for file in map(data_file, headers) if file is not None}
+
+
+def _sweep(path):
+    """Remove the folder of `path`, and of what its headers name what no header beside `path` does."""
+    folder = _folder(path)
+    if not folder.exists():
+        return
+    named = None
+    for file in map(data_file, folder.glob('*.mhd')):
+        # the header may be of others, and name a file of theirs: elsewhere, or a NIfTI file whose voxels it borrows
+        if file is None or file.parent != folder or not re.search(r'\.z?raw[0-9x]*$', file.name):
+            continue
+        named = _named_by_headers(path.parent) if named is None else named
+        if os.path.abspath(path.parent / file.name) not in named:
+            (path.parent / file.name).unlink(missing_ok=True)
+    shutil.rmtree(folder)
