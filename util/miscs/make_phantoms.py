@@ -3,18 +3,21 @@
     python util/miscs/make_phantoms.py
 """
 import argparse
+import gzip
 import json
 import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # run as a file, Python looks beside that file only
 
-import SimpleITK as sitk
+import numpy
 from tqdm import tqdm
 
 from util.files import replacing, write_text
 from util.script import PROJECT, UserError, run
 from util.volumes.phantom import MAX_SIZE, MIN_SIZE, head_image, make_head
+from util.volumes.reading import read_volume
+from util.volumes.writing import flush
 
 NAME = 'Synthetic T1-weighted heads (3D-ESPCN demo cohort)'
 README = """{name}
@@ -47,10 +50,21 @@ def main(argv=None):
     for name, text in texts(args).items():
         write_text(args.out / name, text)
     for number in tqdm(range(args.subjects), desc='heads', unit='head', disable=None):
-        image = head_image(make_head(tuple(args.size), args.seed, number))
-        with replacing(args.out / f'{case(number)}/anat/{case(number)}_T1w.nii.gz') as temporary:
-            sitk.WriteImage(image, str(temporary))
+        write_head(args.out / f'{case(number)}/anat/{case(number)}_T1w.nii.gz',
+                   make_head(tuple(args.size), args.seed, number))
     print(f'{args.subjects} heads: {args.out}')
+
+
+def write_head(path, head):
+    """Write a head as .nii.gz, read back and flushed to the disk before it takes the place of an older file."""
+    try:
+        with replacing(path) as temporary:
+            temporary.write_bytes(gzip.compress(head_image(head).to_bytes(), compresslevel=6, mtime=0))
+            flush(temporary)
+            if not numpy.array_equal(read_volume(temporary).array[0], head.volume):
+                raise UserError(f'{path}: what was written reads back otherwise; is the disk damaged?')
+    except OSError as error:
+        raise UserError(f'{path}: cannot be written: {error.strerror or error}') from None
 
 
 def case(number):

@@ -12,8 +12,8 @@ Source of the noise: H. Gudbjartsson and S. Patz, "The Rician distribution of no
 """
 from collections import namedtuple
 
+import nibabel
 import numpy
-import SimpleITK as sitk
 from scipy.interpolate import make_interp_spline
 from scipy.spatial.transform import Rotation
 
@@ -91,21 +91,23 @@ def make_head(size, seed, subject):
 
 
 def head_image(head):
-    """Make a SimpleITK image of a head, placed as scanners place it.
+    """Make a NIfTI image of a head, placed as scanners place it.
 
-    SimpleITK's axes point to the left, the back and up. The array's y runs to the front, so the direction turns it.
+    NIfTI's axes point to the right, the front and up. The array's x runs to the left, so the affine turns it.
 
     Args:
         head (Head): From :func:`make_head`.
 
     Returns:
-        SimpleITK.Image: int16, with spacing, origin and direction in mm.
+        nibabel.Nifti1Image: int16, (x, y, z), with its affine in mm.
     """
-    image = sitk.GetImageFromArray(head.volume)
-    image.SetSpacing(head.spacing)
     first = [c + s / 2 for c, s in zip(CORNER, head.spacing)]
-    image.SetOrigin((first[0], -first[1], first[2]))
-    image.SetDirection((1, 0, 0, 0, -1, 0, 0, 0, 1))
+    affine = numpy.diag([-head.spacing[0], head.spacing[1], head.spacing[2], 1.0])
+    affine[:3, 3] = -first[0], first[1], first[2]
+    image = nibabel.Nifti1Image(head.volume.T, affine)
+    image.set_sform(affine, code='scanner')
+    image.set_qform(affine, code='scanner')
+    image.header.set_xyzt_units('mm')
     return image
 
 

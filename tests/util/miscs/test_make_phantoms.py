@@ -1,7 +1,9 @@
 """The script's files: a BIDS tree, reproducible, never half written, and never mixed with other data."""
+import gzip
 import json
 import subprocess
 import sys
+import time
 
 import numpy
 import pytest
@@ -69,18 +71,33 @@ def test_a_second_run_gives_the_same_files(tmp_path):
     assert files(tmp_path) == before
 
 
-def test_a_failed_write_leaves_the_old_file_and_nothing_half_written(tmp_path, monkeypatch):
+def test_the_bytes_do_not_depend_on_the_time(tmp_path, monkeypatch):
+    make(tmp_path / 'a', '--subjects', '1')
+    monkeypatch.setattr(time, 'time', lambda: 1e9)
+    make(tmp_path / 'b', '--subjects', '1')
+    assert files(tmp_path / 'a') == files(tmp_path / 'b')
+
+
+@pytest.mark.parametrize('content, said', [(b'half', 'not an image'), (gzip.compress(bytes(352)), 'not an image')])
+def test_a_file_that_is_not_whole_does_not_take_the_old_one_s_place(tmp_path, monkeypatch, content, said):
     make(tmp_path, '--subjects', '1')
     before = files(tmp_path)
+    monkeypatch.setattr(make_phantoms.gzip, 'compress', lambda *args, **kwargs: content)
+    assert said in refused(tmp_path, '--subjects', '1')
+    assert files(tmp_path) == before
 
-    def fail(image, path):
-        with open(path, 'wb') as f:
-            f.write(b'half')
-        raise RuntimeError('disk full')
 
-    monkeypatch.setattr(make_phantoms.sitk, 'WriteImage', fail)
-    with pytest.raises(RuntimeError, match='disk full'):
-        make(tmp_path, '--subjects', '1')
+def test_a_full_disk_is_one_line_and_leaves_the_old_file(tmp_path):
+    """A limit on the file size stands for the disk."""
+    pytest.importorskip('resource', reason='limits on files are POSIX')
+    make(tmp_path, '--subjects', '1', '--seed', '7')
+    before = files(tmp_path)
+    code = ('import resource, sys; from util.miscs.make_phantoms import main; from util.script import run\n'
+            'resource.setrlimit(resource.RLIMIT_FSIZE, (5000, 5000)); run(lambda: main(sys.argv[1:]))')
+    done = subprocess.run([sys.executable, '-c', code, '-o', tmp_path, *SIZE, '--subjects', '1', '--seed', '7'],
+                          cwd=PROJECT, capture_output=True, text=True)
+    path = tmp_path / 'sub-01/anat/sub-01_T1w.nii.gz'
+    assert (done.returncode, done.stderr) == (2, f'error: {path}: cannot be written: File too large\n')
     assert files(tmp_path) == before
 
 

@@ -134,12 +134,13 @@ def test_size_changes_neither_pose_nor_contrast(heads):
 
 def test_image_geometry_puts_each_voxel_where_it_was_drawn(heads):
     image = head_image(heads[0])
-    assert image.GetSize() == SIZE and image.GetSpacing() == tuple(f / n for f, n in zip(FIELD, SIZE))
-    first, last = (image.TransformContinuousIndexToPhysicalPoint(i) for i in ([-0.5] * 3, [n - 0.5 for n in SIZE]))
-    # LPS: x to the left and z up as in the array, y to the back against it.
-    numpy.testing.assert_allclose(first, (CORNER[0], -CORNER[1], CORNER[2]))
-    numpy.testing.assert_allclose(numpy.subtract(last, first), (FIELD[0], -FIELD[1], FIELD[2]))
-    assert image.GetPixelIDTypeAsString() == '16-bit signed integer'
+    assert image.shape == SIZE and image.get_data_dtype() == numpy.int16
+    numpy.testing.assert_array_equal(numpy.asanyarray(image.dataobj), heads[0].volume.T)
+    for affine in (image.affine, image.get_sform(coded=True)[0], image.get_qform(coded=True)[0]):
+        first, last = (affine[:3] @ [*i, 1] for i in ([-0.5] * 3, [n - 0.5 for n in SIZE]))
+        # RAS: y to the front and z up as in the array, x to the right against it.
+        numpy.testing.assert_allclose(first, (-CORNER[0], CORNER[1], CORNER[2]), rtol=1e-6)
+        numpy.testing.assert_allclose(last - first, (-FIELD[0], FIELD[1], FIELD[2]), rtol=1e-6)
 
 
 @pytest.mark.parametrize('size', [(80, 96), (80, 96, 8), (0, 96, 96), (80, 96, MAX_SIZE + 1), (-80, 96, 96)])
