@@ -36,7 +36,7 @@ def blaming(what):
 
 def note(text):
     """Say one line on stderr. Progress bars that are being drawn there stay whole."""
-    tqdm.write(text, file=sys.stderr)
+    tqdm.write(f'note: {text}', file=sys.stderr)
 
 
 def run(main):

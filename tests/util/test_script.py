@@ -129,4 +129,4 @@ def test_a_note_is_one_line_on_stderr_past_a_progress_bar(capsys):
         bar.update()
     stdout, stderr = capsys.readouterr()
     lines = stderr.replace('\r', '\n').split('\n')  # a bar goes back to the start of its line
-    assert stdout == '' and 'what was seen' in lines and lines[-2].startswith('volumes: 100%')
+    assert stdout == '' and 'note: what was seen' in lines and lines[-2].startswith('volumes: 100%')

@@ -15,7 +15,6 @@ from util.dataset.pairs_info import read_pairs_info
 from util.miscs import clean_data, make_lists, make_lr_img
 from util.script import PROJECT, UserError
 from util.volumes.reading import read_volume
-from util.volumes.writing import as_image
 
 # Moment n is before the n-th opening for writing, move or removal below the folder; a copy of the folder for each is
 # left as the kill left it. One process forks them all, since to import takes longer than to run.
@@ -86,7 +85,11 @@ def cleaned(tmp_path, make_head, monkeypatch):
 
 def save(path, volume):
     path.parent.mkdir(parents=True, exist_ok=True)
-    sitk.WriteImage(as_image(volume), str(path))
+    image = sitk.GetImageFromArray(volume.array[0])
+    image.SetSpacing(volume.spacing)
+    image.SetOrigin(volume.origin)
+    image.SetDirection(volume.direction)
+    sitk.WriteImage(image, str(path))
 
 
 def test_a_table_describes_the_volumes_that_are_there_whenever_clean_data_is_killed(cleaned, tmp_path, monkeypatch):
