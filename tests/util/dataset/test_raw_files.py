@@ -92,6 +92,7 @@ def test_a_link_from_a_derivative_to_the_raw_scans_does_not_hide_them(tree):
     root = tree('sub-01/anat/sub-01_T1w.nii.gz', 'derivatives/fmriprep/a_T1w.nii')
     (root / 'derivatives/fmriprep/raw').symlink_to(root)
     assert taken(root) == ['sub-01/anat/sub-01_T1w.nii.gz']
+    assert list(find_files(root).noticed.values()) == [['derivatives/fmriprep/a_T1w.nii']]
 
 
 def test_of_two_links_to_a_folder_one_is_followed(tree, tmp_path):

@@ -46,6 +46,7 @@ COPIES = {
     'int32': lambda array: array.astype(numpy.int32), 'big-endian': lambda array: array.astype('>i2'),
     'scaled': lambda array: (array * 1.2345 + 7).astype(numpy.float32),
     'slope of a NIfTI': lambda array: numpy.float32(to_levels(array, 65535, numpy.rint) * 0.3721 - 3),
+    '40 levels': lambda array: to_levels(array, 40, numpy.rint),
     'uint8': lambda array: to_levels(array, 255, numpy.rint),
     'uint8, cut down': lambda array: to_levels(array, 255, numpy.floor),
     'a few voxels changed': lambda array: numpy.where(numpy.arange(array.size).reshape(array.shape) % 999, array, 0),
@@ -62,6 +63,8 @@ OTHERS = {
     'another head': lambda array: scan(9),
     'a second scan, with noise of its own': lambda array: array + numpy.random.default_rng(1).normal(
         0, 0.02 * array.max(), array.shape).astype(numpy.int16),
+    'a second scan, with little noise and none outside the head': lambda array: array + (array > 0) * (
+        numpy.random.default_rng(1).normal(0, 0.003 * array.max(), array.shape).astype(numpy.int16)),
     'a shift': lambda array: numpy.roll(array, 1, 2), 'a crop': lambda array: array[:, 1:],
     'inverted': lambda array: array.max() - array}
 
