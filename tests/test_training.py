@@ -194,10 +194,13 @@ class TestResumeWithoutAName:
     (['seed=1'], 'seed', 'seed was 0 and is 1 now'),
     (['adam.alpha=1e-3'], 'adam.alpha', 'adam.alpha was 0.0001 and is 0.001 now'),
     (['loss=l1'], 'loss', 'loss was mse and is l1 now'),
-    (['dataset.training_list=val_list.txt'], 'cases', "training cases was ['0000'] and is ['0001'] now"),
+    (['dataset.training_list=two_list.txt'], 'cases', "training cases was ['0000'] and is ['0000', '0003'] now"),
 ])
 def test_a_run_goes_on_with_what_it_began_with(experiment, train, changes, key, words):
     """Another value would make another experiment of it in silence; nothing of the run is touched."""
+    for kind in ('LR', 'HR'):
+        (experiment / kind / '0003.mhd').write_bytes((experiment / kind / '0000.mhd').read_bytes())
+    (experiment / 'two_list.txt').write_text('LR/0000.mhd HR/0000.mhd\nLR/0003.mhd HR/0003.mhd\n')
     assert train().returncode == 0
     before = {path: path.read_bytes() for path in (experiment / 'run').iterdir() if path.is_file()}
     for name in ((), ('run/snapshot_iter_3.npz',)):
@@ -356,6 +359,7 @@ def test_volumes_of_two_channels_train_from_the_files_on(experiment, train):
 
 
 UNCERTAIN = '''"""A network that predicts variances, of the project's own parts."""
+import chainer
 from chainer.distributions import Normal
 from models.espcn3d import ESPCN3D
 

@@ -63,6 +63,7 @@ def test_the_text_is_one_printable_line_of_bounded_length():
 
 
 PRINTING = """
+import sys
 from util.script import run
 def main():
     for line in range(3):

@@ -3,13 +3,13 @@ import json
 import re
 from pathlib import PurePosixPath
 
+from util.dataset.case_names import without_suffix
 from util.script import UserError, blaming
 
 DESCRIPTION = 'dataset_description.json'  # stands at the top of every BIDS data set
 NOT_RAW = 'derivatives', 'sourcedata', 'code', 'stimuli', 'phenotype'  # folders beside the raw scans
 
 _VOLUME = re.compile(r'\.(nii|mg[hz]|mh[ad]|nrrd|nhdr|hdr|img)(\.|$)', re.IGNORECASE)  # x.nii.gz.part as well
-_SUFFIX = re.compile(r'\.(nii(\.gz)?|mg[hz]|mh[ad]|nrrd|nhdr|(hdr|img)(\.gz)?)$', re.IGNORECASE)
 _SUBJECT = re.compile(r'(?:^|_)(sub-[^_.]+)')
 # BIDS gives these to what was computed from scans, and to no scan.
 _BY_NAME = {
@@ -92,8 +92,3 @@ def subject_of(path, root):
         return without_suffix(source.as_posix())
     data_sets = [folder for folder in source.parents if (root / folder / DESCRIPTION).is_file()]
     return (data_sets[0] / subject).as_posix() if data_sets else subject
-
-
-def without_suffix(name):
-    """A volume's name without its suffix; other dots stay."""
-    return _SUFFIX.sub('', name)

@@ -3,6 +3,7 @@ import os
 from pathlib import Path
 from typing import NamedTuple
 
+from util.dataset.case_names import without_suffix
 from util.files import read_text, write_text
 from util.script import UserError
 
@@ -51,8 +52,8 @@ def read_list(path, root):
             if not os.path.isfile(volume):  # Path.is_file raises where a name is too long or a folder is closed
                 raise UserError(f'{where}: no volume {volume}; make it with: python util/miscs/make_lr_img.py '
                                 '(after util/miscs/clean_data.py)')
-        case = Case(paths[0].name.split('.')[0], paths[0], paths[1] if len(paths) == 2 else None)
-        if not case.name:
+        case = Case(without_suffix(paths[0].name), paths[0], paths[1] if len(paths) == 2 else None)
+        if case.name.startswith('.'):
             raise UserError(f'{where}: {paths[0]} has no name before its suffix to call the case by')
         if case.name == 'mean':
             raise UserError(f"{where}: a case cannot be called mean: that is the score tables' last row")

@@ -4,24 +4,23 @@ from collections import Counter
 SUFFIXES = ('.nii.gz', '.nii', '.hdr.gz', '.img.gz', '.hdr', '.img', '.mgz', '.mgh', '.mhd', '.mha', '.nrrd', '.nhdr')
 
 
-def case_name(path):
-    """A volume's file name without its suffix; only suffixes of volumes are cut.
+def without_suffix(name):
+    """A volume's file name, or path, without its suffix; only suffixes of volumes are cut.
 
     Args:
-        path (Path): The file.
+        name (str): Such as ``'HCP_0.7mm_s01.nii.gz'``.
 
     Returns:
-        str: Its name.
+        str: Without the suffix; the same if it has none, or nothing else.
 
     Example:
-        >>> from pathlib import Path
-        >>> case_name(Path('data/HCP_0.7mm_s01.nii.gz'))
+        >>> without_suffix('HCP_0.7mm_s01.nii.gz')
         'HCP_0.7mm_s01'
     """
     for suffix in SUFFIXES:
-        if path.name.lower().endswith(suffix) and len(path.name) > len(suffix):
-            return path.name[:-len(suffix)]
-    return path.name
+        if name.lower().endswith(suffix) and len(name.rpartition('/')[2]) > len(suffix):
+            return name[:-len(suffix)]
+    return name
 
 
 def distinct_names(paths):
@@ -38,13 +37,13 @@ def distinct_names(paths):
         >>> distinct_names([Path('sub-01/T1.nii.gz'), Path('sub-02/T1.nii.gz'), Path('b.mgz')])
         ['sub-01_T1', 'sub-02_T1', 'b']
     """
-    names = [case_name(path) for path in paths]
+    names = [without_suffix(path.name) for path in paths]
     folders = [path.resolve().parent.parts[1:] for path in paths]
     for depth in range(1, max(map(len, folders), default=0) + 1):
         counts = Counter(names)
         if max(counts.values()) == 1:
             return names
-        names = ['_'.join((*folder[-depth:], case_name(path))) if counts[name] > 1 else name
+        names = ['_'.join((*folder[-depth:], without_suffix(path.name))) if counts[name] > 1 else name
                  for path, folder, name in zip(paths, folders, names)]
     # only the suffix is left to tell them apart: scan.nii and scan.mhd of one folder
     counts = Counter(names)

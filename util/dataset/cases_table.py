@@ -6,7 +6,8 @@ cases.incomplete, which names them: a kill leaves that, and the volumes are take
 import csv
 from pathlib import Path
 
-from util.dataset.bids import subject_in, without_suffix
+from util.dataset.bids import subject_in
+from util.dataset.case_names import without_suffix
 from util.files import replacing, write_text
 from util.script import UserError
 

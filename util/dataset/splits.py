@@ -1,8 +1,8 @@
 """That training, validation and test have nothing in common."""
 import sys
 
-from util.dataset.bids import without_suffix
 from util.dataset.case_lists import read_list
+from util.dataset.case_names import without_suffix
 from util.dataset.pairs_info import read_pairs_info, subject_of_case
 from util.dataset.same_scan import SeenScans
 from util.script import UserError

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from util.dataset.bids import not_raw_by_folder, not_raw_by_name, subject_in, subject_of, without_suffix
+from util.dataset.bids import not_raw_by_folder, not_raw_by_name, subject_in, subject_of
 from util.script import UserError
 
 
@@ -35,11 +35,6 @@ def test_the_same_number_in_two_data_sets_is_two_people(tmp_path):
 def test_files_of_one_name_without_bids_are_subjects_of_their_own(tmp_path):
     assert [subject_of(tmp_path / name, tmp_path) for name in ('patient01/T1w.nii.gz', 'patient02/T1w.nii.gz', 'a.mha')
             ] == ['patient01/T1w', 'patient02/T1w', 'a']
-
-
-def test_only_a_volume_s_suffix_is_cut():
-    names = 'HCP_0.7mm_s01.nii.gz', 'HCP_0.7mm_s01', 'a.nii.d/b.mgz'
-    assert [without_suffix(name) for name in names] == ['HCP_0.7mm_s01', 'HCP_0.7mm_s01', 'a.nii.d/b']
 
 
 @pytest.mark.parametrize('name', [

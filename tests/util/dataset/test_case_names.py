@@ -3,18 +3,19 @@ from pathlib import Path
 
 import pytest
 
-from util.dataset.case_names import SUFFIXES, case_name, distinct_names
+from util.dataset.case_names import SUFFIXES, distinct_names, without_suffix
 
 
 @pytest.mark.parametrize('suffix', SUFFIXES)
 def test_the_suffix_of_a_volume_is_cut_and_no_other_dot(suffix):
-    assert case_name(Path(f'a/HCP_0.7mm_s01{suffix}')) == 'HCP_0.7mm_s01'
-    assert case_name(Path(f'a/scan.1{suffix.upper()}')) == 'scan.1'
+    assert without_suffix(f'a/HCP_0.7mm_s01{suffix}') == 'a/HCP_0.7mm_s01'
+    assert without_suffix(f'scan.1{suffix.upper()}') == 'scan.1'
+    assert without_suffix(f'a{suffix}.d/b') == f'a{suffix}.d/b'
 
 
-@pytest.mark.parametrize('name', ['scan', 'scan.1', '.nii', 'scan.raw'])
+@pytest.mark.parametrize('name', ['scan', 'scan.1', '.nii', 'a/.nii', 'scan.raw'])
 def test_what_is_no_suffix_of_a_volume_stays(name):
-    assert case_name(Path(name)) == name
+    assert without_suffix(name) == name
 
 
 @pytest.mark.parametrize('paths, names', [

@@ -83,7 +83,7 @@ def test_interrupted_or_damaged_pairs_are_refused(tmp_path):
         check_pairs_info(tmp_path, config())
     for text in ('{[', 'cases: none', '- 0000', '', 'cases: [1]', 'cases: [a]\ncases: [b]', 'cases: !!python/name:a []',
                  'a\0', '#' * 1_000_001, 'cases: [../0000]', 'cases: [[0000]]', 'cases: [a]\nsubjects: [a]',
-                 'cases: [a]\nsubjects: {a: [b]}', 'cases: []\nseed: 2001-99-99'):
+                 'cases: [a]\nsubjects: {a: [b]}'):
         (tmp_path / 'degradation.yml').write_text(text)
         with pytest.raises(UserError, match='degradation.yml: damaged'):
             check_pairs_info(tmp_path, config())

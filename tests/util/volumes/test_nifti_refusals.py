@@ -120,8 +120,8 @@ def test_a_sform_and_a_qform_that_disagree_are_said_with_their_distance_and_the_
     nibabel.save(image, tmp_path / 'a.nii.gz')
     volume = assert_nibabel(tmp_path / 'a.nii.gz')
     numpy.testing.assert_allclose(affine_of(volume), AFFINES['straight'], atol=1e-5)
-    assert capfd.readouterr().err == (f'{tmp_path}/a.nii.gz: its sform and its qform lie up to 12.5 mm apart; the '
-                                      'sform is used, as nibabel does\n')
+    assert capfd.readouterr().err == (f'note: {tmp_path}/a.nii.gz: its sform and its qform lie up to 12.5 mm apart; '
+                                      'the sform is used, as nibabel does\n')
     moved[0, 3] -= 12.45  # less than a tenth of a voxel
     image.set_qform(moved, 1)
     nibabel.save(image, tmp_path / 'a.nii.gz')
