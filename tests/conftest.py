@@ -4,6 +4,8 @@ import numpy
 import pytest
 
 import util  # noqa: F401  (its compatibility module makes `import chainer` work in every test)
+import training
+from tests.experiment import TRAINING_ARGUMENTS, make_experiment
 from util.device import get_device
 from util.script import UserError, run
 
@@ -39,3 +41,15 @@ def here(tmp_path, monkeypatch, capfd):
         return SimpleNamespace(returncode=caught.value.code or 0, stdout=stdout, stderr=stderr)
 
     return call
+
+
+@pytest.fixture
+def experiment(tmp_path):
+    """The tiny experiment, in the test's folder."""
+    return make_experiment(tmp_path)
+
+
+@pytest.fixture
+def train(here):
+    """Runs training.py on the experiment, in this process."""
+    return lambda *arguments, out='run': here(training.main, *TRAINING_ARGUMENTS, '-o', out, *arguments)

@@ -14,6 +14,9 @@ HR_GEOMETRY = (1.0, 1.5, 2.0), (-10.0, 20.0, 5.0), DIRECTION
 LR_GEOMETRY = (2.0, 3.0, 4.0), *HR_GEOMETRY[1:]  # bspline at rate 2: the first voxel's centre stays
 
 
+TRAINING_ARGUMENTS = '-c', 'experiment.yml', '-R', '.'  # of training.py, in the folder of the experiment
+
+
 def make_experiment(folder, channels=1):
     """Three LR/HR pairs at rate 2, their lists, and ``experiment.yml`` of 6 iterations, below ``folder``."""
     rng = numpy.random.default_rng(0)
@@ -58,3 +61,17 @@ def assert_refused(done, words):
     assert done.returncode == 2, done.stderr
     assert len(done.stderr.strip().splitlines()) == 1 and done.stderr.startswith('error: ')
     assert words in done.stderr
+
+
+def weights(path):
+    """The arrays of a model file by name."""
+    with numpy.load(path) as archive:
+        return {name: archive[name] for name in archive.files if '/' in name}
+
+
+def assert_same_weights(one, other):
+    """Two model files hold the same bits."""
+    one, other = weights(one), weights(other)
+    assert one.keys() == other.keys() and one
+    for name in one:
+        numpy.testing.assert_array_equal(one[name], other[name])

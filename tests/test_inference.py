@@ -1,6 +1,5 @@
 """What inference.py writes: volumes where they belong in space, right scores, pictures; and what it refuses."""
 import csv
-from dataclasses import replace
 
 import numpy
 import pytest
@@ -14,7 +13,6 @@ from util.config_files import load_config
 from util.inference.model_file import save_network
 from util.lock import locked
 from util.volumes.head_mask import head_mask
-from util.volumes.orientation import AS_IT_IS, Layout, Lie, axis_codes, inverse, lay
 from util.volumes.reading import read_volume
 from util.volumes.sampling import Sampling
 from util.volumes.volume import Volume
@@ -24,11 +22,16 @@ from util.volumes.writing import write_volume
 @pytest.fixture
 def experiment(tmp_path):
     """The tiny experiment and a model that is nearest-neighbour interpolation: a residual network of zero weights."""
-    make_experiment(tmp_path)
-    change(tmp_path / 'experiment.yml', 'residual: none', 'residual: nearest')
-    change(tmp_path / 'experiment.yml', 'intensity_scaling: none', 'intensity_scaling: percentile')
-    save_model(tmp_path)
-    return tmp_path
+    return prepare(tmp_path)
+
+
+def prepare(folder):
+    """Make that experiment and that model in a folder."""
+    make_experiment(folder)
+    change(folder / 'experiment.yml', 'residual: none', 'residual: nearest')
+    change(folder / 'experiment.yml', 'intensity_scaling: none', 'intensity_scaling: percentile')
+    save_model(folder)
+    return folder
 
 
 def save_model(folder, in_channels=1):
@@ -215,83 +218,6 @@ def test_a_folder_that_another_run_writes_into_is_refused(experiment, infer):
     with locked(experiment / 'out'):
         assert_refused(infer(), 'out: another run is writing into this folder')
     assert infer().returncode == 0
-
-
-class TestAScanThatLiesOtherwise:
-    """The network of nearest neighbours was trained on volumes whose axes lie as ``LIE`` says."""
-    LIE = Lie('LAS', (1.0, 1.0, 4.0))
-    LAS = (1.0, 0.0, 0.0, 0.0, -1.0, 0.0, 0.0, 0.0, 1.0)
-
-    @pytest.fixture
-    def thick(self, experiment):
-        """A model for four thin slices of each thick one, along z, and a scan to write."""
-        text = (experiment / 'experiment.yml').read_text()
-        text = text.replace('upsampling_rate: 2', 'upsampling_rate: [4, 1, 1]')
-        (experiment / 'experiment.yml').write_text(text.replace('residual: nearest', 'residual: linear'))
-        net = ESPCN3D(Sampling((4, 1, 1)), residual='linear')
-        for param in net.params():
-            param.array[...] = 0
-
-        def save(lie):
-            save_network(experiment / 'gen.npz', net, load_config(experiment / 'experiment.yml').to_yaml(), lie)
-
-        def scan(layout):
-            array = numpy.random.default_rng(0).uniform(10, 90, (1, 6, 10, 12)).astype(numpy.float32)
-            volume = lay(Volume(array, (1.0, 1.0, 4.0), (-3.0, 20.0, 5.0), self.LAS), layout)
-            write_volume(experiment / 'scan.mhd', replace(volume, array=numpy.ascontiguousarray(volume.array)))
-        return experiment, save, scan
-
-    def result(self, experiment):
-        return read_volume(experiment / 'out/scan.mhd')
-
-    @pytest.mark.parametrize('layout', [Layout((2, 0, 1), (False,) * 3), Layout((1, 2, 0), (True, False, True)),
-                                        Layout((0, 1, 2), (False, True, False))])
-    def test_its_axes_are_laid_as_in_the_training_and_back(self, thick, infer, layout):
-        """The result is that of the scan as the training would have had it, voxel by voxel in space."""
-        experiment, save, scan = thick
-        save(self.LIE)
-        scan(AS_IT_IS)
-        done = infer('-i', 'scan.mhd')
-        assert done.returncode == 0 and 'note' not in done.stderr
-        expected = self.result(experiment)
-        scan(layout)
-        done = infer('-i', 'scan.mhd')
-        assert done.returncode == 0 and 'are laid as those of the training, LAS, and the result back' in done.stderr
-        result = self.result(experiment)
-        assert axis_codes(result) == axis_codes(read_volume(experiment / 'scan.mhd'))
-        back = lay(result, inverse(layout))
-        numpy.testing.assert_array_equal(back.array, expected.array)
-        for key in ('spacing', 'origin', 'direction'):
-            assert getattr(back, key) == pytest.approx(getattr(expected, key), abs=1e-6)
-
-    def test_thick_slices_along_another_axis_go_where_the_training_s_were(self, thick, infer):
-        """Sagittal slices: by the body's axes they would be made 1 x 1 x 0.25 mm of 4 x 1 x 1."""
-        experiment, save, scan = thick
-        save(self.LIE)
-        scan(AS_IT_IS)
-        volume = read_volume(experiment / 'scan.mhd')
-        write_volume(experiment / 'scan.mhd', replace(volume, spacing=(4.0, 1.0, 1.0)))
-        done = infer('-i', 'scan.mhd')
-        assert done.returncode == 0, done.stderr
-        assert self.result(experiment).spacing == pytest.approx((1, 1, 1))
-
-    def test_a_spacing_unlike_the_training_s_is_said_with_both(self, thick, infer):
-        experiment, save, scan = thick
-        save(self.LIE)
-        scan(AS_IT_IS)
-        volume = read_volume(experiment / 'scan.mhd')
-        write_volume(experiment / 'scan.mhd', replace(volume, spacing=(1.0, 1.0, 1.0)))
-        done = infer('-i', 'scan.mhd')
-        assert done.returncode == 0
-        assert ('note: scan.mhd: its spacing is 1 x 1 x 1 mm (x, y, z) where the training had 1 x 1 x 4 mm; the result '
-                'has 1 x 1 x 0.25 mm') in done.stderr
-
-    def test_a_model_that_does_not_tell_its_training_asks_where_the_thick_axis_lies(self, thick, infer):
-        _, save, scan = thick
-        save(None)
-        scan(Layout((2, 0, 1), (False,) * 3))
-        done = infer('-i', 'scan.mhd')
-        assert done.returncode == 0 and 'is another axis the thick one?' in done.stderr
 
 
 @pytest.mark.parametrize('arguments, words', [

@@ -1,56 +1,21 @@
 """The Trainer's promises, on tiny volumes: what is kept, that a resumed run is the uninterrupted one, refusals.
 
-All but the tests of signals and exit codes run in this process.
+All but a test of the exit code run in this process.
 """
 import json
-import os
-import signal
-import subprocess
-import sys
-import time
 
 import chainer
 import numpy
 import pytest
 
 import training
-from tests.experiment import HR_GEOMETRY, LR_GEOMETRY, assert_refused, call, change, command, make_experiment
+from tests.experiment import (HR_GEOMETRY, LR_GEOMETRY, TRAINING_ARGUMENTS, assert_refused, assert_same_weights, call,
+                              change, weights)
 from util.config_files import load_config, read_experiment
-from util.files import replacing
 from util.lock import locked
-from util.training import schedules
 from util.volumes.reading import read_volume
 from util.volumes.volume import Volume
 from util.volumes.writing import write_volume
-
-ARGUMENTS = '-c', 'experiment.yml', '-R', '.'
-
-
-@pytest.fixture
-def experiment(tmp_path):
-    return make_experiment(tmp_path)
-
-
-@pytest.fixture
-def train(here):
-    """Runs training.py in this process."""
-    return lambda *arguments, out='run': here(training.main, *ARGUMENTS, '-o', out, *arguments)
-
-
-def sets(*changes):
-    return [word for change in changes for word in ('--set', change)]
-
-
-def weights(path):
-    with numpy.load(path) as archive:
-        return {name: archive[name] for name in archive.files if '/' in name}
-
-
-def assert_same_weights(one, other):
-    one, other = weights(one), weights(other)
-    assert one.keys() == other.keys() and one
-    for name in one:
-        numpy.testing.assert_array_equal(one[name], other[name])
 
 
 def test_a_run_keeps_what_ran_and_logs_losses_and_psnr(experiment, train):
@@ -72,49 +37,6 @@ def test_a_run_keeps_what_ran_and_logs_losses_and_psnr(experiment, train):
     assert [entry['alpha'] for entry in log] == pytest.approx([1e-4, 1e-4, 1e-4, 7.5e-5, 5e-5, 2.5e-5])
 
 
-def test_a_resumed_run_ends_with_the_same_weights_as_an_uninterrupted_one(experiment, train):
-    assert train().returncode == 0
-    done = train('--resume', 'run/snapshot_iter_3.npz', out='resumed')
-    assert done.returncode == 0, done.stderr
-    for name in ('gen_iter_6.npz', 'gen_best.npz'):
-        assert_same_weights(experiment / 'run' / name, experiment / 'resumed' / name)
-
-
-def test_a_finished_run_that_goes_on_for_longer_sees_new_patches(experiment, train):
-    """With constant alpha it is the longer run: the patches of iterations 7 and 8 are not those of 1 and 2."""
-    change(experiment / 'experiment.yml', 'schedule: linear', 'schedule: constant')
-    assert train(out='short').returncode == 0
-    change(experiment / 'experiment.yml', 'iteration: 6', 'iteration: 8')
-    assert train().returncode == 0
-    done = train('--resume', 'short/snapshot_iter_6.npz', out='resumed')
-    assert done.returncode == 0, done.stderr
-    assert_same_weights(experiment / 'run/gen_iter_8.npz', experiment / 'resumed/gen_iter_8.npz')
-
-
-def test_every_element_of_the_recipe_resumes_too(experiment, train):
-    for old, new in (('residual: none', 'residual: linear'), ('conv3_init: he_normal', 'conv3_init: zero'),
-                     ('flip: together', 'flip: x'), ('background_share: null', 'background_share: 0.2'),
-                     ('loss: mse', 'loss: charbonnier'), ('schedule: linear', 'schedule: cosine')):
-        change(experiment / 'experiment.yml', old, new)
-    assert train().returncode == 0
-    done = train('--resume', 'run/snapshot_iter_3.npz', out='resumed')
-    assert done.returncode == 0, done.stderr
-    for name in ('gen_iter_6.npz', 'gen_best.npz'):
-        assert_same_weights(experiment / 'run' / name, experiment / 'resumed' / name)
-
-
-def test_the_best_model_outlives_worse_ones_and_a_resumption_elsewhere(experiment, train, monkeypatch):
-    """A step of 1 leaves any minimum: validation is best at the first evaluation, before the bad resumption."""
-    assert train().returncode == 0
-    log = {entry['iteration']: entry.get('val/psnr') for entry in json.loads((experiment / 'run/log').read_text())}
-    best = max((3, 6), key=log.get)
-    assert_same_weights(experiment / 'run/gen_best.npz', experiment / f'run/gen_iter_{best}.npz')
-    monkeypatch.setattr(schedules, 'decayed', lambda *arguments, **settings: 1.0)
-    done = train('--resume', 'run/snapshot_iter_3.npz', out='resumed')
-    assert f'best on validation: resumed/gen_best.npz ({log[3]:.2f} dB at iteration 3)' in done.stdout, done.stderr
-    assert_same_weights(experiment / 'resumed/gen_best.npz', experiment / 'run/gen_iter_3.npz')
-
-
 def test_the_seed_alone_decides_the_weights(experiment, train):
     for out in ('one', 'same'):
         assert train(out=out).returncode == 0
@@ -125,125 +47,10 @@ def test_the_seed_alone_decides_the_weights(experiment, train):
         assert_same_weights(experiment / 'one/gen_iter_6.npz', experiment / 'other/gen_iter_6.npz')
 
 
-def start(experiment, *arguments):
-    return subprocess.Popen(command('training.py', *ARGUMENTS, '-o', 'run', *arguments), cwd=experiment, text=True,
-                            stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-
-
-@pytest.mark.skipif(sys.platform == 'win32', reason='Windows cannot send signals to one process')
-@pytest.mark.parametrize('number, code', [('SIGINT', 130), ('SIGTERM', 143), ('SIGHUP', 129)])
-def test_a_signal_leaves_a_snapshot_that_resumes_without_a_name(experiment, train, number, code):
-    change(experiment / 'experiment.yml', 'iteration: 6', 'iteration: 100000')
-    process = start(experiment)
-    deadline = time.monotonic() + 60
-    while not (experiment / 'run/gen_iter_3.npz').exists() and time.monotonic() < deadline:
-        time.sleep(0.05)
-    process.send_signal(getattr(signal, number))
-    _, errors = process.communicate(timeout=60)
-    assert process.returncode == code and 'the same command with --resume goes on from run/snapshot_iter_' in errors
-    stopped_at = max(int(path.stem.split('_')[-1]) for path in (experiment / 'run').glob('snapshot_iter_*.npz'))
-    change(experiment / 'experiment.yml', 'iteration: 100000', f'iteration: {stopped_at + 2}')
-    done = train('--resume')
-    assert done.returncode == 0 and f'going on from run/snapshot_iter_{stopped_at}.npz' in done.stderr
-    assert (experiment / f'run/gen_iter_{stopped_at + 2}.npz').exists()
-
-
-@pytest.mark.skipif(sys.platform == 'win32', reason='Windows cannot send signals to one process')
-@pytest.mark.parametrize('number, code', [('SIGTERM', 143), ('SIGHUP', 129)])
-def test_a_signal_before_the_training_begins_ends_it_with_the_same_code(experiment, here, monkeypatch, number, code):
-    """It comes while the volumes are read."""
-    monkeypatch.setattr(training, 'load_data', lambda *arguments: os.kill(os.getpid(), getattr(signal, number)))
-    before = signal.getsignal(getattr(signal, number))
-    done = here(training.main, *ARGUMENTS, '-o', 'run')
-    assert (done.returncode, done.stderr.strip()) == (code, 'interrupted before the training began')
-    assert signal.getsignal(getattr(signal, number)) == before and not (experiment / 'run').exists()
-
-
-class TestResumeWithoutAName:
-    def test_takes_the_newest_and_ends_as_an_uninterrupted_run(self, experiment, train):
-        assert train(out='whole').returncode == 0
-        assert train().returncode == 0
-        (experiment / 'run/snapshot_iter_6.npz').unlink()
-        done = train('--resume')
-        assert done.returncode == 0 and 'going on from run/snapshot_iter_3.npz' in done.stderr
-        assert_same_weights(experiment / 'run/gen_iter_6.npz', experiment / 'whole/gen_iter_6.npz')
-
-    @pytest.mark.parametrize('damage', [lambda content: content[:len(content) // 2], lambda content: b'',
-                                        lambda content: content[:-1000] + bytes(1000)])
-    def test_passes_a_damaged_one_over_by_name(self, experiment, train, damage):
-        assert train().returncode == 0
-        newest = experiment / 'run/snapshot_iter_6.npz'
-        newest.write_bytes(damage(newest.read_bytes()))
-        done = train('--resume')
-        assert done.returncode == 0, done.stderr
-        assert 'passed over: run/snapshot_iter_6.npz: ' in done.stderr
-        assert 'going on from run/snapshot_iter_3.npz' in done.stderr
-
-    def test_begins_anew_where_a_kill_came_before_the_first_one(self, experiment, train):
-        assert train(out='whole').returncode == 0
-        (experiment / 'run').mkdir()
-        (experiment / 'run/log').write_text('[]')
-        assert_refused(train(), 'run holds a run already; go on with it with --resume')
-        done = train('--resume')
-        assert done.returncode == 0 and 'run: no usable snapshot there; the training starts anew' in done.stderr
-        assert_same_weights(experiment / 'run/gen_iter_6.npz', experiment / 'whole/gen_iter_6.npz')
-
-
-@pytest.mark.parametrize('changes, key, words', [
-    (['batchsize=2'], 'batchsize', 'batchsize was 5 and is 2 now'),
-    (['seed=1'], 'seed', 'seed was 0 and is 1 now'),
-    (['adam.alpha=1e-3'], 'adam.alpha', 'adam.alpha was 0.0001 and is 0.001 now'),
-    (['loss=l1'], 'loss', 'loss was mse and is l1 now'),
-    (['dataset.training_list=two_list.txt'], 'cases', "training cases was ['0000'] and is ['0000', '0003'] now"),
-])
-def test_a_run_goes_on_with_what_it_began_with(experiment, train, changes, key, words):
-    """Another value would make another experiment of it in silence; nothing of the run is touched."""
-    for kind in ('LR', 'HR'):
-        (experiment / kind / '0003.mhd').write_bytes((experiment / kind / '0000.mhd').read_bytes())
-    (experiment / 'two_list.txt').write_text('LR/0000.mhd HR/0000.mhd\nLR/0003.mhd HR/0003.mhd\n')
-    assert train().returncode == 0
-    before = {path: path.read_bytes() for path in (experiment / 'run').iterdir() if path.is_file()}
-    for name in ((), ('run/snapshot_iter_3.npz',)):
-        assert_refused(train('--resume', *name, *sets('iteration=9', *changes)), words)
-    assert {path: path.read_bytes() for path in before} == before
-
-
-def test_length_and_intervals_may_change(experiment, train):
-    assert train().returncode == 0
-    done = train('--resume', *sets('iteration=8', 'display_interval=1', 'evaluation_interval=1',
-                                   'snapshot_interval=1', 'snapshots_kept=2'))
-    assert done.returncode == 0, done.stderr
-    assert {path.name for path in (experiment / 'run').glob('snapshot_iter_*')} == {'snapshot_iter_7.npz',
-                                                                                    'snapshot_iter_8.npz'}
-
-
-def test_the_last_three_snapshots_are_kept_or_all(experiment, train):
-    assert train('--set', 'snapshot_interval=1', out='three').returncode == 0
-    assert train(*sets('snapshot_interval=1', 'snapshots_kept=null'), out='all').returncode == 0
-    for out, kept in (('three', {4, 5, 6}), ('all', set(range(1, 7)))):
-        assert {int(path.stem.split('_')[-1]) for path in (experiment / out).glob('snapshot_iter_*')} == kept
-        assert len(list((experiment / out).glob('gen_iter_*'))) == 6  # networks are results
-
-
 def test_a_folder_that_another_run_writes_into_is_refused(experiment, train):
     with locked(experiment / 'run'):
         assert_refused(train(), 'run: another run is writing into this folder')
     assert train().returncode == 0
-
-
-def test_what_a_kill_left_half_written_is_removed_and_nothing_else(experiment, train):
-    run = experiment / 'run'
-    (run / 'logab12_xyz').mkdir(parents=True)
-    (run / 'logab12_xyz/log').write_text('[')
-    with replacing(run / 'gen_iter_3.npz') as temporary:
-        stray = run / temporary.name
-        kept = temporary.read_bytes()
-    stray.write_bytes(kept)
-    (run / 'logbook').mkdir()
-    (run / '.mine').touch()
-    assert train('--resume').returncode == 0
-    left = {path.name for path in run.iterdir()}
-    assert {'logbook', '.mine'} <= left and not left & {'logab12_xyz', stray.name}
 
 
 def test_weights_that_are_not_finite_are_not_kept(experiment, train, monkeypatch):
@@ -279,11 +86,6 @@ def test_a_run_is_never_written_over(experiment, train):
     assert (experiment / 'run/log').read_bytes() == before
 
 
-def test_a_finished_run_does_not_start_again(experiment, train):
-    assert train().returncode == 0
-    assert_refused(train('--resume', 'run/snapshot_iter_6.npz'), 'iteration 6 is the last already')
-
-
 @pytest.mark.parametrize('arguments, words', [
     (('--resume', 'none.npz'), 'none.npz: cannot read this snapshot: No such file'),
     (('--resume', 'HR/0000.raw'), 'HR/0000.raw: not a snapshot, or damaged'),
@@ -293,11 +95,6 @@ def test_a_finished_run_does_not_start_again(experiment, train):
 def test_a_wrong_argument_is_one_line(experiment, train, arguments, words):
     assert_refused(train(*arguments), words)
     assert not (experiment / 'run').exists()
-
-
-def test_a_model_file_is_not_taken_for_a_snapshot(experiment, train):
-    assert train().returncode == 0
-    assert_refused(train('--resume', 'run/gen_iter_3.npz'), 'not a snapshot of training.py')
 
 
 def test_missing_data_name_the_command_that_makes_them(experiment, train):
@@ -424,11 +221,6 @@ def test_a_network_that_returns_something_else_is_told_at_the_first_iteration(ex
     assert not list((experiment / 'run').glob('*.npz'))
 
 
-def test_the_signal_handlers_of_a_caller_come_back(experiment, train):
-    before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
-    assert train().returncode == 0
-    assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == before
-
-
 def test_a_wrong_argument_leaves_the_process_with_exit_code_2(experiment):
-    assert_refused(call(experiment, 'training.py', *ARGUMENTS, '-o', 'run', '--resume', 'none.npz'), 'none.npz')
+    done = call(experiment, 'training.py', *TRAINING_ARGUMENTS, '-o', 'run', '--resume', 'none.npz')
+    assert_refused(done, 'none.npz')
