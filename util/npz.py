@@ -38,7 +38,7 @@ class Npz:
     """
 
     def __init__(self, path, what):
-        self.path, self.what = path, what
+        self.path, self.what, self._headers = path, what, {}
         with contextlib.ExitStack() as stack, self._damage():
             self._archive = stack.enter_context(zipfile.ZipFile(path))
             self._members = self._listed()
@@ -69,6 +69,8 @@ class Npz:
 
     def header(self, name):
         """The shape and type of an array (Header), which is as large as they say and needs no pickle."""
+        if name in self._headers:
+            return self._headers[name]
         member = self._members[name]
         with self._damage(name):
             with self._archive.open(member) as packed:
@@ -82,7 +84,8 @@ class Npz:
             size, held = math.prod(shape) * dtype.itemsize, member.file_size - file.tell()
             if min(shape, default=0) < 0 or not dtype.itemsize or size != held:
                 raise ValueError(f'an array of shape {shape} and type {dtype} takes {size} bytes, not {held}')
-            return Header(shape, dtype)
+            self._headers[name] = Header(shape, dtype)
+        return self._headers[name]
 
     def array(self, name):
         """An array, checked as :meth:`header` does."""

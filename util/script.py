@@ -1,5 +1,6 @@
 """What every script shares: where the project lies, and how a user's mistake is told in one line."""
 import contextlib
+import functools
 import os
 import sys
 from pathlib import Path
@@ -60,6 +61,7 @@ def run(main):
     except MemoryError as error:
         sys.exit(_say(f'error: {UserError(f"not enough memory: {error}")}', 2))
     except OSError as error:
+        _outlive(sys.stdout, OSError)  # Python's own end would try once more, and tell it in its own way
         sys.exit(_say(f'error: {UserError(_what_failed(error))}', 2))
     except KeyboardInterrupt:
         sys.exit(_say('interrupted', 130))
@@ -72,24 +74,27 @@ def _what_failed(error):
 
 
 def _outlive(stream, forgiven):
-    """Let a standard stream lead nowhere once it cannot be written; errors that are not forgiven are raised once.
+    """Let a standard stream lead nowhere once it cannot be written for a reason that is forgiven; name it for others.
 
     The stream's own methods are replaced: some who write, such as Chainer's PrintReport, have known it since import.
     """
-    if stream is None or 'write' in vars(stream):  # closed from the start, or done already
-        return
+    lost = []  # an error that argparse has caught is raised again by the flush at the end
 
     def outliving(call):
         def called(*args):
-            try:
-                return call(*args)
-            except OSError as error:
-                os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
-                if not isinstance(error, forgiven):
-                    raise OSError(error.errno, error.strerror, stream.name) from None
+            if not lost:
+                try:
+                    return call(*args)
+                except OSError as error:
+                    if isinstance(error, forgiven):
+                        return os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+                    lost.append(OSError(error.errno, error.strerror, stream.name))
+            raise lost[0]
         return called
 
-    stream.write, stream.flush = outliving(stream.write), outliving(stream.flush)
+    if stream is not None:  # closed from the start
+        own = type(stream)
+        stream.write, stream.flush = (outliving(functools.partial(call, stream)) for call in (own.write, own.flush))
 
 
 def _say(message, code):

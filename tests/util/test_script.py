@@ -101,7 +101,7 @@ class TestAReaderThatGoesAway:
         done = shell('$PYTHON script.py > /dev/full', tmp_path, PRINTING)
         assert done.returncode == 2
         assert done.stderr == 'error: <stdout>: cannot be read or written: No space left on device\n'
-        done = shell('$PYTHON script.py > /dev/full', tmp_path, "from util.script import run\nrun(lambda: print('x'))")
+        done = shell(f'{" ".join(command("training.py", "--help"))} > /dev/full', tmp_path)
         assert done.returncode == 2 and done.stderr.startswith('error: <stdout>')
 
     def test_no_output_at_all_is_fine(self, tmp_path):

@@ -99,8 +99,9 @@ def _fitting(archive, wanted):
                 raise ValueError(f'{name} is none')
             entries[name] = numpy.array(None)
         elif name not in archive.names:
-            # A run on a terminal has a progress bar, which one in the background had not.
-            if not name.startswith('extension_triggers/'):
+            # A run on a terminal has a progress bar, which one in the background had not: nothing of it is there.
+            folder = name.rpartition('/')[0] + '/'
+            if not folder.startswith('extension_triggers/') or any(other.startswith(folder) for other in archive.names):
                 raise ValueError(f'{name} is missing')
             entries[name] = own
         elif own.dtype.kind == 'U':
