@@ -8,8 +8,8 @@ import yaml
 
 from util.script import PROJECT
 
-PACKAGES = ('chainer', 'cupy', 'cupy-cuda12x', 'cupy-cuda13x', 'numpy', 'scipy', 'scikit-image', 'SimpleITK',
-            'pydantic')
+PACKAGES = ('chainer', 'cupy', 'cupy-cuda12x', 'cupy-cuda13x', 'numpy', 'scipy', 'scikit-image', 'nibabel',
+            'SimpleITK', 'pydantic')
 
 
 def versions():

@@ -20,11 +20,12 @@ _META, _NRRD = (metaimage.check, 'MetaImageIO'), (nrrd.check, 'NrrdImageIO')
 FORMATS = {'.mhd': _META, '.mha': _META, '.nrrd': _NRRD, '.nhdr': _NRRD}
 
 
-def read(path):
+def read(path, slices=None):
     """Read a file of one of these formats.
 
     Args:
         path (Path): A name with a suffix of `FORMATS`.
+        slices (int): How many slices along z to read; None reads all.
 
     Returns:
         (numpy.ndarray, ~util.volumes.geometry.Geometry): (C, z, y, x), of the stored type; spacing, origin and
@@ -41,10 +42,15 @@ def read(path):
         reader.SetFileName(str(path))
         reader.ReadImageInformation()
     _check_information(path, reader, content)
+    size, values = list(reader.GetSize()), content.values
+    if slices is not None:
+        values = values // size[2] * slices
+        size[2] = slices
+        reader.SetExtractSize(size)
     with _one_line_errors(path):
         image = reader.Execute()
         array = sitk.GetArrayFromImage(image)
-    if array.nbytes != content.values * content.bytes_each:
+    if array.nbytes != values * content.bytes_each:
         raise UserError(f'{path}: its header is damaged: SimpleITK takes its voxels for {array.dtype}')
     if reader.GetNumberOfComponents() > 1:
         array = numpy.ascontiguousarray(numpy.moveaxis(array, -1, 0))

@@ -107,9 +107,10 @@ def _check_values(path, fields, axes):
         elif name in _TEXTS:
             check_text(path, name, text)
     for names in _SYNONYMS:
-        texts = {' '.join(fields[name].split()) for name in names if name in fields}
-        if len(texts) > 1:
-            raise UserError(f'{path}: its header contradicts itself: {" and ".join(n for n in names if n in fields)}')
+        there = [name for name in names if name in fields]
+        if len({_flag(fields, name) if name in _FLAGS else tuple(map(float, fields[name].split()))
+                for name in there}) > 1:
+            raise UserError(f'{path}: its header contradicts itself: {" and ".join(there)}')
     if fields.get('ObjectType', 'Image') != 'Image':
         raise UserError(f'{path}: its ObjectType is {fields["ObjectType"]!r}; an Image is needed')
     if not _flag(fields, 'BinaryData', True):
@@ -128,14 +129,14 @@ def _say_what_is_not_used(path, fields):
         note(f'{path}: its ElementToIntensityFunction is not applied, as SimpleITK does not')
 
 
-def _flag(fields, name, default):
+def _flag(fields, name, default=False):
     return fields[name].lower() in ('true', '1') if name in fields else default
 
 
 def _check_voxels(path, fields, count, end):
     name, skipped = fields['ElementDataFile'], _whole(path, fields, 'HeaderSize', 0)
     local = name in ('LOCAL', 'Local', 'local')
-    packed, length = _flag(fields, 'CompressedData', False), _whole(path, fields, 'CompressedDataSize', 0)
+    packed, length = _flag(fields, 'CompressedData'), _whole(path, fields, 'CompressedDataSize', 0)
     if not name:
         raise UserError(f'{path}: its header is damaged: no file is named after "ElementDataFile = "')
     if skipped < -1 or (skipped and (local or packed)):

@@ -59,8 +59,10 @@ def read(path):
     tail = _EXTENSIONS if _suffix(path) in ('.mgh', '.mgz') else 0  # MGH: what was done with it, in words
     with _blaming_other(path, image_path):
         voxels = read_voxels(image_path, start, count, tail)
-    with numpy.errstate(all='ignore'):  # what overflows is not finite, and found to be so
+    with _one_line(path):
         array = apply_read_scaling(voxels.view(dtype), slope, intercept)
+        if array.dtype.itemsize > 8:  # for a slope that takes it; what overflows is found to be not finite
+            array = array.astype(float)
     # x runs fastest in these files, z slowest: a view with the axes the other way round
     array = array.astype(array.dtype.newbyteorder('='), copy=False).reshape((-1, *shape[2::-1]))
     return array, geometry

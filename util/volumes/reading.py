@@ -3,7 +3,7 @@ from pathlib import Path
 
 from util.script import UserError
 from util.volumes import itk, nifti
-from util.volumes.streams import check_file
+from util.volumes.streams import check_file, one_line
 from util.volumes.volume import Volume, check_finite
 
 
@@ -25,15 +25,16 @@ def read_volume(path, dtype=None):
     """
     path = Path(path)
     suffix = path.suffix.lower() if path.suffix.lower() != '.gz' else path.with_suffix('').suffix.lower()
-    check_file(path)
-    if path.suffix.lower() in itk.FORMATS:
-        array, geometry = itk.read(path)
-    elif suffix in nifti.FORMATS:
-        array, geometry = nifti.read(path)
-    else:
-        raise UserError(f'{path}: not an image in a format that is read here: '
-                        + ', '.join((*nifti.FORMATS, *itk.FORMATS)))
-    check_finite(path, array)
-    if dtype is not None:
-        array = array.astype(dtype, copy=False)
+    with one_line(path):
+        check_file(path)
+        if path.suffix.lower() in itk.FORMATS:
+            array, geometry = itk.read(path)
+        elif suffix in nifti.FORMATS:
+            array, geometry = nifti.read(path)
+        else:
+            raise UserError(f'{path}: not an image in a format that is read here: '
+                            + ', '.join((*nifti.FORMATS, *itk.FORMATS)))
+        check_finite(path, array)
+        if dtype is not None:
+            array = array.astype(dtype, copy=False)
     return Volume(array, *geometry)

@@ -3,6 +3,7 @@
 While a volume NAME.mhd is written, a folder .NAME.writing beside it holds what is new, and the header of what was
 there. A kill leaves that folder, and its headers name the files of this volume: nothing else is ever removed.
 """
+import errno
 import os
 import re
 import shutil
@@ -12,8 +13,8 @@ from pathlib import Path
 import numpy
 
 from util.script import UserError, blaming
+from util.volumes import itk
 from util.volumes.affine import check_geometry
-from util.volumes.reading import read_volume
 from util.volumes.volume import check_finite
 
 _HEADERS = '.mhd', '.mha', '.nhdr', '.nrrd'  # which may name a file with voxels
@@ -39,13 +40,17 @@ def write_volume(path, volume):
 
     Raises:
         ValueError: If the path does not end in .mhd, or the type is another.
-        UserError: If values are not finite, or it cannot be written (a full disk, a folder without permission).
+        UserError: If it is no volume that can be read again (a single slice, values that are not finite), or cannot be
+            written (a full disk, a folder without permission).
     """
     path = Path(path)
     if path.suffix != '.mhd':
         raise ValueError(f'{path}: volumes are written as .mhd')
     if volume.array.dtype.name not in _TYPES:
         raise ValueError(f'{path}: {volume.array.dtype} is no type of MetaImage')
+    if min(volume.size) < 2:
+        raise UserError(f'{path}: a volume of {volume.size} voxels (z, y, x) is none; 2 or more are needed along each '
+                        'axis')
     check_finite(path, volume.array)
     with blaming(path):
         check_geometry(volume)
@@ -56,9 +61,9 @@ def write_volume(path, volume):
         folder.mkdir()
         try:
             new, data = _write_beside(path, volume)
-            os.replace(data, path.parent / data.name)
-            os.replace(new, path)
-            flush(path.parent)
+            for source, target in ((data, path.parent / data.name), (new, path)):
+                os.replace(source, target)
+                flush(path.parent)
         finally:
             _sweep(path)
     except FileExistsError as error:
@@ -79,7 +84,7 @@ def remove_volume(path):
     path = Path(path)
     try:
         _sweep(path)
-        if path.exists():
+        if os.path.lexists(path):
             _folder(path).mkdir()
             os.replace(path, _folder(path) / 'old.mhd')
             _sweep(path)
@@ -95,14 +100,23 @@ def data_file(path):
     return None if name.upper() == 'LOCAL' else Path(path).parent / os.path.normpath(name)
 
 
+def remove_strays(folder):
+    """Remove what kills have left of volumes that were being written into a folder; nobody may be writing there."""
+    for path in Path(folder).glob('.*.writing'):
+        _sweep(path.with_name(path.name[1:].removesuffix('.writing') + '.mhd'))
+
+
 def flush(path):
-    """Have the system put a file, or the names in a folder, on the disk; nothing that it holds back can be lost."""
+    """Have the system put a file, or the names in a folder, on the disk, so that a power failure cannot take it."""
     try:
         handle = os.open(path, os.O_RDONLY)
     except PermissionError:  # Windows opens no folders
         return
     try:
         os.fsync(handle)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP, errno.EBADF):  # some network disks cannot be asked
+            raise
     finally:
         os.close(handle)
 
@@ -117,15 +131,20 @@ def _write_beside(path, volume):
     if path.exists():
         shutil.copyfile(path, folder / 'old.mhd')
     new, data = folder / 'new.mhd', folder / _free_name(path)
-    voxels = numpy.ascontiguousarray(numpy.moveaxis(volume.array, 0, -1))
-    for file, content in ((data, voxels.astype(voxels.dtype.newbyteorder('<'), copy=False).data),
-                          (new, _header(volume, data.name))):
+    for file, pieces in ((data, _slices(volume)), (new, [_header(volume, data.name)])):
         with open(file, 'wb') as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
-    _read_back(path, new, volume)
+            for piece in pieces:
+                stream.write(piece)
+        flush(file)
+    _read_back(path, new, data, volume)
     return new, data
+
+
+def _slices(volume):
+    """The bytes of the voxels, slice after slice: no second volume in memory."""
+    for z in range(volume.size[0]):
+        voxels = numpy.moveaxis(volume.array[:, z], 0, -1)
+        yield voxels.astype(voxels.dtype.newbyteorder('<'), copy=False).tobytes()
 
 
 def _header(volume, name):
@@ -145,15 +164,18 @@ def _listed(values):
     return ' '.join(repr(float(value)) for value in values)  # repr loses nothing
 
 
-def _read_back(path, new, volume):
+def _read_back(path, new, data, volume):
     try:
-        written = read_volume(new)
+        first, geometry = itk.read(new, slices=1)
+        with open(data, 'rb') as stream:
+            same = all(stream.read(len(voxels)) == voxels for voxels in _slices(volume)) and not stream.read(1)
     except UserError as error:
         raise UserError(f'{path}: what was written does not read back; is the disk full? {error}') from None
-    if not (written.array.dtype == volume.array.dtype.newbyteorder('=')
-            and numpy.array_equal(written.array, volume.array)
-            and all(numpy.array_equal(getattr(written, part), getattr(volume, part))
-                    for part in ('spacing', 'origin', 'direction'))):
+    as_itk_sees_it = (first.dtype == volume.array.dtype.newbyteorder('=')
+                      and numpy.array_equal(first, volume.array[:, :1])
+                      and all(numpy.allclose(part, getattr(volume, name), rtol=1e-15, atol=1e-300)
+                              for name, part in geometry._asdict().items()))  # C++ takes 1e-310 for 0
+    if not (same and as_itk_sees_it):
         raise UserError(f'{path}: what was written reads back otherwise; is the disk damaged?')
 
 
@@ -178,8 +200,10 @@ def _sweep(path):
     folder = _folder(path)
     if not folder.exists():
         return
+    # a header that was cut short while it was written may name another file
+    headers = [header for header in folder.glob('*.mhd') if header.is_file() and header.read_bytes().endswith(b'\n')]
     named = None
-    for file in map(data_file, folder.glob('*.mhd')):
+    for file in map(data_file, headers):
         # the header may be of others, and name a file of theirs: elsewhere, or a NIfTI file whose voxels it borrows
         if file is None or file.parent != folder or not re.search(r'\.z?raw[0-9x]*$', file.name):
             continue

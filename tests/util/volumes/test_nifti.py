@@ -6,7 +6,7 @@ import numpy
 import pytest
 import scipy.io
 
-from tests.util.volumes.files import affine_of
+from tests.util.volumes.files import affine_of, refusal
 from tests.util.volumes.nifti_files import AFFINES, SHAPE, assert_nibabel, save, voxels
 from util.volumes.reading import read_volume
 
@@ -72,6 +72,15 @@ def test_a_slope_is_applied_and_one_of_0_means_stored_values(tmp_path, dtype, sl
     else:
         assert volume.array.dtype == dtype
         numpy.testing.assert_array_equal(volume.array[0], voxels(dtype).T)
+
+
+@pytest.mark.parametrize('slope, said', [(1e300, 'not finite'), (1e308, 'not finite'), (3e30, None), (1e35, None)])
+def test_a_slope_that_overflows_is_one_line_or_finite(tmp_path, slope, said):
+    path = save(tmp_path / 'a.nii', klass=nibabel.Nifti2Image, vox_offset=544, scl_slope=slope, scl_inter=0)
+    if said:
+        assert said in refusal(path)
+    else:
+        assert assert_nibabel(path).array.dtype == numpy.float64
 
 
 @pytest.mark.parametrize('klass', [nibabel.AnalyzeImage, nibabel.Spm99AnalyzeImage, nibabel.Spm2AnalyzeImage])

@@ -125,14 +125,15 @@ def test_reading_takes_no_longer_than_nibabel_itself(tmp_path):
     path = save(tmp_path / 'a.nii.gz', scan)
 
     def seconds(read):
-        times = []
-        for _ in range(3):
-            start = time.perf_counter()
-            read(path)
-            times.append(time.perf_counter() - start)
-        return min(times)
+        start = time.perf_counter()
+        read(path)
+        return time.perf_counter() - start
 
-    assert seconds(read_volume) < 1.5 * seconds(lambda path: numpy.asanyarray(nibabel.load(path).dataobj))
+    # in turn, so that what else the machine does falls on both
+    times = [(seconds(read_volume), seconds(lambda path: numpy.asanyarray(nibabel.load(path).dataobj)))
+             for _ in range(5)]
+    ours, theirs = numpy.min(times, axis=0)
+    assert ours < 1.5 * theirs
 
 
 def test_the_end_of_a_header_s_own_stream_is_checked_as_well(tmp_path):

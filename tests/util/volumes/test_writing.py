@@ -1,5 +1,7 @@
+import errno
 import os
 import shutil
+import tracemalloc
 
 import numpy
 import pytest
@@ -189,6 +191,43 @@ def test_what_reads_back_otherwise_does_not_take_the_old_volume_s_place(tmp_path
         assert names(tmp_path) == ['scan.mhd', 'scan.raw']
 
 
+def test_a_header_that_was_cut_short_names_no_file_to_remove(tmp_path):
+    """scan.raw1 cut short is scan.raw."""
+    (tmp_path / 'scan.raw').write_bytes(b'a scanner wrote this')
+    (tmp_path / '.scan.writing').mkdir()
+    (tmp_path / '.scan.writing/new.mhd').write_text('NDims = 3\nElementDataFile = scan.raw')
+    write_volume(tmp_path / 'scan.mhd', make_volume())
+    assert names(tmp_path) == ['scan.mhd', 'scan.raw', 'scan.raw1']
+
+
+@pytest.mark.parametrize('place', [0, 100, -1])
+def test_a_voxel_that_did_not_reach_the_disk_is_found(tmp_path, monkeypatch, place):
+    flush = writing.flush
+
+    def lose(path):
+        if path.suffix == '.raw':
+            content = bytearray(path.read_bytes())
+            content[place] ^= 1
+            path.write_bytes(content)
+        flush(path)
+
+    monkeypatch.setattr(writing, 'flush', lose)
+    with pytest.raises(UserError, match='scan.mhd: what was written reads back otherwise'):
+        write_volume(tmp_path / 'scan.mhd', make_volume(channels=2))
+    assert not names(tmp_path)
+
+
+def test_writing_takes_no_second_volume_in_memory(tmp_path):
+    volume = make_volume(dtype=numpy.float32, size=(100, 200, 200), channels=2)
+    tracemalloc.start()
+    try:
+        write_volume(tmp_path / 'a.mhd', volume)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < volume.array.nbytes / 10
+
+
 def test_files_and_folder_are_flushed_before_and_after_they_are_moved(tmp_path, monkeypatch):
     write_volume(tmp_path / 'scan.mhd', make_volume(1))
     done, fsync, replace = [], os.fsync, os.replace
@@ -206,7 +245,18 @@ def test_files_and_folder_are_flushed_before_and_after_they_are_moved(tmp_path, 
     monkeypatch.setattr(os, 'fsync', note_fsync)
     monkeypatch.setattr(os, 'replace', note_replace)
     write_volume(tmp_path / 'scan.mhd', make_volume(2))
-    assert done == ['flush scan.raw1', 'flush new.mhd', 'move scan.raw1', 'move scan.mhd', f'flush {tmp_path.name}']
+    assert done == ['flush scan.raw1', 'flush new.mhd', 'move scan.raw1', f'flush {tmp_path.name}',
+                    'move scan.mhd', f'flush {tmp_path.name}']
+
+
+@pytest.mark.parametrize('number', [errno.EINVAL, errno.ENOTSUP])
+def test_a_disk_that_cannot_be_asked_to_flush_is_written_all_the_same(tmp_path, monkeypatch, number):
+    def fail(handle):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, 'fsync', fail)
+    write_volume(tmp_path / 'scan.mhd', make_volume())
+    assert_same(read_volume(tmp_path / 'scan.mhd'), make_volume())
 
 
 @pytest.mark.parametrize('value', [numpy.nan, numpy.inf, 1e300])
@@ -215,6 +265,12 @@ def test_values_that_are_not_finite_are_not_written(tmp_path, value):
     volume.array[0, 1, 2, 3] = value
     with pytest.raises(UserError, match='a.mhd: 1 of 210 values are not finite'):
         write_volume(tmp_path / 'out/a.mhd', volume)
+    assert not names(tmp_path)
+
+
+def test_a_single_slice_is_not_written(tmp_path):
+    with pytest.raises(UserError, match='a.mhd: a volume of .5, 1, 7. voxels'):
+        write_volume(tmp_path / 'a.mhd', make_volume(size=(5, 1, 7)))
     assert not names(tmp_path)
 
 

@@ -1,5 +1,6 @@
 """A kill or a full disk at any moment leaves the old volume or the new one, whole."""
 import builtins
+import itertools
 import os
 import re
 import shutil
@@ -15,7 +16,7 @@ from tests.util.volumes.files import assert_same, make_volume, names
 from util.script import PROJECT, UserError
 from util.volumes import writing
 from util.volumes.reading import read_volume
-from util.volumes.writing import data_file, remove_volume, write_volume
+from util.volumes.writing import data_file, remove_strays, remove_volume, write_volume
 
 CHANGES = [(os, 'replace'), (os, 'fsync'), (os, 'mkdir'), (os, 'unlink'), (os, 'rmdir'), (shutil, 'copyfile')]
 
@@ -86,6 +87,20 @@ def test_a_kill_at_any_step_of_the_first_write_leaves_nothing_or_the_volume(tmp_
         assert not names(tmp_path)
 
 
+def test_what_kills_have_left_of_several_volumes_is_removed_at_once(tmp_path, monkeypatch):
+    (tmp_path / 'notes.raw').touch()
+    numbers = itertools.count()
+    for _ in steps_of(monkeypatch, lambda: write_volume(tmp_path / f'{next(numbers)}.mhd', make_volume())):
+        pass
+    assert sum(name.endswith('.writing') for name in names(tmp_path)) > 5
+    remove_strays(tmp_path)
+    volumes = list(tmp_path.glob('*.mhd'))
+    for path in volumes:
+        assert_same(read_volume(path), make_volume())
+    assert len(volumes) > 1 and names(tmp_path) == sorted(
+        ['notes.raw', *(path.name for path in volumes), *(data_file(path).name for path in volumes)])
+
+
 def test_a_kill_at_any_step_of_removing_leaves_the_volume_or_what_is_removed_next_time(tmp_path, monkeypatch):
     path = tmp_path / '0000.mhd'
     write_volume(path, make_volume())
@@ -121,7 +136,7 @@ def test_an_error_at_any_step_is_one_line_and_leaves_the_old_or_the_new_volume(t
             assert any(numpy.array_equal(volume.array, v.array) for v in (old, new))
             write_volume(path, old)
             assert names(tmp_path) == sorted([path.name, data_file(path).name])
-        assert failed
+        assert failed or name in ('mkdir', 'unlink')  # pathlib of Python 3.10 has its own
 
 
 @pytest.mark.skipif(sys.platform == 'win32', reason='resource limits are POSIX')
