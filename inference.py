@@ -24,11 +24,11 @@ from util.reports.figures import save_case_figure
 from util.reports.score_table import format_table, save_csv
 from util.scores.metrics import score_images
 from util.script import PROJECT, UserError, blaming, note, run
+from util.volumes import writing
 from util.volumes.intensity import like_input
 from util.volumes.interpolation import METHODS, upsample
 from util.volumes.orientation import AS_IT_IS, inverse, lay, layout_as, unlike_training
 from util.volumes.reading import read_volume
-from util.volumes.writing import write_volume
 
 # What the network was trained for: a model file's own values hold, and a config that says otherwise is refused.
 TRAINED_FOR = ('upsampling_rate', 'degradation', 'models', 'intensity_scaling')
@@ -106,9 +106,9 @@ def super_resolve_case(case, lr, net, config, args, lie):
     mean = lay(mean, inverse(layout))
     if args.like_input:
         mean = replace(mean, array=like_input(mean.array, read_volume(case.lr_path).array))
-    write_volume(args.out / f'{case.name}.mhd', mean)
+    writing.write_volume(args.out / f'{case.name}.mhd', mean)
     if deviation is not None:
-        write_volume(args.out / f'{case.name}_deviation.mhd', lay(deviation, inverse(layout)))
+        writing.write_volume(args.out / f'{case.name}_deviation.mhd', lay(deviation, inverse(layout)))
     return mean.array
 
 
@@ -148,6 +148,7 @@ def main(argv=None):
     cases, lie = choose_cases(args, config), read_lie(args.model)
     with locked(args.out):
         remove_strays(args.out)
+        writing.remove_strays(args.out)
         rows, failures, done = {}, [], 0
         for case in tqdm(cases, desc='inference', unit='case', disable=None):
             try:

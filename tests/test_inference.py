@@ -10,6 +10,7 @@ import inference
 from models.espcn3d import ESPCN3D
 from tests.experiment import assert_refused, call, change, make_experiment
 from util.config_files import load_config
+from util.files import UNFINISHED
 from util.inference.model_file import save_network
 from util.lock import locked
 from util.volumes.head_mask import head_mask
@@ -212,6 +213,14 @@ def test_results_that_are_not_finite_are_errors_and_not_written(experiment, infe
     numpy.savez(experiment / 'gen.npz', **arrays)
     assert_refused(infer('-i', 'LR/0000.mhd'), 'LR/0000.mhd: the network gives values that are not finite')
     assert not (experiment / 'out').exists()
+
+
+def test_what_a_kill_left_half_written_is_removed(experiment, infer):
+    (experiment / 'out/.0001.writing').mkdir(parents=True)
+    (experiment / 'out/.0001.writing/0001.raw').write_bytes(b'half')
+    (experiment / 'out' / f'{UNFINISHED}0123.png').touch()
+    assert infer().returncode == 0
+    assert results(experiment) == {'0001.mhd', '0001.raw', '0001.png', 'scores.csv'}
 
 
 def test_a_folder_that_another_run_writes_into_is_refused(experiment, infer):

@@ -1,5 +1,6 @@
 """Files that a kill leaves either as they were or complete, and text files of bounded size."""
 import contextlib
+import errno
 import os
 import secrets
 from pathlib import Path
@@ -26,10 +27,9 @@ def replacing(path):
         # Made by the system with the permissions of an ordinary file, which tempfile's are not.
         os.close(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
         yield temporary
-        with open(temporary, 'rb+') as file:
-            os.fsync(file.fileno())
+        flush(temporary)
         os.replace(temporary, path)
-        _flush_folder(path.parent)
+        flush(path.parent)
     except OSError as error:
         if error.errno and error.filename in (None, str(temporary)):  # write() names no file
             error.filename, error.filename2 = str(path), None
@@ -39,14 +39,19 @@ def replacing(path):
             os.unlink(temporary)
 
 
-def _flush_folder(folder):
-    """See that a new name outlives a power cut, where the system can do that for folders."""
-    with contextlib.suppress(OSError):
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+def flush(path):
+    """Have the system put a file, or the names in a folder, on the disk, so that a power failure cannot take it."""
+    try:
+        handle = os.open(path, os.O_RDONLY)
+    except PermissionError:  # Windows opens no folders
+        return
+    try:
+        os.fsync(handle)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP, errno.EBADF):  # some network disks cannot be asked
+            raise
+    finally:
+        os.close(handle)
 
 
 def remove_strays(folder):

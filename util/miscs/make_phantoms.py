@@ -17,7 +17,6 @@ from util.files import replacing, write_text
 from util.script import PROJECT, UserError, run
 from util.volumes.phantom import MAX_SIZE, MIN_SIZE, head_image, make_head
 from util.volumes.reading import read_volume
-from util.volumes.writing import flush
 
 NAME = 'Synthetic T1-weighted heads (3D-ESPCN demo cohort)'
 README = """{name}
@@ -60,7 +59,6 @@ def write_head(path, head):
     try:
         with replacing(path) as temporary:
             temporary.write_bytes(gzip.compress(head_image(head).to_bytes(), compresslevel=6, mtime=0))
-            flush(temporary)
             if not numpy.array_equal(read_volume(temporary).array[0], head.volume):
                 raise UserError(f'{path}: what was written reads back otherwise; is the disk damaged?')
     except OSError as error:

@@ -3,7 +3,6 @@
 While a volume NAME.mhd is written, a folder .NAME.writing beside it holds what is new, and the header of what was
 there. A kill leaves that folder, and its headers name the files of this volume: nothing else is ever removed.
 """
-import errno
 import os
 import re
 import shutil
@@ -12,6 +11,7 @@ from pathlib import Path
 
 import numpy
 
+from util.files import flush
 from util.script import UserError, blaming
 from util.volumes import itk
 from util.volumes.affine import check_geometry
@@ -104,21 +104,6 @@ def remove_strays(folder):
     """Remove what kills have left of volumes that were being written into a folder; nobody may be writing there."""
     for path in Path(folder).glob('.*.writing'):
         _sweep(path.with_name(path.name[1:].removesuffix('.writing') + '.mhd'))
-
-
-def flush(path):
-    """Have the system put a file, or the names in a folder, on the disk, so that a power failure cannot take it."""
-    try:
-        handle = os.open(path, os.O_RDONLY)
-    except PermissionError:  # Windows opens no folders
-        return
-    try:
-        os.fsync(handle)
-    except OSError as error:
-        if error.errno not in (errno.EINVAL, errno.ENOTSUP, errno.EBADF):  # some network disks cannot be asked
-            raise
-    finally:
-        os.close(handle)
 
 
 def _folder(path):
