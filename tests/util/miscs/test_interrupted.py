@@ -67,7 +67,7 @@ def contents(folder):
     files = {path.relative_to(folder).as_posix(): path for path in folder.rglob('*')
              if path.is_file() and not any(part.startswith('.') for part in path.relative_to(folder).parts)}
     return {name: read_volume(path).array.tobytes() if path.suffix == '.mhd' else path.read_bytes()
-            for name, path in files.items() if path.suffix != '.raw'}
+            for name, path in files.items() if not path.suffix.startswith('.raw')}
 
 
 @pytest.fixture
