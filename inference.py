@@ -14,8 +14,8 @@ from util.config_files import load_config, read_experiment
 from util.dataset.case_lists import Case, read_list
 from util.dataset.case_names import distinct_names
 from util.dataset.pairs import read_pair
+from util.dataset.pairs_info import read_pairs_info
 from util.device import get_device
-from util.files import remove_strays
 from util.inference.model_file import load_network, read_lie
 from util.inference.network import build_network, check_code_of_model
 from util.inference.super_resolution import super_resolve
@@ -82,6 +82,8 @@ def choose_cases(args, config):
     for name in names:
         if f'{name}_deviation' in names:
             raise UserError(f'{name}_deviation would be the name of two results; call that volume otherwise')
+    if args.out.name in ('LR', 'HR') and read_pairs_info(args.out.parent):
+        raise UserError(f'{args.out} holds the volumes of LR-HR pairs; name another folder with -o')
     inputs = {path.resolve() for case in cases for path in (case.lr_path, case.hr_path) if path}
     for case in cases:
         if (args.out / f'{case.name}.mhd').resolve() in inputs:
@@ -99,7 +101,7 @@ def super_resolve_case(case, lr, net, config, args, lie):
     # Where the HR volume is known its grid is given, and that of a reversed axis may be another one (docs/geometry.md).
     layout = layout_as(lr, lie) if lie and case.hr_path is None else AS_IT_IS
     laid = lay(lr, layout)
-    for line in unlike_training(lr, layout, lie, net.sampling.rate):
+    for line in unlike_training(lr, layout, lie, net.sampling.rate, case.hr_path is not None):
         note(f'{case.lr_path}: {line}')
     with blaming(case.lr_path):
         mean, deviation = super_resolve(net, laid, config.intensity_scaling, args.ensemble)
@@ -118,16 +120,17 @@ def score_case(case, lr, sr, hr, sampling, out):
     Returns:
         (dict, list): method -> {metric: value}, empty where it cannot be scored; and what could not be done.
     """
-    linear, scored, failures = upsample(lr.array, sampling, 'linear'), {}, []
+    scored, failures = {}, []
 
     def images():
         yield 'network', sr
         for method in METHODS:
-            yield method, linear if method == 'linear' else upsample(lr.array, sampling, method)
+            yield method, upsample(lr.array, sampling, method)
 
     # A picture or a score that cannot be had never costs the other results.
     try:
-        save_case_figure(out / f'{case.name}.png', case.name, lr.array, linear, sr, hr.array, hr.spacing, sampling)
+        save_case_figure(out / f'{case.name}.png', case.name, lr.array, upsample(lr.array, sampling, 'linear'), sr,
+                         hr.array, hr.spacing, sampling)
     except Exception as error:
         failures.append(f'{case.name}: no picture: {type(error).__name__}: {error}')
     try:
@@ -147,15 +150,15 @@ def main(argv=None):
     net.to_device(device)
     cases, lie = choose_cases(args, config), read_lie(args.model)
     with locked(args.out):
-        remove_strays(args.out)
         writing.remove_strays(args.out)
+        forget_scores(args.out, cases)
         rows, failures, done = {}, [], 0
         for case in tqdm(cases, desc='inference', unit='case', disable=None):
             try:
                 lr, hr = read_pair(case, config) if case.hr_path else (read_volume(case.lr_path, numpy.float32), None)
                 sr = super_resolve_case(case, lr, net, config, args, lie)
-            except UserError as error:  # the other cases are done all the same
-                failures.append(str(error))
+            except (UserError, OSError, MemoryError) as error:  # the other cases are done all the same
+                failures.append(str(error) if isinstance(error, UserError) else f'{case.name}: {error!r}')
                 continue
             done += 1
             if hr is not None:
@@ -165,11 +168,19 @@ def main(argv=None):
         return report(args.out, rows, failures, done, len(cases))
 
 
+def forget_scores(out, cases):
+    """Remove the scores and pictures that tell of volumes which are about to be replaced."""
+    for case in cases:
+        (out / f'{case.name}.png').unlink(missing_ok=True)
+        if (out / f'{case.name}.mhd').exists():
+            (out / 'scores.csv').unlink(missing_ok=True)
+
+
 def report(out, rows, failures, done, count):
     """Write and print the scores, and say what could not be done; returns the exit code."""
     if rows:
-        save_csv(out / 'scores.csv', rows)
         print(format_table(rows))
+        save_csv(out / 'scores.csv', rows)
         print(f'scores: {out / "scores.csv"}\npictures: {out}/*.png')
     if done:
         print(f'volumes: {out}/*.mhd')

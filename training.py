@@ -12,13 +12,12 @@ from util.config_files import load_config
 from util.dataset.pairs import load_pairs
 from util.dataset.splits import check_splits
 from util.device import get_device
-from util.files import remove_strays
 from util.inference.model_file import load_network
 from util.inference.network import build_network
 from util.lock import locked
 from util.script import PROJECT, UserError, blaming, run
 from util.training.archive import archive_run
-from util.training.resume import NEWEST, remove_log_strays, resume
+from util.training.resume import NEWEST, holds_run, remove_log_strays, resume
 from util.training.stopping import Stop
 from util.training.trainer import make_trainer, ran_with
 
@@ -53,17 +52,17 @@ def load_data(args, config):
 def main(argv=None):
     """Run the script with a command line (default: the process's); returns the exit code."""
     args, stop = parse_arguments(argv), Stop()
-    config = load_config(args.config_path, args.set)
-    device = get_device(args.gpu)
-    with stop.heeding_signals(), locked(args.out):
-        return train(args, config, device, stop)
+    with stop.heeding_signals():
+        config = load_config(args.config_path, args.set)
+        device = get_device(args.gpu)
+        with locked(args.out):
+            return train(args, config, device, stop)
 
 
 def train(args, config, device, stop):
     """The run, in a folder that is its own; returns the exit code."""
-    if (args.out / 'log').exists() and not args.resume:
+    if holds_run(args.out) and not args.resume:
         raise UserError(f'{args.out} holds a run already; go on with it with --resume, or name another folder with -o')
-    remove_strays(args.out)
     remove_log_strays(args.out)
 
     numpy.random.seed(config.seed)  # the initial weights; they are drawn on the CPU and so are the same on every device
@@ -76,15 +75,17 @@ def train(args, config, device, stop):
         check_splits(config.dataset, args.root)
         trainer = make_trainer(config, net, pairs, val_pairs, args.out, stop)
     if args.resume:
-        resume(trainer, args.resume, ran_with(config, pairs, val_pairs))
-    archive_run(args.out, config, args.root)
+        archive = args.out / 'config.yml'
+        resume(trainer, args.resume, ran_with(config, pairs, val_pairs),
+               load_config(archive) if archive.exists() else None)
+    archive_run(args.out, config, args.root, replace=bool(args.resume))
     stop.training = True
     trainer.run(show_loop_exception_msg=False)  # an error is told by `run` or by Python, and not by Chainer as well
 
     done, best = trainer.updater.iteration, trainer.get_extension('best')
     if stop.exit_code is not None and done < config.iteration:
         trainer.get_extension('keep')(trainer)
-        print(f'interrupted; the same command with --resume goes on from {args.out}/snapshot_iter_{done}.npz',
+        print(f'interrupted; --resume without a name goes on from {args.out}/snapshot_iter_{done}.npz',
               file=sys.stderr)
         return stop.exit_code
     print(f'model: {args.out}/gen_iter_{done}.npz')

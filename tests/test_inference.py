@@ -10,6 +10,7 @@ import inference
 from models.espcn3d import ESPCN3D
 from tests.experiment import assert_refused, call, change, make_experiment
 from util.config_files import load_config
+from util.dataset.pairs_info import write_pairs_info
 from util.files import UNFINISHED
 from util.inference.model_file import save_network
 from util.lock import locked
@@ -213,6 +214,27 @@ def test_results_that_are_not_finite_are_errors_and_not_written(experiment, infe
     numpy.savez(experiment / 'gen.npz', **arrays)
     assert_refused(infer('-i', 'LR/0000.mhd'), 'LR/0000.mhd: the network gives values that are not finite')
     assert not (experiment / 'out').exists()
+
+
+def test_scores_and_pictures_of_older_volumes_do_not_stay(experiment, infer):
+    assert infer().returncode == 0
+    assert infer('-i', 'LR/0001.mhd').returncode == 0
+    assert results(experiment) == {'0001.mhd', '0001.raw1'} or results(experiment) == {'0001.mhd', '0001.raw'}
+    assert infer().returncode == 0
+    assert infer('-i', 'LR/0000.mhd').returncode == 0  # another case: the scores still tell of what is there
+    assert {'scores.csv', '0001.png', '0000.mhd'} <= results(experiment)
+
+
+def test_the_volumes_of_pairs_are_never_replaced(experiment, here):
+    write_pairs_info(experiment, load_config(experiment / 'experiment.yml'), ['0000', '0001', '0002'], complete=True)
+    assert_refused(here(inference.main, '-m', 'gen.npz', '-R', '.', '-o', 'HR', '-i', 'LR/0000.mhd'),
+                   'HR holds the volumes of LR-HR pairs')
+
+
+def test_a_snapshot_is_not_taken_for_a_model(experiment, infer, here):
+    numpy.savez(experiment / 'snapshot_iter_3.npz', entries_that_are_none=numpy.array('[]'))
+    assert_refused(here(inference.main, '-m', 'snapshot_iter_3.npz', '-c', 'experiment.yml', '-o', 'out'),
+                   'a snapshot; go on from it with --resume, or give the gen_iter_N.npz')
 
 
 def test_what_a_kill_left_half_written_is_removed(experiment, infer):

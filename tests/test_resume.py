@@ -79,7 +79,7 @@ def test_a_signal_leaves_a_snapshot_that_resumes_without_a_name(experiment, trai
         time.sleep(0.05)
     process.send_signal(getattr(signal, number))
     _, errors = process.communicate(timeout=60)
-    assert process.returncode == code and 'the same command with --resume goes on from run/snapshot_iter_' in errors
+    assert process.returncode == code and '--resume without a name goes on from run/snapshot_iter_' in errors
     stopped_at = max(int(path.stem.split('_')[-1]) for path in (experiment / 'run').glob('snapshot_iter_*.npz'))
     change(experiment / 'experiment.yml', 'iteration: 100000', f'iteration: {stopped_at + 2}')
     done = train('--resume')
@@ -128,6 +128,40 @@ class TestResumeWithoutAName:
         assert_same_weights(experiment / 'run/gen_iter_6.npz', experiment / 'whole/gen_iter_6.npz')
 
 
+    def test_puts_damaged_ones_aside_so_that_those_of_now_are_kept(self, experiment, train):
+        """A damaged snapshot of a late iteration is no reason to drop the early ones of the new run."""
+        assert train('--set', 'iteration=3').returncode == 0
+        for number in (900, 901, 902):
+            (experiment / f'run/snapshot_iter_{number}.npz').write_bytes(b'damaged')
+        assert train('--resume').returncode == 0
+        assert {path.name for path in (experiment / 'run').glob('snapshot_iter_*')} == {
+            'snapshot_iter_3.npz', 'snapshot_iter_6.npz', *(f'snapshot_iter_{n}.npz.damaged' for n in (900, 901, 902))}
+
+    def test_begins_nothing_else_anew_in_the_folder_of_a_run(self, experiment, train):
+        assert train().returncode == 0
+        for path in (experiment / 'run').glob('snapshot_iter_*'):
+            path.unlink()
+        best = (experiment / 'run/gen_best.npz').read_bytes()
+        assert_refused(train('--resume', '--set', 'seed=9'), 'run/config.yml: seed was 0 and is 9 now')
+        assert (experiment / 'run/gen_best.npz').read_bytes() == best
+
+
+@pytest.mark.parametrize('left', ['log', 'gen_best.npz', 'gen_iter_3.npz', 'snapshot_iter_3.npz'])
+def test_a_run_is_known_by_anything_that_it_left(experiment, train, left):
+    """A kill may come before the first line of the log."""
+    (experiment / 'run').mkdir()
+    (experiment / 'run' / left).write_bytes(b'')
+    assert_refused(train(), 'run holds a run already; go on with it with --resume')
+
+
+def test_a_snapshot_of_elsewhere_does_not_go_on_over_another_run(experiment, train):
+    for out in ('one', 'other'):
+        assert train(out=out).returncode == 0
+    best = (experiment / 'other/gen_best.npz').read_bytes()
+    assert_refused(train('--resume', 'one/snapshot_iter_3.npz', out='other'), 'other holds another run')
+    assert (experiment / 'other/gen_best.npz').read_bytes() == best
+
+
 @pytest.mark.parametrize('changes, key, words', [
     (['batchsize=2'], 'batchsize', 'batchsize was 5 and is 2 now'),
     (['seed=1'], 'seed', 'seed was 0 and is 1 now'),
@@ -173,10 +207,12 @@ def test_what_a_kill_left_half_written_is_removed_and_nothing_else(experiment, t
         kept = temporary.read_bytes()
     stray.write_bytes(kept)
     (run / 'logbook').mkdir()
+    (run / 'logs_2024_1').mkdir()
+    (run / 'logs_2024_1/notes.txt').touch()
     (run / '.mine').touch()
     assert train('--resume').returncode == 0
     left = {path.name for path in run.iterdir()}
-    assert {'logbook', '.mine'} <= left and not left & {'logab12_xyz', stray.name}
+    assert {'logbook', 'logs_2024_1', '.mine'} <= left and not left & {'logab12_xyz', stray.name}
 
 
 def test_a_finished_run_does_not_start_again(experiment, train):

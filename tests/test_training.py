@@ -221,6 +221,15 @@ def test_a_network_that_returns_something_else_is_told_at_the_first_iteration(ex
     assert not list((experiment / 'run').glob('*.npz'))
 
 
+@pytest.mark.parametrize('name', ['config.yml', 'training_list.txt', 'espcn3d.py'])
+def test_a_run_replaces_no_file_that_is_not_its_own(experiment, train, name):
+    """Such as the config that it reads, or a list of the user's."""
+    (experiment / 'run').mkdir()
+    (experiment / 'run' / name).write_text('# mine')
+    assert_refused(train(), f'run/{name} is there, and the run would replace it')
+    assert (experiment / 'run' / name).read_text() == '# mine'
+
+
 def test_a_wrong_argument_leaves_the_process_with_exit_code_2(experiment):
     done = call(experiment, 'training.py', *TRAINING_ARGUMENTS, '-o', 'run', '--resume', 'none.npz')
     assert_refused(done, 'none.npz')

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import filelock
 
+from util.files import remove_strays
 from util.script import UserError
 
 _FILE = '.lock'
@@ -13,7 +14,8 @@ _FILE = '.lock'
 def locked(folder):
     """Keep other runs of this project out of a folder while the block runs; the folder is made if need be.
 
-    The lock is the operating system's and goes with the process, however that ends.
+    The lock is the operating system's and goes with the process, however that ends. What killed runs left half written
+    in the folder is removed.
 
     Args:
         folder (Path): Folder of results.
@@ -30,6 +32,7 @@ def locked(folder):
         raise UserError(f'{folder}: another run is writing into this folder; wait for its end, or name another folder '
                         'with -o') from None
     try:
+        remove_strays(folder)
         yield
     finally:
         lock.release()

@@ -53,7 +53,7 @@ def _description(folder):
         description = json.loads((folder / DESCRIPTION).read_text(encoding='utf-8'))
     except OSError:
         return None
-    except ValueError:  # neither text nor JSON; a data set it is nevertheless
+    except (ValueError, RecursionError):  # neither text nor JSON; a data set it is nevertheless
         description = None
     return description if isinstance(description, dict) else {'DatasetType': 'raw'}
 

@@ -37,14 +37,24 @@ def distinct_names(paths):
         >>> distinct_names([Path('sub-01/T1.nii.gz'), Path('sub-02/T1.nii.gz'), Path('b.mgz')])
         ['sub-01_T1', 'sub-02_T1', 'b']
     """
-    names = [without_suffix(path.name) for path in paths]
-    folders = [path.resolve().parent.parts[1:] for path in paths]
+    beside = Counter((path.resolve().parent, without_suffix(path.name)) for path in paths)
+    # only the suffix tells scan.nii and scan.mhd of one folder apart
+    own = [path.name.replace('.', '_') if beside[path.resolve().parent, without_suffix(path.name)] > 1 else
+           without_suffix(path.name) for path in paths]
+    names, folders = own, [path.resolve().parent.parts[1:] for path in paths]
     for depth in range(1, max(map(len, folders), default=0) + 1):
         counts = Counter(names)
         if max(counts.values()) == 1:
             return names
-        names = ['_'.join((*folder[-depth:], without_suffix(path.name))) if counts[name] > 1 else name
-                 for path, folder, name in zip(paths, folders, names)]
-    # only the suffix is left to tell them apart: scan.nii and scan.mhd of one folder
-    counts = Counter(names)
-    return [path.name.replace('.', '_') if counts[name] > 1 else name for path, name in zip(paths, names)]
+        names = ['_'.join((*folder[-depth:], name)) if counts[called] > 1 else called
+                 for name, folder, called in zip(own, folders, names)]
+    result = []
+    for name in names:
+        result.append(_unlike(name, result))
+    return result
+
+
+def _unlike(name, others):
+    """The name, or the name with the first number that makes it another one than those."""
+    numbered = (f'{name}_{number}' for number in range(2, len(others) + 3))
+    return next(other for other in (name, *numbered) if other not in others)

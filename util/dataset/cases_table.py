@@ -8,12 +8,13 @@ from pathlib import Path
 
 from util.dataset.bids import subject_in
 from util.dataset.case_names import without_suffix
-from util.files import replacing, write_text
+from util.files import read_text, replacing, write_text
 from util.script import UserError
 
 TABLE = 'cases.tsv'
 COLUMNS = 'case', 'source', 'size_xyz', 'spacing_xyz_mm', 'subject', 'orientation'
 _INCOMPLETE = 'cases.incomplete'
+MOST_BYTES = 2 ** 24
 _AGAIN = 'make the volumes anew with: python util/miscs/clean_data.py'
 
 
@@ -90,8 +91,11 @@ def known_cases(folder):
     Raises:
         UserError: If the table is damaged.
     """
+    path = Path(folder) / _INCOMPLETE
     try:
-        interrupted = (Path(folder) / _INCOMPLETE).read_text(encoding='utf-8').split()
+        interrupted = read_text(path, MOST_BYTES).splitlines()
     except FileNotFoundError:
         return set(read_table(folder) or ())
+    if not all(map(is_case_name, interrupted)):
+        raise UserError(f'{path}: damaged; remove it, and {_AGAIN}')
     return set(interrupted) | set(read_table(folder) or () if (Path(folder) / TABLE).exists() else ())

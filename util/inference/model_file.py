@@ -88,6 +88,9 @@ def load_network(path, net):
     entries = {}
     with Npz(path, 'model file') as archive:
         for name, wanted in sorted(_arrays_of(net).items()):
+            if 'entries_that_are_none' in archive.names:
+                raise UserError(f'{path}: a snapshot; go on from it with --resume, or give the gen_iter_N.npz of the '
+                                'same number')
             if name not in archive.names:
                 raise UserError(f'{path}: no array {name}, which this network has; found: {", ".join(archive.names)}')
             try:

@@ -16,9 +16,10 @@ from util.dataset.bids import subject_of
 from util.dataset.cases_table import TABLE, begin_table, known_cases, write_table
 from util.dataset.raw_files import T1W, find_files
 from util.dataset.same_scan import SeenScans
+from util.lock import locked
 from util.script import PROJECT, UserError, run
 from util.volumes.reading import read_volume
-from util.volumes.writing import remove_volume, write_volume
+from util.volumes.writing import remove_strays, remove_volume, write_volume
 
 
 def parse_arguments(argv):
@@ -105,7 +106,9 @@ def main(argv=None):
     for path in found.files:
         if path.resolve().parent == args.output.resolve():
             raise UserError(f'{path}: lies in the folder of the result and could be replaced; name another with -o')
-    rows, refusals = clean(found.files, args)
+    with locked(args.output):
+        remove_strays(args.output)
+        rows, refusals = clean(found.files, args)
     refusals = found.refusals + refusals
     for refusal in refusals:
         print(f'refused: {refusal}', file=sys.stderr)

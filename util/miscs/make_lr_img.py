@@ -13,12 +13,13 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # run as a file, P
 from util.config_files import load_config
 from util.dataset.cases_table import TABLE, read_table
 from util.dataset.pairs_info import read_pairs_info, write_pairs_info
+from util.lock import locked
 from util.script import PROJECT, UserError, blaming, run
 from util.volumes.degradation import degrade, noise_rng
 from util.volumes.geometry import crop_to_multiple, lr_volume_geometry
 from util.volumes.reading import read_volume
 from util.volumes.volume import Volume
-from util.volumes.writing import remove_volume, write_volume
+from util.volumes.writing import data_file, remove_strays, remove_volume, write_volume
 
 
 def parse_arguments(argv):
@@ -65,10 +66,22 @@ def main(argv=None):
     paths = sorted(args.input.glob('*.mhd'))
     if not paths:
         raise UserError(f'{args.input}: no .mhd volumes there; make them with: python util/miscs/clean_data.py')
-    if args.input.resolve() in [(args.output / kind).resolve() for kind in ('LR', 'HR')]:
-        raise UserError(f'{args.input}: the pairs would replace these volumes; name another folder with -o')
+    with locked(args.output):
+        make_pairs(paths, config, args)
+
+
+def make_pairs(paths, config, args):
+    """Make the pairs of volumes in a folder that no other run writes into."""
     cases, subjects = {path.stem for path in paths}, subjects_of(args.input, paths)
     earlier = set((read_pairs_info(args.output) or {'cases': []})['cases'])
+    for kind in ('LR', 'HR'):
+        remove_strays(args.output / kind)
+        for path in paths:
+            target = args.output / kind / path.name
+            if path.resolve() == target.resolve() or data_file(path).resolve() == target.with_suffix('.raw').resolve():
+                raise UserError(f'{path}: the pairs would replace this volume; name another folder with -o')
+            if target.exists() and path.stem not in earlier:
+                raise UserError(f'{target} is there and was not made by this script; name another folder with -o')
 
     write_pairs_info(args.output, config, cases | earlier, complete=False)
     for path in tqdm(paths, desc='make_lr_img', unit='volume', disable=None):

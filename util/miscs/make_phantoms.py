@@ -14,6 +14,7 @@ import numpy
 from tqdm import tqdm
 
 from util.files import replacing, write_text
+from util.lock import locked
 from util.script import PROJECT, UserError, run
 from util.volumes.phantom import MAX_SIZE, MIN_SIZE, head_image, make_head
 from util.volumes.reading import read_volume
@@ -46,11 +47,12 @@ def parse_arguments(argv):
 def main(argv=None):
     args = parse_arguments(argv)
     check(args)
-    for name, text in texts(args).items():
-        write_text(args.out / name, text)
-    for number in tqdm(range(args.subjects), desc='heads', unit='head', disable=None):
-        write_head(args.out / f'{case(number)}/anat/{case(number)}_T1w.nii.gz',
-                   make_head(tuple(args.size), args.seed, number))
+    with locked(args.out):
+        for name, text in texts(args).items():
+            write_text(args.out / name, text)
+        for number in tqdm(range(args.subjects), desc='heads', unit='head', disable=None):
+            write_head(args.out / f'{case(number)}/anat/{case(number)}_T1w.nii.gz',
+                       make_head(tuple(args.size), args.seed, number))
     print(f'{args.subjects} heads: {args.out}')
 
 

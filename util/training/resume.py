@@ -1,7 +1,9 @@
 """Going on with an interrupted training: which snapshot, and whether it is of this experiment."""
+import math
 import re
 import shutil
 import sys
+from pathlib import Path
 
 from util.script import UserError
 from util.training.snapshot import load_snapshot, read_ran_with
@@ -11,49 +13,91 @@ NEWEST = 'newest'  # --resume without a name
 MAY_CHANGE = {'iteration', 'display_interval', 'evaluation_interval', 'snapshot_interval', 'snapshots_kept'}
 
 
-def find_snapshots(out):
+def find_snapshots(out, last=math.inf):
     """The snapshots of a run, the newest first.
 
     Args:
         out (Path): Folder of the run.
+        last (int): The iteration up to which they are wanted.
 
     Returns:
         list of Path: ``snapshot_iter_N.npz`` by falling N.
     """
     numbered = [(path.stem.rsplit('_', 1)[1], path) for path in out.glob('snapshot_iter_*.npz')]
-    return [path for number, path in sorted(((int(n), path) for n, path in numbered if n.isdecimal()), reverse=True)]
+    numbered = sorted(((int(n), path) for n, path in numbered if n.isdecimal()), reverse=True)
+    return [path for number, path in numbered if number <= last]
+
+
+def holds_run(out):
+    """Whether a run has left anything in a folder that another one would replace."""
+    return (out / 'log').exists() or any(out.glob('gen_*.npz')) or any(out.glob('snapshot_iter_*.npz'))
 
 
 def remove_log_strays(out):
     """Remove the folders in which a killed run was writing Chainer's log."""
     for path in out.iterdir():
-        if re.fullmatch('log[a-z0-9_]{8}', path.name) and path.is_dir():
+        if re.fullmatch('log[a-z0-9_]{8}', path.name) and path.is_dir() and {p.name for p in path.iterdir()} <= {'log'}:
             shutil.rmtree(path)
 
 
-def resume(trainer, which, ran_with):
+def resume(trainer, which, ran_with, archived=None):
     """Put a trainer where a snapshot left off.
 
     Args:
         trainer (~chainer.training.Trainer): As :func:`util.training.trainer.make_trainer` makes it.
-        which (Path or str): A snapshot; or :data:`NEWEST`, the newest usable one of the trainer's folder.
+        which (Path or str): A snapshot; or :data:`NEWEST`, the newest usable one of the trainer's folder. A damaged one
+            that is passed over is put aside as ``NAME.damaged``.
         ran_with (dict): What runs now, to be compared with what the snapshot ran with.
+        archived (~util.config.Config): What has run in the trainer's folder, as far as that is known; nothing else may
+            start anew there.
 
     Raises:
-        UserError: If the snapshot named cannot be used or is of another experiment, or if its iteration is the last.
+        UserError: If the snapshot named cannot be used or is of another experiment, its iteration is the last, or the
+            trainer's folder holds another run.
     """
+    out = Path(trainer.out)
     if which != NEWEST:
+        if holds_run(out) and Path(which).resolve().parent != out.resolve():
+            raise UserError(f'{out} holds another run than that of {which}; name another folder with -o')
         _load(which, trainer, ran_with)
         return
-    for path in find_snapshots(trainer.out):
+    for path in find_snapshots(out):
         try:
             _load(path, trainer, ran_with)
         except DamagedSnapshot as error:
+            if path.is_file():
+                path.replace(f'{path}.damaged')
             print(f'passed over: {error}', file=sys.stderr)
         else:
             print(f'going on from {path}', file=sys.stderr)
             return
-    print(f'{trainer.out}: no usable snapshot there; the training starts anew', file=sys.stderr)
+    if archived is not None:
+        _compare(out / 'config.yml', settings_of(archived),
+                 {key: value for key, value in ran_with.items() if not key.endswith(' cases')})
+    print(f'{out}: no usable snapshot there; the training starts anew', file=sys.stderr)
+
+
+def _compare(path, then, now):
+    for key in now.keys() | then.keys():
+        if key not in MAY_CHANGE and then.get(key) != now.get(key):
+            raise UserError(f'{path}: {key} was {then.get(key)} and is {now.get(key)} now; a run goes on with what it '
+                            f'began with (only {", ".join(sorted(MAY_CHANGE))} may change). Start another run with -o, '
+                            'from these weights with -m')
+
+
+def settings_of(config):
+    """Every setting of a config by its dotted key, but for the paths of the case lists."""
+    settings = {}
+
+    def flatten(values, prefix):
+        for key, value in values.items():
+            if isinstance(value, dict):
+                flatten(value, f'{prefix}{key}.')
+            else:
+                settings[prefix + key] = value
+
+    flatten(config.model_dump(mode='json', exclude={'dataset'}), '')
+    return settings
 
 
 class DamagedSnapshot(UserError):
@@ -65,11 +109,8 @@ def _load(path, trainer, ran_with):
         then = read_ran_with(path)
     except UserError as error:
         raise DamagedSnapshot(str(error)) from None
-    for key in ran_with.keys() | then.keys() if then is not None else ():
-        if key not in MAY_CHANGE and then.get(key) != ran_with.get(key):
-            raise UserError(f'{path}: {key} was {then.get(key)} and is {ran_with.get(key)} now; a run goes on with '
-                            f'what it began with (only {", ".join(sorted(MAY_CHANGE))} may change). Start another run '
-                            'with -o, from these weights with -m')
+    if then is not None:
+        _compare(path, then, ran_with)
     try:
         load_snapshot(path, trainer)
     except UserError as error:

@@ -15,7 +15,7 @@ from util.script import blaming
 from util.training.best_model import BestModel
 from util.training.evaluator import VolumeEvaluator
 from util.training.losses import LOSSES
-from util.training.resume import find_snapshots
+from util.training.resume import find_snapshots, settings_of
 from util.training.schedules import AlphaSchedule
 from util.training.snapshot import save_snapshot
 from util.training.stopping import StopTrigger, stop_on_non_finite_loss
@@ -71,17 +71,7 @@ def ran_with(config, pairs, val_pairs):
     Returns:
         dict: As :func:`util.training.resume.resume` compares it.
     """
-    settings = {}
-
-    def flatten(values, prefix):
-        for key, value in values.items():
-            if isinstance(value, dict):
-                flatten(value, f'{prefix}{key}.')
-            else:
-                settings[prefix + key] = value
-
-    flatten(config.model_dump(mode='json', exclude={'dataset'}), '')
-    return {**settings, 'training cases': pairs.names, 'validation cases': val_pairs.names}
+    return {**settings_of(config), 'training cases': pairs.names, 'validation cases': val_pairs.names}
 
 
 def make_iterator(config, pairs, device):
@@ -137,7 +127,7 @@ def extend_with_files(trainer, config, lie, settings):
         # the network first: one whose weights are not finite is refused, and so is a snapshot of it
         save_network(trainer.out / f'gen_iter_{iteration}.npz', net, experiment, lie)
         save_snapshot(trainer.out / f'snapshot_iter_{iteration}.npz', trainer, settings)
-        for old in find_snapshots(trainer.out)[config.snapshots_kept:] if config.snapshots_kept else []:
+        for old in find_snapshots(trainer.out, iteration)[config.snapshots_kept:] if config.snapshots_kept else []:
             old.unlink()
 
     trainer.extend(keep, name='keep')

@@ -118,7 +118,7 @@ def inverse(layout):
     return Layout(axes, tuple(layout.reversed[axis] for axis in axes))
 
 
-def unlike_training(volume, layout, lie, rate):
+def unlike_training(volume, layout, lie, rate, grid_is_given):
     """What a user should know of a scan that lies otherwise than the training's volumes.
 
     Args:
@@ -126,6 +126,7 @@ def unlike_training(volume, layout, lie, rate):
         layout (Layout): How it is laid for the network.
         lie (Lie or None): How the training's volumes lie; None: unknown.
         rate ((int, int, int)): Upsampling rate, (z, y, x).
+        grid_is_given (bool): Whether the HR grid is known, so that no axis is laid anew.
 
     Returns:
         list of str: Sentences, none where there is nothing to say.
@@ -135,8 +136,8 @@ def unlike_training(volume, layout, lie, rate):
     if lie and layout != AS_IT_IS:
         said.append(f'its axes {axis_codes(volume)} are laid as those of the training, {lie.axes}, and the result back')
     elif lie and axis_codes(volume) != lie.axes:
-        said.append(f'its axes are {axis_codes(volume)}, those of the training {lie.axes}; as its grid is given, they '
-                    'stay')
+        why = 'its HR grid is given' if grid_is_given else 'its spacings fit so'
+        said.append(f'its axes are {axis_codes(volume)}, those of the training {lie.axes}; they stay, since {why}')
     if lie and max(abs(numpy.log(numpy.divide(spacing, lie.spacing)))) > numpy.log(CLEARLY):
         said.append(f'its spacing is {_mm(spacing)} mm (x, y, z) where the training had {_mm(lie.spacing)} mm; the '
                     f'result has {_mm(numpy.divide(spacing, rate[::-1]))} mm')

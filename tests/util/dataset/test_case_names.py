@@ -30,9 +30,12 @@ def test_as_much_of_the_folders_goes_before_as_tells_them_apart(paths, names):
 
 def test_names_are_always_distinct():
     """A file that is called as another one's folder and name together included."""
-    paths = [Path(path) for path in ('x/a/T1.nii', 'x/b/T1.nii', 'x/a_T1.nii', 'y/a/T1.nii', 'x/a/T1.mhd')]
-    names = distinct_names(paths)
-    assert len(set(names)) == len(paths)
+    for called in (('x/a/T1.nii', 'x/b/T1.nii', 'x/a_T1.nii', 'y/a/T1.nii', 'x/a/T1.mhd'),
+                   ('q/scan.nii', 'q/scan.mha', 'q/scan_nii.mha'),
+                   ('q/x/scan.nii', 'q/x/scan.mha', 'q/y/scan.nii', 'q/y/scan.mha'),
+                   ('a_b/T1.nii', 'a/b_T1.nii', 'a/b/T1.nii', 'a/b/T1_nii.nii', 'a/b/T1.mgz')):
+        names = distinct_names([Path(path) for path in called])
+        assert len(set(names)) == len(called)
 
 
 def test_no_path_gives_no_name():

@@ -252,3 +252,15 @@ def test_the_scripts_run_as_files_from_any_folder(name, tmp_path):
     done = subprocess.run([sys.executable, PROJECT / 'util' / 'miscs' / f'{name}.py', '--help'], cwd=tmp_path,
                           capture_output=True, text=True)
     assert done.returncode == 0 and done.stdout.startswith('usage:') and done.stderr == ''
+
+
+@pytest.mark.parametrize('content', ['../victim/v\n', '\0', 'x' * 2 ** 25])
+def test_a_damaged_list_of_interrupted_volumes_removes_nothing_elsewhere(folders, script, make_head, tmp_path, content):
+    raw, interim = folders
+    save(raw / 'a_T1w.nii', make_head())
+    write_volume(tmp_path / 'victim/v.mhd', make_head(1))
+    interim.mkdir()
+    (interim / 'cases.incomplete').write_text(content)
+    code, _, err = script(main, '-i', raw, '-o', interim)
+    assert code == 2 and 'cases.incomplete' in err and 'Traceback' not in err
+    assert read_volume(tmp_path / 'victim/v.mhd')

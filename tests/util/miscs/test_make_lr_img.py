@@ -11,6 +11,7 @@ from util.dataset.cases_table import begin_table
 from util.dataset.pairs_info import read_pairs_info
 from util.miscs import clean_data, make_lists
 from util.miscs.make_lr_img import main
+from util.lock import locked
 from util.script import PROJECT
 from util.volumes.degradation import DEGRADATIONS, degrade, sampling_of
 from util.volumes.geometry import check_pair
@@ -157,7 +158,7 @@ def test_pairs_never_replace_the_volumes_they_are_made_of(folders, config, scrip
     interim, _ = folders
     interim.rename(tmp_path / kind)
     code, _, err = script(main, '-c', config(2, 'bspline'), '-i', tmp_path / kind, '-o', tmp_path)
-    assert code == 2 and f'{kind}: the pairs would replace these volumes' in err
+    assert code == 2 and 'the pairs would replace this volume' in err
 
 
 def test_faults_are_one_line(folders, config, script, make_head, tmp_path):
@@ -168,3 +169,25 @@ def test_faults_are_one_line(folders, config, script, make_head, tmp_path):
     code, _, err = script(main, '-c', config(4, 'bspline'), '-i', interim, '-o', processed)
     assert code == 2 and '0001.mhd: its size (3, 8, 8) (z, y, x) is smaller than the rate (4, 4, 4)' in err
     assert read_pairs_info(processed)['complete'] is False
+
+
+def test_volumes_that_lie_there_and_are_not_its_own_are_not_replaced(folders, config, script, make_head):
+    """Whether they are other people's, or the very volumes that are read, by links."""
+    interim, processed = folders
+    write_volume(processed / 'HR/0000.mhd', make_head(9))
+    code, _, err = script(main, '-c', config(2, 'bspline'), '-i', interim, '-o', processed)
+    assert code == 2 and 'HR/0000.mhd is there and was not made by this script' in err
+    linked = interim.parent / 'linked'
+    linked.mkdir()
+    for path in (processed / 'HR').iterdir():
+        if not path.name.startswith('.'):
+            (linked / path.name).symlink_to(path)
+    code, _, err = script(main, '-c', config(2, 'bspline'), '-i', linked, '-o', processed)
+    assert code == 2 and 'the pairs would replace this volume' in err
+
+
+def test_a_folder_that_another_run_writes_into_is_refused(folders, config, script):
+    interim, processed = folders
+    with locked(processed):
+        code, _, err = script(main, '-c', config(2, 'bspline'), '-i', interim, '-o', processed)
+    assert code == 2 and 'another run is writing into this folder' in err

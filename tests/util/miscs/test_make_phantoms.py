@@ -29,7 +29,8 @@ def refused(out, *more):
 
 
 def files(folder):
-    return {p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob('*') if p.is_file()}
+    return {p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob('*')
+            if p.is_file() and p.name != '.lock'}
 
 
 def test_writes_a_bids_tree(tmp_path):
