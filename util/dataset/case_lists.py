@@ -1,4 +1,4 @@
-"""Case lists: text files with a line a case, the LR volume's path, white space, the HR volume's path."""
+"""Case lists: text files with one line per case: the LR volume's path, white space, the HR volume's path."""
 import os
 from pathlib import Path
 from typing import NamedTuple
@@ -11,7 +11,7 @@ MOST_BYTES = 2 ** 24  # a hundred thousand cases
 
 
 class Case(NamedTuple):
-    """A LR volume and, where it is known, the HR volume that belongs to it."""
+    """An LR volume and, where it is known, the HR volume that belongs to it."""
     name: str  # the LR file's, without its suffix
     lr_path: Path
     hr_path: Path | None
@@ -21,14 +21,14 @@ def read_list(path, root):
     """Read a case list and see that its volumes are there.
 
     Args:
-        path: the list.
-        root: folder from which relative paths in the list start.
+        path (Path): The list.
+        root (Path): Folder from which relative paths in the list start.
 
     Returns:
-        list of Case, in the list's order; `hr_path` is None where a line has one path only.
+        list of Case: In the list's order; `hr_path` is None where a line has one path only.
 
     Raises:
-        UserError: one line, if the list is missing, no text, empty or has a line of more than two paths, names a case
+        UserError: One line, if the list is missing, no text, empty or has a line of more than two paths, names a case
             twice, names a volume that is not there, or calls a case ``mean`` or nothing.
     """
     path, root = Path(path), Path(root)
@@ -69,12 +69,12 @@ def write_list(path, cases, root):
     """Write cases so that :func:`read_list` returns them; paths below `root` are written relative to it.
 
     Args:
-        path: the list to write.
-        cases: list of Case.
-        root: folder from which relative paths start.
+        path (Path): The list to write.
+        cases (list of Case): What it shall hold.
+        root (Path): Folder from which relative paths start.
 
     Raises:
-        UserError: if a path holds white space, which separates the paths of a line, or is not UTF-8.
+        UserError: If a path holds white space, which separates the paths of a line, or is not UTF-8.
     """
     lines = []
     for case in cases:
