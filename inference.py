@@ -163,8 +163,10 @@ def main(argv=None):
             done += 1
             if hr is not None:
                 scored, failed = score_case(case, lr, sr, hr, net.sampling, args.out)
-                rows |= {case.name: scored} if scored else {}
                 failures += failed
+                if scored:
+                    rows[case.name] = scored
+                    save_csv(args.out / 'scores.csv', rows)  # after each case: an interruption loses no scores
         return report(args.out, rows, failures, done, len(cases))
 
 
@@ -177,10 +179,9 @@ def forget_scores(out, cases):
 
 
 def report(out, rows, failures, done, count):
-    """Write and print the scores, and say what could not be done; returns the exit code."""
+    """Print the scores, and say what could not be done; returns the exit code."""
     if rows:
         print(format_table(rows))
-        save_csv(out / 'scores.csv', rows)
         print(f'scores: {out / "scores.csv"}\npictures: {out}/*.png')
     if done:
         print(f'volumes: {out}/*.mhd')

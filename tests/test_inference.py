@@ -10,10 +10,7 @@ import inference
 from models.espcn3d import ESPCN3D
 from tests.experiment import assert_refused, call, change, make_experiment
 from util.config_files import load_config
-from util.dataset.pairs_info import write_pairs_info
-from util.files import UNFINISHED
 from util.inference.model_file import save_network
-from util.lock import locked
 from util.volumes.head_mask import head_mask
 from util.volumes.reading import read_volume
 from util.volumes.sampling import Sampling
@@ -147,54 +144,6 @@ def test_a_config_that_contradicts_the_model_is_refused(experiment, infer):
     assert_refused(infer('-c', 'experiment.yml'), 'intensity_scaling is not what gen.npz was trained for')
 
 
-def test_two_inputs_of_one_name_get_names_that_tell_them_apart(experiment, infer):
-    done = infer('-i', 'LR/0000.mhd', 'HR/0000.mhd')
-    assert done.returncode == 0, done.stderr
-    assert {name for name in results(experiment) if name.endswith('.mhd')} == {'LR_0000.mhd', 'HR_0000.mhd'}
-    assert_refused(infer('-i', 'LR/0000.mhd', 'LR/../LR/0000.mhd'), '-i names a volume twice')
-
-
-def test_a_dot_in_a_name_belongs_to_the_name(experiment, infer):
-    volume = sitk.ReadImage(str(experiment / 'LR/0000.mhd'))
-    for name in ('HCP_0.7mm_s01', 'HCP_0.7mm_s02'):
-        sitk.WriteImage(volume, str(experiment / f'{name}.nii.gz'))
-    assert infer('-i', 'HCP_0.7mm_s01.nii.gz', 'HCP_0.7mm_s02.nii.gz').returncode == 0
-    assert {name for name in results(experiment) if name.endswith('.mhd')} == {'HCP_0.7mm_s01.mhd', 'HCP_0.7mm_s02.mhd'}
-
-
-@pytest.mark.parametrize('out', ['LR', './HR/../LR'])
-def test_an_output_never_replaces_an_input(experiment, here, out):
-    before = {path: path.read_bytes() for path in (experiment / 'LR').iterdir()}
-    for inputs in ((), ('-i', 'LR/0000.mhd', 'LR/0001.mhd')):
-        done = here(inference.main, '-m', 'gen.npz', '-R', '.', '-o', out, *inputs)
-        assert_refused(done, 'is a volume to be read, and the result would replace it; name another folder with -o')
-    assert {path: path.read_bytes() for path in (experiment / 'LR').iterdir() if path.name != '.lock'} == before
-
-
-def test_one_bad_volume_does_not_cost_the_others(experiment, infer):
-    (experiment / 'bad.nii.gz').write_text('not an image')
-    done = infer('-i', 'LR/0000.mhd', 'bad.nii.gz', 'none.nii.gz', 'LR/0001.mhd')
-    assert done.returncode == 1
-    errors = [line for line in done.stderr.splitlines() if line.startswith('error: ')]
-    assert len(errors) == 2 and 'bad.nii.gz' in errors[0] and 'none.nii.gz: no such file' in errors[1]
-    assert '2 of 4 volumes are done' in done.stderr
-    assert {name for name in results(experiment) if name.endswith('.mhd')} == {'0000.mhd', '0001.mhd'}
-
-
-@pytest.mark.parametrize('broken, missing, named', [
-    ('save_case_figure', '0001.png', '0001: no picture: ValueError: cannot be drawn'),
-    ('score_images', 'scores.csv', '0001: no scores: ValueError: cannot be drawn')])
-def test_a_picture_or_score_that_cannot_be_had_does_not_cost_the_rest(experiment, infer, monkeypatch, broken, missing,
-                                                                     named):
-    def fail(*arguments):
-        raise ValueError('cannot be drawn')
-
-    monkeypatch.setattr(inference, broken, fail)
-    done = infer()
-    assert done.returncode == 1 and f'error: {named}' in done.stderr
-    assert results(experiment) == {'0001.mhd', '0001.raw', '0001.png', 'scores.csv'} - {missing}
-
-
 def test_negative_volumes_without_scaling_are_scored_and_drawn(experiment, infer):
     """As CT has them."""
     for path in (*experiment.glob('LR/*.mhd'), *experiment.glob('HR/*.mhd')):
@@ -207,48 +156,10 @@ def test_negative_volumes_without_scaling_are_scored_and_drawn(experiment, infer
     assert results(experiment) == {'0001.mhd', '0001.raw', '0001.png', 'scores.csv'}
 
 
-def test_results_that_are_not_finite_are_errors_and_not_written(experiment, infer):
-    with numpy.load(experiment / 'gen.npz') as archive:
-        arrays = dict(archive)
-    arrays['conv3/b'] = numpy.full(8, 3e38, numpy.float32)  # finite, but not after the scaling is undone
-    numpy.savez(experiment / 'gen.npz', **arrays)
-    assert_refused(infer('-i', 'LR/0000.mhd'), 'LR/0000.mhd: the network gives values that are not finite')
-    assert not (experiment / 'out').exists()
-
-
-def test_scores_and_pictures_of_older_volumes_do_not_stay(experiment, infer):
-    assert infer().returncode == 0
-    assert infer('-i', 'LR/0001.mhd').returncode == 0
-    assert results(experiment) == {'0001.mhd', '0001.raw1'} or results(experiment) == {'0001.mhd', '0001.raw'}
-    assert infer().returncode == 0
-    assert infer('-i', 'LR/0000.mhd').returncode == 0  # another case: the scores still tell of what is there
-    assert {'scores.csv', '0001.png', '0000.mhd'} <= results(experiment)
-
-
-def test_the_volumes_of_pairs_are_never_replaced(experiment, here):
-    write_pairs_info(experiment, load_config(experiment / 'experiment.yml'), ['0000', '0001', '0002'], complete=True)
-    assert_refused(here(inference.main, '-m', 'gen.npz', '-R', '.', '-o', 'HR', '-i', 'LR/0000.mhd'),
-                   'HR holds the volumes of LR-HR pairs')
-
-
 def test_a_snapshot_is_not_taken_for_a_model(experiment, infer, here):
     numpy.savez(experiment / 'snapshot_iter_3.npz', entries_that_are_none=numpy.array('[]'))
     assert_refused(here(inference.main, '-m', 'snapshot_iter_3.npz', '-c', 'experiment.yml', '-o', 'out'),
                    'a snapshot; go on from it with --resume, or give the gen_iter_N.npz')
-
-
-def test_what_a_kill_left_half_written_is_removed(experiment, infer):
-    (experiment / 'out/.0001.writing').mkdir(parents=True)
-    (experiment / 'out/.0001.writing/0001.raw').write_bytes(b'half')
-    (experiment / 'out' / f'{UNFINISHED}0123.png').touch()
-    assert infer().returncode == 0
-    assert results(experiment) == {'0001.mhd', '0001.raw', '0001.png', 'scores.csv'}
-
-
-def test_a_folder_that_another_run_writes_into_is_refused(experiment, infer):
-    with locked(experiment / 'out'):
-        assert_refused(infer(), 'out: another run is writing into this folder')
-    assert infer().returncode == 0
 
 
 @pytest.mark.parametrize('arguments, words', [
