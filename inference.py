@@ -20,9 +20,6 @@ from util.inference.model_file import load_network, read_lie
 from util.inference.network import build_network, check_code_of_model
 from util.inference.super_resolution import super_resolve
 from util.lock import locked
-from util.reports.figures import save_case_figure
-from util.reports.score_table import format_table, save_csv
-from util.scores.metrics import score_images
 from util.script import PROJECT, UserError, blaming, note, run
 from util.volumes import writing
 from util.volumes.intensity import like_input
@@ -120,6 +117,9 @@ def score_case(case, lr, sr, hr, sampling, out):
     Returns:
         (dict, list): method -> {metric: value}, empty where it cannot be scored; and what could not be done.
     """
+    # Here, since a scan without a truth does without them: 60 MiB of libraries.
+    from util.reports.figures import save_case_figure
+    from util.scores.metrics import score_images
     scored, failures = {}, []
 
     def images():
@@ -162,11 +162,12 @@ def main(argv=None):
                 continue
             done += 1
             if hr is not None:
+                from util.reports import score_table
                 scored, failed = score_case(case, lr, sr, hr, net.sampling, args.out)
                 failures += failed
                 if scored:
                     rows[case.name] = scored
-                    save_csv(args.out / 'scores.csv', rows)  # after each case: an interruption loses no scores
+                    score_table.save_csv(args.out / 'scores.csv', rows)  # each time: an interruption loses none
         return report(args.out, rows, failures, done, len(cases))
 
 
@@ -181,6 +182,7 @@ def forget_scores(out, cases):
 def report(out, rows, failures, done, count):
     """Print the scores, and say what could not be done; returns the exit code."""
     if rows:
+        from util.reports.score_table import format_table
         print(format_table(rows))
         print(f'scores: {out / "scores.csv"}\npictures: {out}/*.png')
     if done:

@@ -58,14 +58,14 @@ def test_one_bad_volume_does_not_cost_the_others(experiment, infer):
 
 
 @pytest.mark.parametrize('broken, missing, named', [
-    ('save_case_figure', '0001.png', '0001: no picture: ValueError: cannot be drawn'),
-    ('score_images', 'scores.csv', '0001: no scores: ValueError: cannot be drawn')])
+    ('util.reports.figures.save_case_figure', '0001.png', '0001: no picture: ValueError: cannot be drawn'),
+    ('util.scores.metrics.score_images', 'scores.csv', '0001: no scores: ValueError: cannot be drawn')])
 def test_a_picture_or_score_that_cannot_be_had_does_not_cost_the_rest(experiment, infer, monkeypatch, broken, missing,
                                                                      named):
     def fail(*arguments):
         raise ValueError('cannot be drawn')
 
-    monkeypatch.setattr(inference, broken, fail)
+    monkeypatch.setattr(broken, fail)
     done = infer()
     assert done.returncode == 1 and f'error: {named}' in done.stderr
     assert results(experiment) == {'0001.mhd', '0001.raw', '0001.png', 'scores.csv'} - {missing}
