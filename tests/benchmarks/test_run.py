@@ -67,6 +67,7 @@ def test_memory_that_a_case_adds_is_more_than_its_arrays():
     assert memory['total'] - memory['growth'] > 40  # Python and the libraries
 
 
+@pytest.mark.slow
 @needs_linux
 def test_a_quick_run_without_pytorch_writes_all_rows_and_the_plot(tmp_path, monkeypatch, capsys):
     """Every case has a row for every implementation; those that cannot be imported say so and the others have times."""

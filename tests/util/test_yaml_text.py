@@ -63,6 +63,7 @@ def test_what_no_config_holds_is_one_line_that_names_the_key(text, words):
     assert words in refusal(text)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('text', [
     '\n'.join(f'a{i}: &a{i} [{", ".join([f"*a{i - 1}"] * 9 if i else ["x"])}]' for i in range(30)),  # 9 ** 29 words
     '\n'.join(f'a{i}: &a{i} {{<<: [{", ".join([f"*a{i - 1}"] * 9 if i else ["{b: 1}"])}]}}' for i in range(30)),

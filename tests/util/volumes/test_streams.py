@@ -92,6 +92,7 @@ def test_voxels_for_which_memory_does_not_suffice_are_one_line(tmp_path, monkeyp
     assert 'GiB, more than memory can hold' in refusal(path)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != 'linux', reason='limits on memory are those of Linux')
 @pytest.mark.parametrize('suffix', ['.nii', '.nii.gz', '.mha', '.nrrd'])
 def test_memory_that_runs_out_is_one_line(tmp_path, suffix):
