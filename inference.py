@@ -151,7 +151,6 @@ def main(argv=None):
     cases, lie = choose_cases(args, config), read_lie(args.model)
     with locked(args.out):
         writing.remove_strays(args.out)
-        forget_scores(args.out, cases)
         rows, failures, done = {}, [], 0
         for case in tqdm(cases, desc='inference', unit='case', disable=None):
             try:
@@ -161,6 +160,7 @@ def main(argv=None):
                 failures.append(str(error) if isinstance(error, UserError) else f'{case.name}: {error!r}')
                 continue
             done += 1
+            forget_scores(args.out, case, rows)
             if hr is not None:
                 from util.reports import score_table
                 scored, failed = score_case(case, lr, sr, hr, net.sampling, args.out)
@@ -171,12 +171,12 @@ def main(argv=None):
         return report(args.out, rows, failures, done, len(cases))
 
 
-def forget_scores(out, cases):
-    """Remove the scores and pictures that tell of volumes which are about to be replaced."""
-    for case in cases:
-        (out / f'{case.name}.png').unlink(missing_ok=True)
-        if (out / f'{case.name}.mhd').exists():
-            (out / 'scores.csv').unlink(missing_ok=True)
+def forget_scores(out, case, rows):
+    """Remove the picture and the scores that tell of the volume which a new one has just replaced."""
+    (out / f'{case.name}.png').unlink(missing_ok=True)
+    scores = out / 'scores.csv'
+    if not rows and scores.is_file() and f'\n{case.name},' in scores.read_text(encoding='utf-8', errors='replace'):
+        scores.unlink()
 
 
 def report(out, rows, failures, done, count):

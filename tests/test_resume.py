@@ -201,7 +201,7 @@ def test_the_last_three_snapshots_are_kept_or_all(experiment, train):
 def test_what_a_kill_left_half_written_is_removed_and_nothing_else(experiment, train):
     run = experiment / 'run'
     (run / 'logab12_xyz').mkdir(parents=True)
-    (run / 'logab12_xyz/log').write_text('[')
+    (run / 'logab12_xyz/log.json').write_text('[')
     with replacing(run / 'gen_iter_3.npz') as temporary:
         stray = run / temporary.name
         kept = temporary.read_bytes()

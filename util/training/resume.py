@@ -36,7 +36,8 @@ def holds_run(out):
 def remove_log_strays(out):
     """Remove the folders in which a killed run was writing Chainer's log."""
     for path in out.iterdir():
-        if re.fullmatch('log[a-z0-9_]{8}', path.name) and path.is_dir() and {p.name for p in path.iterdir()} <= {'log'}:
+        ours = re.fullmatch('log[a-z0-9_]{8}', path.name) and path.is_dir()
+        if ours and {inside.name for inside in path.iterdir()} <= {'log.json'}:
             shutil.rmtree(path)
 
 
