@@ -77,7 +77,7 @@ def train(args, config, device, stop):
     if args.resume:
         archive = args.out / 'config.yml'
         resume(trainer, args.resume, ran_with(config, pairs, val_pairs),
-               load_config(archive) if archive.exists() else None)
+               lambda: load_config(archive) if archive.exists() else config)
     archive_run(args.out, config, args.root, replace=bool(args.resume))
     stop.training = True
     trainer.run(show_loop_exception_msg=False)  # an error is told by `run` or by Python, and not by Chainer as well

@@ -4,8 +4,9 @@ import numpy
 import pytest
 
 import util  # noqa: F401  (its compatibility module makes `import chainer` work in every test)
+import inference
 import training
-from tests.experiment import TRAINING_ARGUMENTS, make_experiment
+from tests.experiment import INFERENCE_ARGUMENTS, TRAINING_ARGUMENTS, make_experiment
 from util.device import get_device
 from util.script import UserError, run
 
@@ -53,3 +54,9 @@ def experiment(tmp_path):
 def train(here):
     """Runs training.py on the experiment, in this process."""
     return lambda *arguments, out='run': here(training.main, *TRAINING_ARGUMENTS, '-o', out, *arguments)
+
+
+@pytest.fixture
+def infer(here):
+    """Runs inference.py with the model gen.npz, in this process."""
+    return lambda *arguments: here(inference.main, *INFERENCE_ARGUMENTS, *arguments)

@@ -14,6 +14,7 @@ HR_GEOMETRY = (1.0, 1.5, 2.0), (-10.0, 20.0, 5.0), DIRECTION
 LR_GEOMETRY = (2.0, 3.0, 4.0), *HR_GEOMETRY[1:]  # bspline at rate 2: the first voxel's centre stays
 
 
+INFERENCE_ARGUMENTS = '-m', 'gen.npz', '-R', '.', '-o', 'out'  # of inference.py, in the same folder
 TRAINING_ARGUMENTS = '-c', 'experiment.yml', '-R', '.'  # of training.py, in the folder of the experiment
 
 

@@ -8,7 +8,7 @@ from matplotlib import image
 
 import inference
 from models.espcn3d import ESPCN3D
-from tests.experiment import assert_refused, call, change, make_experiment
+from tests.experiment import INFERENCE_ARGUMENTS, assert_refused, call, change, make_experiment
 from util.config_files import load_config
 from util.inference.model_file import save_network
 from util.volumes.head_mask import head_mask
@@ -38,15 +38,6 @@ def save_model(folder, in_channels=1):
     for param in net.params():
         param.array[...] = 0
     save_network(folder / 'gen.npz', net, load_config(folder / 'experiment.yml').to_yaml())
-
-
-ARGUMENTS = '-m', 'gen.npz', '-R', '.', '-o', 'out'
-
-
-@pytest.fixture
-def infer(here):
-    """Runs inference.py in this process."""
-    return lambda *arguments: here(inference.main, *ARGUMENTS, *arguments)
 
 
 def results(folder):
@@ -172,7 +163,8 @@ def test_a_wrong_argument_is_one_line(experiment, infer, arguments, words):
 
 
 def test_the_process_ends_with_exit_code_2_and_one_line(experiment):
-    assert_refused(call(experiment, 'inference.py', *ARGUMENTS, '-i', 'none.nii.gz'), 'none.nii.gz: no such file')
+    done = call(experiment, 'inference.py', *INFERENCE_ARGUMENTS, '-i', 'none.nii.gz')
+    assert_refused(done, 'none.nii.gz: no such file')
 
 
 def test_volumes_of_two_channels_come_out_with_two_and_are_scored_and_drawn(experiment, infer):

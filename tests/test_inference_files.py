@@ -6,7 +6,7 @@ import SimpleITK as sitk
 
 import inference
 from tests.experiment import assert_refused
-from tests.test_inference import ARGUMENTS, prepare, results, scores
+from tests.test_inference import prepare, results, scores
 from util.config_files import load_config
 from util.dataset.pairs_info import write_pairs_info
 from util.files import UNFINISHED
@@ -16,11 +16,6 @@ from util.lock import locked
 @pytest.fixture
 def experiment(tmp_path):
     return prepare(tmp_path)
-
-
-@pytest.fixture
-def infer(here):
-    return lambda *arguments: here(inference.main, *ARGUMENTS, *arguments)
 
 
 def test_two_inputs_of_one_name_get_names_that_tell_them_apart(experiment, infer):

@@ -4,9 +4,8 @@ from dataclasses import replace
 import numpy
 import pytest
 
-import inference
 from models.espcn3d import ESPCN3D
-from tests.test_inference import ARGUMENTS, prepare
+from tests.test_inference import prepare
 from util.config_files import load_config
 from util.inference.model_file import save_network
 from util.volumes.orientation import AS_IT_IS, Layout, Lie, axis_codes, inverse, lay
@@ -19,11 +18,6 @@ from util.volumes.writing import write_volume
 @pytest.fixture
 def experiment(tmp_path):
     return prepare(tmp_path)
-
-
-@pytest.fixture
-def infer(here):
-    return lambda *arguments: here(inference.main, *ARGUMENTS, *arguments)
 
 
 class TestAScanThatLiesOtherwise:

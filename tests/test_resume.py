@@ -154,6 +154,14 @@ def test_a_run_is_known_by_anything_that_it_left(experiment, train, left):
     assert_refused(train(), 'run holds a run already; go on with it with --resume')
 
 
+def test_an_archived_config_that_is_refused_today_is_no_hindrance_where_a_snapshot_is_usable(experiment, train):
+    """Those of before name gaussian's fwhm beside every degradation."""
+    assert train().returncode == 0
+    change(experiment / 'run/config.yml', '  noise_sigma', '  fwhm: 1.0\n  noise_sigma')
+    done = train('--resume', '--set', 'iteration=7')
+    assert done.returncode == 0, done.stderr
+
+
 def test_a_snapshot_of_elsewhere_does_not_go_on_over_another_run(experiment, train):
     for out in ('one', 'other'):
         assert train(out=out).returncode == 0

@@ -41,7 +41,7 @@ def remove_log_strays(out):
             shutil.rmtree(path)
 
 
-def resume(trainer, which, ran_with, archived=None):
+def resume(trainer, which, ran_with, archived):
     """Put a trainer where a snapshot left off.
 
     Args:
@@ -49,8 +49,8 @@ def resume(trainer, which, ran_with, archived=None):
         which (Path or str): A snapshot; or :data:`NEWEST`, the newest usable one of the trainer's folder. A damaged one
             that is passed over is put aside as ``NAME.damaged``.
         ran_with (dict): What runs now, to be compared with what the snapshot ran with.
-        archived (~util.config.Config): What has run in the trainer's folder, as far as that is known; nothing else may
-            start anew there.
+        archived: Function that gives the Config that has run in the trainer's folder. It is asked only where the
+            training is to start anew there: nothing else may.
 
     Raises:
         UserError: If the snapshot named cannot be used or is of another experiment, its iteration is the last, or the
@@ -72,9 +72,8 @@ def resume(trainer, which, ran_with, archived=None):
         else:
             print(f'going on from {path}', file=sys.stderr)
             return
-    if archived is not None:
-        _compare(out / 'config.yml', settings_of(archived),
-                 {key: value for key, value in ran_with.items() if not key.endswith(' cases')})
+    _compare(out / 'config.yml', settings_of(archived()),
+             {key: value for key, value in ran_with.items() if not key.endswith(' cases')})
     print(f'{out}: no usable snapshot there; the training starts anew', file=sys.stderr)
 
 
