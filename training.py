@@ -6,20 +6,9 @@ import argparse
 import sys
 from pathlib import Path
 
-import numpy
+from util.script import PROJECT, UserError, blaming, check_there, run
 
-from util.config_files import load_config
-from util.dataset.pairs import load_pairs
-from util.dataset.splits import check_splits
-from util.device import get_device
-from util.inference.model_file import load_network
-from util.inference.network import build_network
-from util.lock import locked
-from util.script import PROJECT, UserError, blaming, run
-from util.training.archive import archive_run
-from util.training.resume import NEWEST, holds_run, remove_log_strays, resume
-from util.training.stopping import Stop
-from util.training.trainer import make_trainer, ran_with
+NEWEST = 'newest'  # --resume without a name
 
 
 def parse_arguments(argv):
@@ -40,18 +29,19 @@ def parse_arguments(argv):
     return parser.parse_args(argv)
 
 
-def load_data(args, config):
-    """The training's and the validation's Pairs."""
-    loaded = []
-    for key in ('training_list', 'val_list'):
-        with blaming(f'{args.config_path}: dataset.{key}'):
-            loaded.append(load_pairs(args.root / getattr(config.dataset, key), config, args.root))
-    return loaded
-
-
 def main(argv=None):
     """Run the script with a command line (default: the process's); returns the exit code."""
-    args, stop = parse_arguments(argv), Stop()
+    args = parse_arguments(argv)
+    check_there(args.config_path, 'config')
+    check_there(args.model, 'model file')
+    check_there(None if args.resume == NEWEST else args.resume, 'snapshot')
+    # Imported here and in `train`: neither --help nor a wrong argument waits for them.
+    from util.config_files import load_config
+    from util.device import get_device
+    from util.lock import locked
+    from util.training.stopping import Stop
+
+    stop = Stop()
     with stop.heeding_signals():
         config = load_config(args.config_path, args.set)
         device = get_device(args.gpu)
@@ -61,6 +51,15 @@ def main(argv=None):
 
 def train(args, config, device, stop):
     """The run, in a folder that is its own; returns the exit code."""
+    import numpy
+    from util.config_files import load_config
+    from util.dataset.splits import check_splits
+    from util.inference.model_file import load_network
+    from util.inference.network import build_network
+    from util.training.archive import archive_run
+    from util.training.resume import holds_run, remove_log_strays, resume
+    from util.training.trainer import make_trainer, ran_with
+
     if holds_run(args.out) and not args.resume:
         raise UserError(f'{args.out} holds a run already; go on with it with --resume, or name another folder with -o')
     remove_log_strays(args.out)
@@ -76,7 +75,7 @@ def train(args, config, device, stop):
         trainer = make_trainer(config, net, pairs, val_pairs, args.out, stop)
     if args.resume:
         archive = args.out / 'config.yml'
-        resume(trainer, args.resume, ran_with(config, pairs, val_pairs),
+        resume(trainer, None if args.resume == NEWEST else args.resume, ran_with(config, pairs, val_pairs),
                lambda: load_config(archive) if archive.exists() else config)
     archive_run(args.out, config, args.root, replace=bool(args.resume))
     stop.training = True
@@ -91,6 +90,17 @@ def train(args, config, device, stop):
     print(f'model: {args.out}/gen_iter_{done}.npz')
     print(f'best on validation: {best.path} ({best.psnr:.2f} dB at iteration {best.iteration})')
     return 0
+
+
+def load_data(args, config):
+    """The training's and the validation's Pairs."""
+    from util.dataset.pairs import load_pairs
+
+    loaded = []
+    for key in ('training_list', 'val_list'):
+        with blaming(f'{args.config_path}: dataset.{key}'):
+            loaded.append(load_pairs(args.root / getattr(config.dataset, key), config, args.root))
+    return loaded
 
 
 if __name__ == '__main__':

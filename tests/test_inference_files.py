@@ -10,6 +10,7 @@ from tests.test_inference import prepare, results, scores
 from util.config_files import load_config
 from util.dataset.pairs_info import write_pairs_info
 from util.files import UNFINISHED
+from util.inference import case_results
 from util.lock import locked
 
 
@@ -86,14 +87,14 @@ def test_scores_and_pictures_of_older_volumes_do_not_stay(experiment, infer):
 
 def test_an_interruption_loses_no_scores(experiment, infer, monkeypatch):
     (experiment / 'test_list.txt').write_text('LR/0001.mhd HR/0001.mhd\nLR/0000.mhd HR/0000.mhd\n')
-    original = inference.super_resolve_case
+    original = case_results.super_resolve_case
 
-    def interrupted(case, *arguments):
+    def interrupted(out, case, *arguments):
         if case.name == '0000':
             raise KeyboardInterrupt
-        return original(case, *arguments)
+        return original(out, case, *arguments)
 
-    monkeypatch.setattr(inference, 'super_resolve_case', interrupted)
+    monkeypatch.setattr(case_results, 'super_resolve_case', interrupted)
     assert infer().returncode == 130
     assert list(scores(experiment)) == ['0001', 'mean'] and (experiment / 'out/0001.mhd').exists()
 

@@ -8,11 +8,11 @@ import chainer
 import numpy
 import pytest
 
-import training
 from tests.experiment import (HR_GEOMETRY, LR_GEOMETRY, TRAINING_ARGUMENTS, assert_refused, assert_same_weights, call,
                               change, weights)
 from util.config_files import load_config, read_experiment
 from util.lock import locked
+from util.training import trainer as trainer_module
 from util.volumes.reading import read_volume
 from util.volumes.volume import Volume
 from util.volumes.writing import write_volume
@@ -59,14 +59,14 @@ def test_weights_that_are_not_finite_are_not_kept(experiment, train, monkeypatch
         if trainer.updater.iteration == 5:
             trainer.updater.get_optimizer('main').target.conv3.b.array[0] = numpy.nan
 
-    original = training.make_trainer
+    original = trainer_module.make_trainer
 
     def make_trainer(*arguments):
         trainer = original(*arguments)
         trainer.extend(spoil, name='spoil', trigger=(1, 'iteration'), priority=-50)
         return trainer
 
-    monkeypatch.setattr(training, 'make_trainer', make_trainer)
+    monkeypatch.setattr(trainer_module, 'make_trainer', make_trainer)
     done = train('--set', 'display_interval=100')
     assert done.returncode == 2 and 'error: ' in done.stderr and 'Traceback' not in done.stderr
     assert {path.name for path in (experiment / 'run').glob('*_iter_*')} == {'gen_iter_3.npz', 'snapshot_iter_3.npz'}

@@ -1,33 +1,31 @@
-"""Make ``import chainer`` work on today's Python and NumPy; 7.8.1 of 2022 is its last release.
+"""Make ``import chainer`` work on today's Python and NumPy, and quick; 7.8.1 of 2022 is its last release.
 
-Chainer needs a few names that NumPy 2, Python 3.12 and new setuptools no longer have. This module supplies those that
-are missing, and no others; then it imports chainer. ``util/__init__.py`` imports this module. So it runs before any
-other module of the project can say ``import chainer``.
+Chainer needs a few names that NumPy 2, Python 3.12 and new setuptools no longer have. They are supplied where they are
+missing, and no others. It also imports much that few ever use; of that, what takes long is imported when it is used.
+``util/__init__.py`` calls `install`. So whoever says ``import chainer`` in the project gets it so, and who does not
+waits for nothing.
 
 ===========================  ======================================================  ===========================
 name                         who needs it                                            supplied
 ===========================  ======================================================  ===========================
 ``numpy.sctypes``            ``chainer.functions.array.as_strided``, when called too  for good
 ``numpy.float``              ``chainer.functions.resize_images``, when called         for good
-``numpy.distutils``          ``chainer._environment_check`` (acts on macOS alone)     while chainer is imported
-``pkg_resources``            ``chainer._environment_check``, ``chainer.testing``      while chainer is imported
+``pkg_resources``            ``chainer.testing``                                      while that is imported
+``_environment_check``       chainer: macOS's old BLAS, CuPy's version; passed over   while chainer is imported
+``scipy``, ``PIL``, ``h5py``  some functions, data sets and links, when called        to chainer, at its first use
 ===========================  ======================================================  ===========================
 """
 import contextlib
-import importlib.abc
+import importlib
 import importlib.machinery
-import importlib.metadata
-import os
 import sys
 import types
 import warnings
 
-import numpy
-from packaging.requirements import Requirement
-
 
 def _add_numpy_names():
     """Give NumPy back the two names that chainer reads when a function is called."""
+    import numpy
     if not hasattr(numpy, 'sctypes'):
         numpy.sctypes = {
             'int': [numpy.int8, numpy.int16, numpy.int32, numpy.int64],
@@ -45,6 +43,9 @@ def _add_numpy_names():
 
 def _make_pkg_resources():
     """A module with the few names of setuptools' pkg_resources that chainer uses; importlib.metadata does the work."""
+    import importlib.metadata
+    from packaging.requirements import Requirement
+
     module = types.ModuleType('pkg_resources')
 
     class ResolutionError(Exception):
@@ -81,63 +82,98 @@ def _make_pkg_resources():
     return module
 
 
-def _make_numpy_distutils(name):
-    module = types.ModuleType(name)
-    module.__path__ = []
-    # "No Accelerate here": chainer warns of the old one, which NumPy dropped in 1.20.
-    module.get_info = lambda *args, **kwargs: {}
+def _make_environment_check():
+    """The check of the environment, without one.
+
+    Chainer 7.8.1 looks for a BLAS that NumPy dropped in 1.20, by modules that are gone, and warns that every CuPy after
+    12 "may not be compatible". This project's tests say which ones are.
+    """
+    module = types.ModuleType('chainer._environment_check')
+    module.check = lambda: None
     return module
 
 
-class _MissingModules(importlib.abc.MetaPathFinder, importlib.abc.Loader):
-    """Finder of the stand-ins. It stands last in sys.meta_path, so it is asked only for what is really missing."""
+class _Later(types.ModuleType):
+    """Stands for a module that is imported when something of it is asked for."""
 
-    _makers = {
-        'pkg_resources': lambda name: _make_pkg_resources(),
-        'numpy.distutils': _make_numpy_distutils,
-        'numpy.distutils.system_info': _make_numpy_distutils,
-    }
+    def __init__(self, name):
+        super().__init__(name)
+        self.__path__ = []
+
+    def __getattr__(self, name):
+        if name.startswith('__'):  # what the import system asks of every module
+            raise AttributeError(name)
+        if sys.modules.get(self.__name__) is self:  # "from scipy import special", while chainer is imported
+            return importlib.import_module(f'{self.__name__}.{name}')
+        return getattr(importlib.import_module(self.__name__), name)
+
+
+class _StandIns:
+    """Finder of the stand-ins, for one import of chainer."""
+
+    _makers = {'pkg_resources': _make_pkg_resources, 'chainer._environment_check': _make_environment_check}
+    _later = 'scipy', 'PIL', 'h5py'
 
     def __init__(self):
         self.supplied = []
 
     def find_spec(self, name, path=None, target=None):
-        if name in self._makers:
-            return importlib.machinery.ModuleSpec(name, self, is_package=name == 'numpy.distutils')
+        package = name.partition('.')[0]
+        if name in self._makers or (package in self._later and self._is_there(package)):
+            return importlib.machinery.ModuleSpec(name, self, is_package=package in self._later)
         return None
+
+    @staticmethod
+    def _is_there(package):
+        return package in sys.modules or importlib.machinery.PathFinder.find_spec(package) is not None
 
     def create_module(self, spec):
         self.supplied.append(spec.name)
-        return self._makers[spec.name](spec.name)
+        return self._makers[spec.name]() if spec.name in self._makers else _Later(spec.name)
 
     def exec_module(self, module):
         pass
 
 
 @contextlib.contextmanager
-def _missing_modules():
-    finder = _MissingModules()
-    sys.meta_path.append(finder)
+def _stand_ins():
+    """Let imports find the stand-ins; afterwards other packages find the real thing, or nothing."""
+    finder = _StandIns()
+    sys.meta_path.insert(0, finder)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter('ignore')  # where pkg_resources exists it warns of its own end at every import
-            yield
+        yield
     finally:
         sys.meta_path.remove(finder)
-        for name in finder.supplied:  # other packages must not take a stand-in for the real thing
-            sys.modules.pop(name, None)
-        if 'numpy.distutils' in finder.supplied:
-            vars(numpy).pop('distutils', None)
+        for name in finder.supplied:
+            parent, _, child = name.rpartition('.')
+            stand_in = sys.modules.pop(name, None)
+            if parent and stand_in and vars(sys.modules.get(parent, stand_in)).get(child) is stand_in:
+                delattr(sys.modules[parent], child)
 
 
-def _import_chainer():
-    # Chainer 7.8.1 warns that every CuPy after 12 "may not be compatible". This project's tests say which ones are.
-    os.environ.setdefault('CHAINER_WARN_VERSION_MISMATCH', '0')
-    _add_numpy_names()
-    with _missing_modules():
-        import chainer
-        import chainer.testing  # imports pkg_resources itself; gradient_check needs it
-        import chainer.gradient_check  # noqa: F401
+class _Chainer:
+    """Finds chainer where Python finds it, and supplies what is missing while it is imported."""
+
+    _names = 'chainer', 'chainer.testing'  # the second is not imported by the first, and needs pkg_resources as well
+
+    def find_spec(self, name, path=None, target=None):
+        spec = importlib.machinery.PathFinder.find_spec(name, path) if name in self._names else None
+        if spec is not None:
+            spec.loader_state, spec.loader = spec.loader, self
+        return spec
+
+    def create_module(self, spec):
+        return None
+
+    def exec_module(self, module):
+        spec = module.__spec__
+        module.__loader__ = spec.loader = spec.loader_state
+        _add_numpy_names()
+        with _stand_ins():
+            spec.loader.exec_module(module)
 
 
-_import_chainer()
+def install():
+    """Have every later ``import chainer`` find what it needs; a second call does nothing."""
+    if not any(isinstance(finder, _Chainer) for finder in sys.meta_path):
+        sys.meta_path.insert(0, _Chainer())

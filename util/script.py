@@ -1,11 +1,10 @@
 """What every script shares: where the project lies, and how a user's mistake is told in one line."""
 import contextlib
+import errno
 import functools
 import os
 import sys
 from pathlib import Path
-
-from tqdm import tqdm
 
 PROJECT = Path(__file__).resolve().parent.parent  # relative paths in a config or a case list start here
 
@@ -35,8 +34,24 @@ def blaming(what):
         raise UserError(f'{what}: {error}') from None
 
 
+def check_there(path, what):
+    """Refuse a file of the command line that is not there, before libraries are imported that would read it.
+
+    Args:
+        path (Path or None): The file; None: none is named.
+        what (str): What the file ought to be, such as ``'config'``.
+
+    Raises:
+        UserError: If it is not there.
+    """
+    if path is not None and not os.path.exists(path):
+        raise UserError(f'{path}: cannot read this {what}: {os.strerror(errno.ENOENT)}')
+
+
 def note(text):
     """Say one line on stderr. Progress bars that are being drawn there stay whole."""
+    from tqdm import tqdm  # here, since every script imports this module first
+
     tqdm.write(f'note: {text}', file=sys.stderr)
 
 

@@ -37,26 +37,54 @@ def test_chainer_imports_where_setuptools_and_numpy_distutils_are_missing():
         'import util, sys, chainer.testing\n'
         '@chainer.testing.with_requires("numpy>=1")\n'
         'def ran(): return True\n'
-        'print(ran(), "pkg_resources" in sys.modules, "numpy.distutils" in sys.modules)')
-    assert out.split() == ['True', 'False', 'False']
+        'print(ran(), "pkg_resources" in sys.modules)')
+    assert out.split() == ['True', 'False']
 
 
 def test_stand_ins_do_not_outlive_the_import():
     """Others must not take a stand-in for the real thing: after the import a missing module is missing again."""
     out = in_a_fresh_interpreter(
         'import importlib.util as u\n'
-        'names = "pkg_resources", "numpy.distutils"\n'
-        'def there(): return [u.find_spec(name) is not None for name in names]\n'
-        'before = there()\n'
+        'import util, sys, chainer, chainer.testing\n'
+        'print("pkg_resources" in sys.modules)\n'
+        'import scipy.special, PIL.Image\n'
+        'print(scipy.special.expit(0.0), PIL.Image.new("L", (2, 1)).size, scipy.__spec__.loader.__class__.__name__)')
+    assert out.splitlines() == ['False', '0.5 (2, 1) SourceFileLoader']
+
+
+@pytest.mark.parametrize('before', ['', 'import scipy', 'import scipy.special, scipy.sparse, PIL.Image'])
+def test_what_chainer_takes_from_scipy_works_whoever_imported_it_first(before):
+    """Functions, a distribution and a sparse product that ask SciPy for parts which chainer's import put off."""
+    in_a_fresh_interpreter(
+        f'{before}\n'
+        'import util, numpy, sys, chainer\n'
+        + ('assert not {name for name in sys.modules if name.startswith(("scipy", "PIL"))}\n' if not before else '') +
+        'import chainer.functions as F\n'
+        'x = numpy.array([0.25, 0.5])\n'
+        'for function in F.erfinv, F.erfcinv, F.erfcx, F.ndtri, F.lgamma:\n'
+        '    assert numpy.isfinite(function(x).array).all(), function\n'
+        'import math\n'
+        'assert abs(math.erf(F.erfinv(x).array[1]) - 0.5) < 1e-12\n'
+        'normal = chainer.distributions.MultivariateNormal(numpy.zeros(2, "f"), scale_tril=numpy.eye(2, dtype="f"))\n'
+        'assert abs(float(normal.log_prob(numpy.zeros(2, "f")).array) + math.log(2 * math.pi)) < 1e-6\n'
+        'coo = chainer.utils.to_coo(numpy.eye(2, dtype="f"))\n'
+        'assert (F.sparse_matmul(coo, numpy.eye(2, dtype="f")).array == numpy.eye(2)).all()\n'
+        'chainer.datasets.ImageDataset([], root=".")\n')
+
+
+def test_chainer_is_imported_when_it_is_asked_for_and_no_sooner():
+    out = in_a_fresh_interpreter(
         'import util, sys\n'
-        'print(before == there(), [name for name, real in zip(names, before) if not real and name in sys.modules])')
-    assert out.split(maxsplit=1) == ['True', '[]\n']
+        'print("chainer" in sys.modules, "numpy" in sys.modules)\n'
+        'import chainer\n'
+        'print(chainer.__spec__.loader is chainer.__loader__, type(chainer.__loader__).__name__)')
+    assert out.split() == ['False', 'False', 'True', 'SourceFileLoader']
 
 
 def test_what_exists_is_left_alone():
     out = in_a_fresh_interpreter(
         'import numpy; numpy.sctypes = mine = {"int": [numpy.int64], "float": [numpy.float64]}; numpy.float = int\n'
-        'import util; print(numpy.sctypes is mine, numpy.float is int)')
+        'import util, chainer; print(numpy.sctypes is mine, numpy.float is int)')
     assert out.split() == ['True', 'True']
 
 

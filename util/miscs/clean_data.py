@@ -6,20 +6,11 @@ import argparse
 import sys
 from pathlib import Path
 
-import nibabel
-import numpy
-from tqdm import tqdm
-
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # run as a file, Python looks beside that file only
 
-from util.dataset.bids import subject_of
-from util.dataset.cases_table import TABLE, begin_table, known_cases, write_table
+from util.dataset.cases_table import TABLE
 from util.dataset.raw_files import T1W, find_files
-from util.dataset.same_scan import SeenScans
-from util.lock import locked
 from util.script import PROJECT, UserError, run
-from util.volumes.reading import read_volume
-from util.volumes.writing import remove_strays, remove_volume, write_volume
 
 
 def parse_arguments(argv):
@@ -43,56 +34,6 @@ def parse_arguments(argv):
     return parser.parse_args(argv)
 
 
-def read_distinct_scan(path, channels, seen):
-    """Read a volume that can be learned from; `seen` holds the scans so far."""
-    volume = read_volume(path)
-    if len(volume.array) != channels:
-        raise UserError(f'{path}: {len(volume.array)} channels (values per voxel, or volumes along a fourth axis); '
-                        f'{channels} wanted (--channels)')
-    lowest, highest = volume.array.min(), volume.array.max()
-    if lowest == highest:
-        raise UserError(f'{path}: every voxel is {lowest}')
-    other = seen.find(volume.array)
-    if other:
-        raise UserError(f'{path}: the same voxels as {other}, orientation, type and scale aside; one scan must not be '
-                        'in training and test')
-    seen.add(path, volume.array)
-    return volume
-
-
-def describe(volume):
-    """What the table says of a volume itself. Axis codes are nibabel's: L is an axis x that goes to the left."""
-    size, spacing = reversed(volume.size), (f'{value:.6g}' for value in volume.spacing)
-    affine = numpy.eye(4)
-    affine[:3, :3] = numpy.diag([-1, -1, 1]) @ numpy.reshape(volume.direction, (3, 3))  # from ITK's LPS to RAS
-    return {'size_xyz': 'x'.join(map(str, size)), 'spacing_xyz_mm': 'x'.join(spacing),
-            'orientation': ''.join(nibabel.aff2axcodes(affine))}
-
-
-def clean(files, args):
-    """Write what can be learned from, with its table; returns the table's rows and the refusals.
-
-    If that is nothing, what an earlier run left stays.
-    """
-    rows, refusals, seen, earlier = {}, [], SeenScans(), known_cases(args.output)
-    for path in tqdm(files, desc='clean_data', unit='volume', disable=None):
-        try:
-            names = {'source': path.relative_to(args.input).as_posix(), 'subject': subject_of(path, args.input)}
-            volume = read_distinct_scan(path, args.channels, seen)
-        except UserError as error:
-            refusals.append(str(error))
-            continue
-        case = f'{len(rows):04d}'
-        begin_table(args.output, earlier | {*rows, case})
-        write_volume(args.output / f'{case}.mhd', volume)
-        rows[case] = {**names, **describe(volume)}
-    if rows:
-        for case in earlier - set(rows):
-            remove_volume(args.output / f'{case}.mhd')
-        write_table(args.output, rows)
-    return rows, refusals
-
-
 def main(argv=None):
     """Run the script with a command line (default: the process's)."""
     args = parse_arguments(argv)
@@ -106,9 +47,14 @@ def main(argv=None):
     for path in found.files:
         if path.resolve().parent == args.output.resolve():
             raise UserError(f'{path}: lies in the folder of the result and could be replaced; name another with -o')
+    # Imported here: neither --help nor a wrong argument waits for them.
+    from util.dataset.cleaning import clean
+    from util.lock import locked
+    from util.volumes.writing import remove_strays
+
     with locked(args.output):
         remove_strays(args.output)
-        rows, refusals = clean(found.files, args)
+        rows, refusals = clean(found.files, args.input, args.output, args.channels)
     refusals = found.refusals + refusals
     for refusal in refusals:
         print(f'refused: {refusal}', file=sys.stderr)

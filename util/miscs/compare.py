@@ -11,17 +11,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # run as a file, Python looks beside that file only
 
-from util.comparison.error_analysis import analyse_errors
-from util.comparison.results import Result, gains, lr_name, rows_of, save_results
-from util.comparison.runs import check_same_data, infer, make_pairs, plan_runs, train
-from util.comparison.tables import format_markdown
-from util.dataset.case_lists import read_list
-from util.files import write_text
-from util.reports.figures import save_gain_figure
-from util.reports.score_table import read_csv
-from util.scores.metrics import REGIONS
-from util.script import PROJECT, UserError, run as run_main
-from util.volumes.degradation import DEGRADATIONS
+from util.script import PROJECT, UserError, check_there, run as run_main
 
 
 def positive(text):
@@ -43,8 +33,9 @@ def parse_arguments(argv):
     parser.add_argument('--train', nargs='+', metavar='CASE', help='names, or how many (default: the rest)')
     parser.add_argument('--val', nargs='+', metavar='CASE', required=True, help='names, or how many')
     parser.add_argument('--test', nargs='+', metavar='CASE', required=True, help='names, or how many')
-    parser.add_argument('--degradation', nargs='+', choices=list(DEGRADATIONS),
-                        help="run each recipe on each of these LR kinds, instead of the recipe's own")
+    parser.add_argument('--degradation', nargs='+', metavar='NAME',
+                        help="run each recipe on each of these LR kinds, named as a config's degradation, instead of "
+                             "the recipe's own")
     parser.add_argument('--seeds', nargs='+', type=int, help="train each recipe once per seed, instead of with its own")
     parser.add_argument('--set', action='append', default=[], metavar='KEY=VALUE',
                         help='change a key of all recipes, such as adam.alpha=1e-3; may be repeated')
@@ -56,6 +47,9 @@ def parse_arguments(argv):
 
 def prepare(args):
     """Plan the runs and make their pairs; returns the runs."""
+    # Imported here and below: neither --help nor a wrong argument waits for them.
+    from util.comparison.runs import check_same_data, make_pairs, plan_runs
+
     runs = plan_runs(args.recipes, args.out, args.degradation, args.seeds, args.iterations, args.set)
     if not any(args.input.glob('*.mhd')):
         raise UserError(f'{args.input}: no .mhd volumes there; make them with: python util/miscs/clean_data.py')
@@ -69,6 +63,12 @@ def prepare(args):
 
 def evaluate(run, args):
     """Train one run, infer and measure; returns its Results."""
+    from util.comparison.error_analysis import analyse_errors
+    from util.comparison.results import Result, lr_name
+    from util.comparison.runs import infer, train
+    from util.dataset.case_lists import read_list
+    from util.reports.score_table import read_csv
+
     model, results = train(run, args.gpu), []
     cases = read_list(PROJECT / run.config.dataset.test_list, PROJECT)
     for ensemble in (False, True) if args.ensemble else (False,):
@@ -82,6 +82,8 @@ def evaluate(run, args):
 def main(argv=None):
     """Run the script with a command line (default: the process's)."""
     args = parse_arguments(argv)
+    for recipe in args.recipes:
+        check_there(recipe, 'config')
     former = signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends the script that runs, as Ctrl-C does
     try:
         runs, results = prepare(args), []
@@ -95,6 +97,12 @@ def main(argv=None):
 
 def report(results, out):
     """Write the tables and the figure of a comparison, and print the tables."""
+    from util.comparison.results import gains, rows_of, save_results
+    from util.comparison.tables import format_markdown
+    from util.files import write_text
+    from util.reports.figures import save_gain_figure
+    from util.scores.metrics import REGIONS
+
     save_results(out / 'comparison.csv', results)
     markdown = format_markdown(results)
     write_text(out / 'comparison.md', markdown)

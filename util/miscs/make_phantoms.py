@@ -10,14 +10,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # run as a file, Python looks beside that file only
 
-import numpy
-from tqdm import tqdm
-
-from util.files import replacing, write_text
-from util.lock import locked
 from util.script import PROJECT, UserError, run
-from util.volumes.phantom import MAX_SIZE, MIN_SIZE, head_image, make_head
-from util.volumes.reading import read_volume
 
 NAME = 'Synthetic T1-weighted heads (3D-ESPCN demo cohort)'
 README = """{name}
@@ -45,7 +38,14 @@ def parse_arguments(argv):
 
 
 def main(argv=None):
+    """Run the script with a command line (default: the process's)."""
     args = parse_arguments(argv)
+    # Imported here and below: neither --help nor a wrong argument waits for them.
+    from tqdm import tqdm
+    from util.files import write_text
+    from util.lock import locked
+    from util.volumes.phantom import make_head
+
     check(args)
     with locked(args.out):
         for name, text in texts(args).items():
@@ -58,6 +58,11 @@ def main(argv=None):
 
 def write_head(path, head):
     """Write a head as .nii.gz, read back and flushed to the disk before it takes the place of an older file."""
+    import numpy
+    from util.files import replacing
+    from util.volumes.phantom import head_image
+    from util.volumes.reading import read_volume
+
     try:
         with replacing(path) as temporary:
             temporary.write_bytes(gzip.compress(head_image(head).to_bytes(), compresslevel=6, mtime=0))
@@ -74,6 +79,8 @@ def case(number):
 
 def check(args):
     """Refuse what cannot be made, and folders where the cohort would be mixed with other volumes."""
+    from util.volumes.phantom import MAX_SIZE, MIN_SIZE
+
     if not all(MIN_SIZE <= n <= MAX_SIZE for n in args.size):
         raise UserError(f'--size {" ".join(map(str, args.size))} cannot hold a head: each must be from {MIN_SIZE} to '
                         f'{MAX_SIZE}')

@@ -8,7 +8,6 @@ from pathlib import Path
 from util.script import UserError
 from util.training.snapshot import load_snapshot, read_ran_with
 
-NEWEST = 'newest'  # --resume without a name
 # What may be other than when the snapshot was written: how long, how often looked at, what is kept.
 MAY_CHANGE = {'iteration', 'display_interval', 'evaluation_interval', 'snapshot_interval', 'snapshots_kept'}
 
@@ -46,7 +45,7 @@ def resume(trainer, which, ran_with, archived):
 
     Args:
         trainer (~chainer.training.Trainer): As :func:`util.training.trainer.make_trainer` makes it.
-        which (Path or str): A snapshot; or :data:`NEWEST`, the newest usable one of the trainer's folder. A damaged one
+        which (Path or str): A snapshot; None: the newest usable one of the trainer's folder. A damaged one
             that is passed over is put aside as ``NAME.damaged``.
         ran_with (dict): What runs now, to be compared with what the snapshot ran with.
         archived: Function that gives the Config that has run in the trainer's folder. It is asked only where the
@@ -57,7 +56,7 @@ def resume(trainer, which, ran_with, archived):
             trainer's folder holds another run.
     """
     out = Path(trainer.out)
-    if which != NEWEST:
+    if which is not None:
         if holds_run(out) and Path(which).resolve().parent != out.resolve():
             raise UserError(f'{out} holds another run than that of {which}; name another folder with -o')
         _load(which, trainer, ran_with)

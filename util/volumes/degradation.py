@@ -21,7 +21,6 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy
-import scipy.fft
 
 from util.choices import look_up, settings_of
 from util.volumes.sampling import Sampling
@@ -141,6 +140,8 @@ def _kspace(x, axis, r):
     # -m/2 and m/2 were measured with half the weight each: the image is real and a constant keeps its value. The
     # result is signed, not a magnitude: ringing below zero stays, and the operation linear. Its own wrap-around makes
     # opposite borders of the volume ring into each other, as they do in a scan.
+    import scipy.fft  # here, since it takes a while and the other ways do without
+
     m = x.shape[axis] // r
     return scipy.fft.irfft(scipy.fft.rfft(x, axis=axis), n=m, axis=axis) / r
 

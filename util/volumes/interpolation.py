@@ -7,7 +7,6 @@ size): exact, and far quicker than resampling voxel by voxel.
 import functools
 
 import numpy
-from scipy import ndimage
 
 from util.choices import look_up
 
@@ -21,6 +20,8 @@ def _linear(coordinates, n):
 
 
 def _bspline(coordinates, n):
+    from scipy import ndimage  # here, since who asks for another method does without
+
     return numpy.stack([ndimage.map_coordinates(image, coordinates[None], order=3, mode='mirror')
                         for image in numpy.eye(n)], axis=1)
 
@@ -29,15 +30,56 @@ def _bspline(coordinates, n):
 METHODS = {'nearest': _nearest, 'linear': _linear, 'bspline': _bspline}
 
 
+class Upsampled:
+    """An LR array interpolated on the HR grid, computed where it is asked for.
+
+    Planes and blocks of the HR array cost what they hold, and no HR array lies in memory: indexed by (channel, z, y, x)
+    as a NumPy array of ``shape``, with numbers and slices, it gives float32 arrays.
+
+    Args:
+        lr (numpy.ndarray): (C, z, y, x).
+        sampling (~util.volumes.sampling.Sampling): Where LR voxels lie among HR voxels.
+        method (str): A name of :data:`METHODS`. ``'nearest'``: a tie goes to the higher LR index, as ITK has it.
+            ``'linear'``. ``'bspline'``: interpolating cubic B-spline, mirrored at the borders (M. Unser, "Splines: a
+            perfect fit for signal and image processing", IEEE Signal Processing Magazine 1999).
+
+    Raises:
+        ValueError: If the method is unknown.
+
+    Example:
+        >>> import numpy
+        >>> from util.volumes.sampling import Sampling
+        >>> ramp = numpy.arange(3.0).reshape(1, 1, 1, 3)
+        >>> Upsampled(ramp, Sampling((2, 2, 2)), 'linear')[0, 1, 0].tolist()
+        [0.0, 0.5, 1.0, 1.5, 2.0, 2.0]
+    """
+
+    def __init__(self, lr, sampling, method):
+        along_z, along_y, along_x = (interpolation_matrix(n, r, o, method)
+                                     for n, r, o in zip(lr.shape[-3:], sampling.rate, sampling.offset))
+        self.shape = sampling.hr_shape(lr.shape)
+        self._along_z = along_z
+        # x, then y: each is a matrix product of contiguous arrays, without a transposed copy
+        self._lr_slices = along_y @ (numpy.asarray(lr, dtype=numpy.float32) @ along_x.T)  # (C, z, r_y*y, r_x*x)
+
+    def __getitem__(self, where):
+        where = where if isinstance(where, tuple) else (where,)
+        channel, z, y, x = where + (slice(None),) * (4 - len(where))
+        one = isinstance(channel, int)
+        slices = self._lr_slices[slice(channel, channel + 1) if one else channel, :, y, x]
+        rows = numpy.atleast_2d(self._along_z[z])
+        hr = (rows @ slices.reshape(*slices.shape[:2], -1)).reshape(len(slices), len(rows), *slices.shape[2:])
+        hr = hr[:, 0] if isinstance(z, int) else hr
+        return hr[0] if one else hr
+
+
 def upsample(lr, sampling, method):
     """Interpolate an LR array on the HR grid.
 
     Args:
         lr (numpy.ndarray): (..., z, y, x), such as (C, z, y, x).
         sampling (~util.volumes.sampling.Sampling): Where LR voxels lie among HR voxels.
-        method (str): A name of :data:`METHODS`. ``'nearest'``: a tie goes to the higher LR index, as ITK has it.
-            ``'linear'``. ``'bspline'``: interpolating cubic B-spline, mirrored at the borders (M. Unser, "Splines: a
-            perfect fit for signal and image processing", IEEE Signal Processing Magazine 1999).
+        method (str): As of :class:`Upsampled`.
 
     Returns:
         numpy.ndarray: (..., r_z*z, r_y*y, r_x*x), float32.
@@ -45,13 +87,8 @@ def upsample(lr, sampling, method):
     Raises:
         ValueError: If the method is unknown.
     """
-    along_z, along_y, along_x = (interpolation_matrix(n, r, o, method)
-                                 for n, r, o in zip(lr.shape[-3:], sampling.rate, sampling.offset))
-    hr = numpy.asarray(lr, dtype=numpy.float32)
-    # x, y, z in this order: each is a matrix product of contiguous arrays, without a transposed copy
-    hr = hr @ along_x.T
-    hr = along_y @ hr
-    return (along_z @ hr.reshape(*hr.shape[:-2], -1)).reshape(sampling.hr_shape(lr.shape))
+    channels = lr.reshape(-1, *lr.shape[-3:])
+    return Upsampled(channels, sampling, method)[:].reshape(sampling.hr_shape(lr.shape))
 
 
 @functools.lru_cache(maxsize=64)  # a network that interpolates asks for the same few in every iteration

@@ -5,7 +5,6 @@ Only axes are exchanged and reversed, so no voxel's value changes and every voxe
 import itertools
 from typing import NamedTuple
 
-import nibabel
 import numpy
 
 from util.volumes.volume import Volume
@@ -39,9 +38,11 @@ def axis_codes(volume):
     Returns:
         str: Three letters of L/R, P/A, I/S, as nibabel's ``aff2axcodes``.
     """
+    from nibabel.orientations import aff2axcodes  # here, since nibabel takes a while
+
     affine = numpy.eye(4)
     affine[:3, :3] = numpy.diag([-1, -1, 1]) @ numpy.reshape(volume.direction, (3, 3))  # LPS to RAS
-    return ''.join(nibabel.aff2axcodes(affine))
+    return ''.join(aff2axcodes(affine))
 
 
 def common_lie(volumes):

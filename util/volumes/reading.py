@@ -2,7 +2,7 @@
 from pathlib import Path
 
 from util.script import UserError
-from util.volumes import itk, nifti
+from util.volumes import itk
 from util.volumes.streams import check_file, one_line
 from util.volumes.volume import Volume, check_finite
 
@@ -28,13 +28,14 @@ def read_volume(path, dtype=None):
     with one_line(path):
         check_file(path)
         if path.suffix.lower() in itk.FORMATS:
-            array, geometry = itk.read(path)
-        elif suffix in nifti.FORMATS:
-            array, geometry = nifti.read(path)
-        else:
+            return _volume(path, dtype, *itk.read(path))
+        from util.volumes import nifti  # here, since nibabel takes a while, and the project's own files do without
+        if suffix not in nifti.FORMATS:
             raise UserError(f'{path}: not an image in a format that is read here: '
                             + ', '.join((*nifti.FORMATS, *itk.FORMATS)))
-        check_finite(path, array)
-        if dtype is not None:
-            array = array.astype(dtype, copy=False)
-    return Volume(array, *geometry)
+        return _volume(path, dtype, *nifti.read(path))
+
+
+def _volume(path, dtype, array, geometry):
+    check_finite(path, array)
+    return Volume(array if dtype is None else array.astype(dtype, copy=False), *geometry)

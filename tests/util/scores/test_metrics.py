@@ -1,13 +1,19 @@
 import numpy
 import pytest
 from scipy.ndimage import gaussian_filter
-from skimage.metrics import structural_similarity
+from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
-from util.scores.metrics import METRICS, REGIONS, psnr, score_images, scores
+from util.scores import metrics
+from util.scores.metrics import METRICS, REGIONS, psnr, score_images
 from util.script import UserError
 from util.volumes.head_mask import head_mask
 
 ANYWHERE = numpy.ones((20, 24, 22), bool)
+
+
+def scores(hr, sr, head):
+    """Of one reconstruction."""
+    return metrics.scores(hr, {'network': sr}, head)['network']
 
 
 def pair(dtype=numpy.float32, seed=0):
@@ -20,6 +26,7 @@ def test_psnr_and_rmse_follow_their_formulas():
     hr, sr = pair()
     error = numpy.mean((hr.astype(float) - sr) ** 2)
     assert psnr(hr, sr) == pytest.approx(10 * numpy.log10((float(hr.max()) - float(hr.min())) ** 2 / error), abs=1e-4)
+    assert psnr(hr, sr) == pytest.approx(peak_signal_noise_ratio(hr, sr, data_range=float(hr.max()) - float(hr.min())))
     assert scores(hr, sr, ANYWHERE)['rmse'] == pytest.approx(numpy.sqrt(error), rel=1e-5)
 
 
@@ -103,7 +110,7 @@ def test_the_head_is_that_of_the_truth():
     hr, sr = pair()
     hr[:, 4:16, 4:20, 4:18] += 1000
     images = {'network': sr, 'linear': numpy.zeros_like(hr)}
-    result = score_images(hr, images.items())
+    result = score_images(hr, images)
     assert list(result) == ['network', 'linear']
     for name, image in images.items():
         assert result[name] == scores(hr, image, head_mask(hr))
@@ -111,6 +118,6 @@ def test_the_head_is_that_of_the_truth():
 
 def test_a_volume_that_ssim_cannot_score_is_refused():
     hr, sr = pair()
-    score_images(hr[:, :11], {'network': sr[:, :11]}.items())
+    score_images(hr[:, :11], {'network': sr[:, :11]})
     with pytest.raises(UserError, match=r'\(10, 24, 22\) .* SSIM needs 11 or more'):
-        score_images(hr[:, :10], {'network': sr[:, :10]}.items())
+        score_images(hr[:, :10], {'network': sr[:, :10]})

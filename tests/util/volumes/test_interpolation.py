@@ -7,7 +7,7 @@ from skimage.metrics import peak_signal_noise_ratio
 from util.script import PROJECT
 from util.volumes.degradation import degrade
 from util.volumes.geometry import hr_volume_geometry
-from util.volumes.interpolation import METHODS, interpolation_matrix, upsample
+from util.volumes.interpolation import METHODS, Upsampled, interpolation_matrix, upsample
 from util.volumes.sampling import Sampling
 from util.volumes.reading import read_volume
 from util.volumes.volume import Volume
@@ -63,6 +63,20 @@ def test_a_channel_and_a_batch_are_interpolated_as_if_alone(method):
     assert hr.shape == (2, 3, 8, 15, 6)
     for index in numpy.ndindex(2, 3):
         numpy.testing.assert_allclose(hr[index], upsample(batch[index], sampling, method), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize('method', METHODS)
+@pytest.mark.parametrize('where', [
+    numpy.s_[:], numpy.s_[1], numpy.s_[0, 5], numpy.s_[:, 3:9], numpy.s_[1, 2:4, 1:7], numpy.s_[0, :, 8],
+    numpy.s_[1, :, :, 2], numpy.s_[1:, 7, ::2, 3:], numpy.s_[0, 1, 2, 3], numpy.s_[:, -1]])
+def test_a_part_is_what_the_whole_has_there(method, where):
+    """Planes, blocks and voxels of an interpolation that does not lie in memory, by NumPy's own indexing."""
+    lr = numpy.random.default_rng(1).random((2, 4, 5, 6)).astype(numpy.float32)
+    sampling = Sampling((2, 3, 1), (0.5, 0.0, 0.0))
+    whole, lazy = upsample(lr, sampling, method), Upsampled(lr, sampling, method)
+    assert lazy.shape == whole.shape
+    assert lazy[where].shape == whole[where].shape and lazy[where].dtype == numpy.float32
+    numpy.testing.assert_allclose(lazy[where], whole[where], rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize('method', METHODS)

@@ -1,0 +1,68 @@
+"""From the volumes of a dataset to those that can be learned from, and the table that names them."""
+from tqdm import tqdm
+
+from util.dataset.bids import subject_of
+from util.dataset.cases_table import begin_table, known_cases, write_table
+from util.dataset.same_scan import SeenScans
+from util.script import UserError
+from util.volumes.orientation import axis_codes
+from util.volumes.reading import read_volume
+from util.volumes.writing import remove_volume, write_volume
+
+
+def clean(files, source, out, channels=1):
+    """Write what can be learned from as 0000.mhd, 0001.mhd, ..., with its table.
+
+    If that is nothing, what an earlier run left stays.
+
+    Args:
+        files (list of Path): The volumes, in their order.
+        source (Path): The folder that they lie below; the table names them from there.
+        out (Path): Folder of the result, which no other run writes into.
+        channels (int): Channels that a volume must have.
+
+    Returns:
+        (dict, list): The table's rows, case -> {column: text}; and for each volume that is refused a sentence that
+        says why.
+    """
+    rows, refusals, seen, earlier = {}, [], SeenScans(), known_cases(out)
+    for path in tqdm(files, desc='clean_data', unit='volume', disable=None):
+        try:
+            names = {'source': path.relative_to(source).as_posix(), 'subject': subject_of(path, source)}
+            volume = _read_distinct_scan(path, channels, seen)
+        except UserError as error:
+            refusals.append(str(error))
+            continue
+        case = f'{len(rows):04d}'
+        begin_table(out, earlier | {*rows, case})
+        write_volume(out / f'{case}.mhd', volume)
+        rows[case] = {**names, **_describe(volume)}
+    if rows:
+        for case in earlier - set(rows):
+            remove_volume(out / f'{case}.mhd')
+        write_table(out, rows)
+    return rows, refusals
+
+
+def _read_distinct_scan(path, channels, seen):
+    """Read a volume that can be learned from; `seen` holds the scans so far."""
+    volume = read_volume(path)
+    if len(volume.array) != channels:
+        raise UserError(f'{path}: {len(volume.array)} channels (values per voxel, or volumes along a fourth axis); '
+                        f'{channels} wanted (--channels)')
+    lowest, highest = volume.array.min(), volume.array.max()
+    if lowest == highest:
+        raise UserError(f'{path}: every voxel is {lowest}')
+    other = seen.find(volume.array)
+    if other:
+        raise UserError(f'{path}: the same voxels as {other}, orientation, type and scale aside; one scan must not be '
+                        'in training and test')
+    seen.add(path, volume.array)
+    return volume
+
+
+def _describe(volume):
+    """What the table says of a volume itself."""
+    size, spacing = reversed(volume.size), (f'{value:.6g}' for value in volume.spacing)
+    return {'size_xyz': 'x'.join(map(str, size)), 'spacing_xyz_mm': 'x'.join(spacing),
+            'orientation': axis_codes(volume)}

@@ -1,0 +1,79 @@
+"""From cleaned volumes to the LR-HR pairs of an experiment."""
+from tqdm import tqdm
+
+from util.dataset.cases_table import TABLE, read_table
+from util.dataset.pairs_info import read_pairs_info, write_pairs_info
+from util.script import UserError, blaming
+from util.volumes.degradation import degrade, noise_rng
+from util.volumes.geometry import crop_to_multiple, lr_volume_geometry
+from util.volumes.reading import read_volume
+from util.volumes.volume import Volume
+from util.volumes.writing import data_file, remove_strays, remove_volume, write_volume
+
+
+def make_pair(path, config):
+    """The LR and the HR volume made of one volume.
+
+    Args:
+        path (Path): The volume.
+        config (~util.config.Config): The experiment.
+
+    Returns:
+        (~util.volumes.volume.Volume, ~util.volumes.volume.Volume): LR, float32, and HR: the volume, cropped at the far
+        ends to multiples of the rate, of its own type.
+
+    Raises:
+        UserError: If the volume cannot be read, or is smaller than the rate.
+    """
+    degradation = config.degradation
+    volume = read_volume(path)
+    with blaming(path):
+        hr = crop_to_multiple(volume, config.upsampling_rate)
+    lr = degrade(hr.array, config.upsampling_rate, degradation.name, degradation.noise_sigma,
+                 noise_rng(config.seed, path.stem), **degradation.settings)
+    return Volume(lr, *lr_volume_geometry(hr, config.sampling)), hr
+
+
+def make_pairs(paths, config, out):
+    """Make the pairs of volumes in a folder that no other run writes into; those of an earlier run go.
+
+    Args:
+        paths (list of Path): The volumes, in one folder; their names name the cases.
+        config (~util.config.Config): The experiment.
+        out (Path): The folder in which LR and HR are made.
+
+    Raises:
+        UserError: If a volume cannot be read or written, or would replace another one.
+    """
+    cases, subjects = {path.stem for path in paths}, _subjects_of(paths)
+    earlier = set((read_pairs_info(out) or {'cases': []})['cases'])
+    for kind in ('LR', 'HR'):
+        remove_strays(out / kind)
+        for path in paths:
+            target = out / kind / path.name
+            if path.resolve() == target.resolve() or data_file(path).resolve() == target.with_suffix('.raw').resolve():
+                raise UserError(f'{path}: the pairs would replace this volume; name another folder with -o')
+            if target.exists() and path.stem not in earlier:
+                raise UserError(f'{target} is there and was not made by this script; name another folder with -o')
+
+    write_pairs_info(out, config, cases | earlier, complete=False)
+    for path in tqdm(paths, desc='make_lr_img', unit='volume', disable=None):
+        for kind, volume in zip(('LR', 'HR'), make_pair(path, config)):
+            write_volume(out / kind / path.name, volume)
+    for case in earlier - cases:
+        for kind in ('LR', 'HR'):
+            remove_volume(out / kind / f'{case}.mhd')
+    write_pairs_info(out, config, cases, complete=True, subjects=subjects)
+
+
+def _subjects_of(paths):
+    """Whose volumes of one folder are, as far as their table says: case -> subject."""
+    folder = paths[0].parent
+    table = read_table(folder)
+    if table is None:
+        return {}
+    unknown = [path.stem for path in paths if path.stem not in table]
+    if unknown:
+        print(f'not in {folder / TABLE}: {", ".join(unknown)}; where the names do not say whose they are, each counts '
+              'as a subject of its own')
+    return {path.stem: table[path.stem]['subject'] for path in paths if path.stem in table}

@@ -1,0 +1,89 @@
+"""What an inference is about: the experiment that its model is used by, and the cases."""
+from util.config_files import load_config, read_experiment
+from util.dataset.case_lists import Case, read_list
+from util.dataset.case_names import distinct_names
+from util.dataset.pairs_info import read_pairs_info
+from util.inference.network import check_code_of_model
+from util.script import PROJECT, UserError, blaming
+
+# What the network was trained for: a model file's own values hold, and a config that says otherwise is refused.
+TRAINED_FOR = ('upsampling_rate', 'degradation', 'models', 'intensity_scaling')
+
+
+def choose_config(model, config_path=None, root=PROJECT):
+    """The experiment that a model file is used by: its own, or the user's where that is the same in what matters.
+
+    Args:
+        model (Path): The model file.
+        config_path (Path): The user's; None: the model file's own, or configs/base.yml where it has none.
+        root (Path): Where the network's code may lie beside the project.
+
+    Returns:
+        ~util.config.Config: The experiment.
+
+    Raises:
+        UserError: If a file cannot be read, the model file names code from elsewhere, or the two differ in
+            `TRAINED_FOR`.
+    """
+    trained = read_experiment(model)
+    if config_path is None and trained is not None:
+        check_code_of_model(trained, model, root)
+        return trained
+    config = load_config(config_path or PROJECT / 'configs/base.yml')
+    for key in TRAINED_FOR if trained is not None else ():
+        if getattr(config, key) != getattr(trained, key):
+            raise UserError(f'{config_path}: {key} is not what {model} was trained for: {getattr(config, key)} against '
+                            f'{getattr(trained, key)}; leave -c out to use the model\'s own config')
+    return config
+
+
+def listed_cases(config, source, root=PROJECT):
+    """The cases of an experiment's test list.
+
+    Args:
+        config (~util.config.Config): The experiment.
+        source (Path): The file that it came from, for the message.
+        root (Path): Where relative paths start.
+
+    Raises:
+        UserError: If the list cannot be read.
+    """
+    with blaming(f'{source}: dataset.test_list'):
+        return read_list(root / config.dataset.test_list, root)
+
+
+def cases_of_volumes(paths):
+    """The cases of volumes without a truth, each with a name of its own.
+
+    Args:
+        paths (list of Path): LR volumes.
+
+    Raises:
+        UserError: If a volume is there twice.
+    """
+    if len({path.resolve() for path in paths}) < len(paths):
+        raise UserError(f'-i names a volume twice: {" ".join(map(str, paths))}')
+    return [Case(name, path, None) for name, path in zip(distinct_names(paths), paths)]
+
+
+def check_results(out, cases):
+    """Refuse a folder of results where one of them would replace a volume that is read, or another result.
+
+    Args:
+        out (Path): The folder.
+        cases (list of ~util.dataset.case_lists.Case): The cases.
+
+    Raises:
+        UserError: Naming the volume.
+    """
+    names = {case.name for case in cases}
+    for name in names:
+        if f'{name}_deviation' in names:
+            raise UserError(f'{name}_deviation would be the name of two results; call that volume otherwise')
+    if out.name in ('LR', 'HR') and read_pairs_info(out.parent):
+        raise UserError(f'{out} holds the volumes of LR-HR pairs; name another folder with -o')
+    inputs = {path.resolve() for case in cases for path in (case.lr_path, case.hr_path) if path}
+    for case in cases:
+        if (out / f'{case.name}.mhd').resolve() in inputs:
+            raise UserError(f'{out / case.name}.mhd is a volume to be read, and the result would replace it; name '
+                            'another folder with -o')
