@@ -59,10 +59,14 @@ def score_case(out, case, lr, sr, hr, sampling):
         (dict, list): method -> {metric: value}, empty where it cannot be scored; and what could not be done.
     """
     # Here, since a scan without a truth does without them: half a second, and 60 MiB of libraries.
-    from util.reports.figures import save_case_figure
     from util.scores.metrics import score_images
     from util.volumes.interpolation import METHODS, Upsampled
     failures = []
+
+    def draw(*arguments):
+        from util.reports.figures import save_case_figure  # this, too, goes on beside the scores
+
+        save_case_figure(*arguments)
 
     def attempt(what, function, *arguments):
         """A picture or a score that cannot be had never costs the other results."""
@@ -73,7 +77,7 @@ def score_case(out, case, lr, sr, hr, sampling):
 
     interpolated = {method: Upsampled(lr.array, sampling, method) for method in METHODS}
     with ThreadPoolExecutor(1) as pool:  # drawing is Python, and the scores' work goes on beside it
-        picture = pool.submit(attempt, 'no picture', save_case_figure, out / f'{case.name}.png', case.name, lr.array,
+        picture = pool.submit(attempt, 'no picture', draw, out / f'{case.name}.png', case.name, lr.array,
                               interpolated['linear'], sr, hr.array, hr.spacing, sampling)
         scored = attempt('no scores', score_images, hr.array, {'network': sr, **interpolated})
         picture.result()

@@ -5,6 +5,7 @@ Figures are made without pyplot, so that the backend and the open figures of a n
 import numpy
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.transforms import Bbox, TransformedBbox
 
 from util.files import replacing
 
@@ -36,47 +37,49 @@ def save_case_figure(path, title, lr, linear, sr, hr, spacing, sampling):
     sx, sy, sz = spacing
     aspects = sy / sx, sz / sx, sz / sy  # height over width of a voxel in each plane
     heights = [aspect * plane.shape[0] / plane.shape[1] for aspect, plane in zip(aspects, middle_planes(hr))]
-    # Places are reckoned here: a layout engine takes longer to find them than all the rest of the figure.
-    row, titles = 2.4, 0.35  # inches: of a picture as high as it is wide, and above each channel
-    block = row * sum(heights) + titles
-    width, height = 6 * row + 1.2, len(hr) * block + 0.5
+    # All pictures lie in one axes whose units are inches: making and laying out 18 axes takes ten times as long.
+    side, gap, titles = 2.4, 0.08, 0.35  # the width of a picture, between two, and above each channel
+    block = sum(side * ratio + gap for ratio in heights) + titles
+    width, height = 6 * (side + gap) + 1.1, len(hr) * block + 0.4
     figure = Figure(figsize=(width, height))
+    axes = figure.add_axes([0, 0, 1, 1])
+    axes.set_axis_off()
     for channel in range(len(hr)):
-        bottom = ((len(hr) - 1 - channel) * block + 0.1) / height
-        top = bottom + (block - titles) / height
-        axes = figure.add_gridspec(3, 6, height_ratios=heights, left=0.01, right=1 - 1.1 / width, bottom=bottom,
-                                   top=top, wspace=0.03, hspace=0.03).subplots()
         planes = {name: middle_planes(volume, channel)
                   for name, volume in (('LR', lr), ('linear', linear), ('network', sr), ('truth', hr))}
-        shown = _draw_channel(axes, planes, aspects, sampling)
-        bar = figure.add_axes([1 - 1 / width, bottom + (top - bottom) / 4, 0.15 / width, (top - bottom) / 2])
+        top = height - 0.4 - channel * block - titles
+        shown = _draw_channel(axes, planes, heights, sampling, top, side, gap)
+        bar = figure.add_axes([1 - 1 / width, (top - 0.75 * block) / height, 0.15 / width, 0.5 * block / height])
         figure.colorbar(shown, cax=bar, label='error, intensity units')
+    axes.set(xlim=(0, width), ylim=(0, height), aspect='auto')
     figure.suptitle(title)
     _save(figure, path, 80)
 
 
-def _draw_channel(axes, planes, aspects, sampling):
-    """Three rows of six pictures of one channel's planes; returns the last error picture, for the colour bar."""
+def _draw_channel(axes, planes, heights, sampling, top, side, gap):
+    """Three rows of six pictures of one channel's planes below ``top``; returns the last one, for the colour bar."""
     # Where LR voxel 0 begins, in HR voxels: a place shall be at the same place in every column.
     z0, y0, x0 = (o - (r - 1) / 2 for o, r in zip(sampling.offset, sampling.rate))
-    lr_corners = (x0, y0), (x0, z0), (y0, z0)
+    lr_corners = (y0, x0), (z0, x0), (z0, y0)
     # Signed: an error with the shape of an edge shows a shift, one with the shape of tissue a bias.
     errors = {f'{name} - truth': [numpy.subtract(plane, truth) for plane, truth in zip(planes[name], planes['truth'])]
               for name in ('linear', 'network')}
     black, white = numpy.percentile(_all(planes['truth']), (0.5, 99.5))
-    black, white = min(0.0, black), max(0.0, white)
+    grey = dict(cmap='gray', vmin=min(0.0, black), vmax=max(0.0, white))
     limit = numpy.percentile(numpy.abs(_all(errors['linear - truth'])), 99.5)
-    for column, (name, three) in zip(axes.T, {**planes, **errors}.items()):
-        error = name in errors
-        corners = lr_corners if name == 'LR' else ((0, 0),) * 3
-        colours = dict(cmap='RdBu_r', vmin=-limit, vmax=limit) if error else dict(cmap='gray', vmin=black, vmax=white)
-        for axis, plane, truth, aspect, (left, bottom) in zip(column, three, planes['truth'], aspects, corners):
-            height, width = truth.shape
-            axis.set_axis_off()
-            shown = axis.imshow(plane, **colours, origin='lower', interpolation='nearest', aspect=aspect,
-                                extent=(left, left + width, bottom, bottom + height))
-            axis.set(xlim=(0, width), ylim=(0, height))
-        column[0].set_title(name)
+    for column, (name, three) in enumerate({**planes, **errors}.items()):
+        left, bottom = gap + column * (side + gap), top
+        axes.text(left + side / 2, top + 0.05, name, ha='center', fontsize='large')
+        colours = dict(cmap='RdBu_r', vmin=-limit, vmax=limit) if name in errors else grey
+        for plane, truth, ratio, corner in zip(three, planes['truth'], heights, lr_corners):
+            bottom -= side * ratio
+            up, right = (side * ratio / truth.shape[0], side / truth.shape[1])  # inches of an HR voxel
+            y, x = corner if name == 'LR' else (0, 0)
+            start = left + x * right, bottom + y * up
+            shown = axes.imshow(plane, **colours, origin='lower', interpolation='nearest', aspect='auto',
+                                extent=(start[0], start[0] + side, start[1], start[1] + side * ratio))
+            shown.set_clip_box(TransformedBbox(Bbox.from_bounds(left, bottom, side, side * ratio), axes.transData))
+            bottom -= gap
     return shown
 
 

@@ -7,17 +7,16 @@ compare with. It is computed here since scikit-image filters whole volumes voxel
 reconstruction: six times the CPU time, and a dozen arrays of the volume's size. Here the filters are products with
 small matrices, the true volume is filtered once for all its reconstructions, and a block stays in a core's cache.
 """
-from concurrent.futures import ThreadPoolExecutor
 import itertools
-import os
 
 import numpy
+
+from models.cpu_blocks import workers
 
 SSIM_WINDOW = 11  # voxels: Gaussian weights of sigma 1.5, cut at 3.5 sigma
 _RADIUS = SSIM_WINDOW // 2
 _SIGMA = 1.5
-_BLOCK = 32, 32, 64  # voxels along z, y, x: the blocks of all threads together stay below 50 MiB
-_MOST_THREADS = 4
+_SLAB, _HEIGHT, _WIDTH = 16, 32, 64  # voxels along z, y, x of what is filtered at a time
 
 
 def error_sums(hr, images, channel, head, data_range):
@@ -36,39 +35,57 @@ def error_sums(hr, images, channel, head, data_range):
         volume (`SSIM_WINDOW` // 2 voxels from its border or more); and both for the head's voxels.
     """
     filters = [_gaussian_matrix(side) for side in head.shape]
-    along_x = _parts(head.shape[2], _BLOCK[2])
     c1, c2 = (numpy.float32((k * data_range) ** 2) for k in (0.01, 0.03))
+    slabs, rows, columns = (_parts(side, size) for side, size in zip(head.shape, (_SLAB, _HEIGHT, _WIDTH)))
+    sums = {}
 
-    def of_block(block):
-        z, y = block
-        read = tuple(slice(max(part.start - _RADIUS, 0), part.stop + _RADIUS) for part in block)
+    def of_slab(slab, scratch):
+        z, around_z = slab
+        truth = hr[channel, around_z].astype(numpy.float32, copy=False)
+        others = [image[channel, around_z].astype(numpy.float32, copy=False) for image in images.values()]
+        own = slice(z.start - around_z.start, z.stop - around_z.start)
+        sums[z.start] = sum(
+            numpy.array(of_block((z, y), (around_z, around_y), truth[:, around_y],
+                                 [other[:, around_y] for other in others],
+                                 (own, slice(y.start - around_y.start, y.stop - around_y.start)), scratch))
+            for y, around_y in rows)
+
+    def of_block(block, around, truth, others, own, scratch):
+        """The sums of a block: of the arrays around it, what is its own."""
         away = *(_inner(part, side) for part, side in zip(block, head.shape)), slice(_RADIUS, head.shape[2] - _RADIUS)
         inside = head[block].astype(numpy.float64)
 
         def means(products):
-            """Gaussian means in the block of (n, z, y, x), which reach a radius further along z and y."""
+            """Gaussian means in the block of products around it."""
             n, depth, height, width = products.shape
-            means = filters[0][z, read[0]] @ products.reshape(n, depth, -1)
-            means = filters[1][y, read[1]] @ means.reshape(n, -1, height, width)
-            result = numpy.empty_like(means)
-            for x, around in along_x:
-                numpy.matmul(means[..., around], filters[2][x, around].T, out=result[..., x])
+            along_z = scratch.get('along z', (n, block[0].stop - block[0].start, height, width), numpy.float32)
+            numpy.matmul(filters[0][block[0], around[0]], products.reshape(n, depth, -1),
+                         out=along_z.reshape(n, -1, height * width))
+            along_y = scratch.get('along y', (*along_z.shape[:2], block[1].stop - block[1].start, width),
+                                  numpy.float32)
+            numpy.matmul(filters[1][block[1], around[1]], along_z, out=along_y)
+            result = scratch.get(f'means of {n}', along_y.shape, numpy.float32)
+            for x, around_x in columns:
+                numpy.matmul(along_y[..., around_x], filters[2][x, around_x].T, out=result[..., x])
             return result
 
-        truth = hr[(channel, *read)].astype(numpy.float32, copy=False)
-        own_truth = hr[(channel, *block)].astype(numpy.float32, copy=False)
-        mean, variance = means(numpy.stack([truth, truth * truth]))
-        square = mean * mean
-        variance += c2 - square
+        products = scratch.get('products', (3, *truth.shape), numpy.float32)
+        products[0] = truth
+        numpy.multiply(truth, truth, out=products[1])
+        mean, variance = means(products[:2])
+        square = numpy.multiply(mean, mean, out=scratch.get('square', mean.shape, numpy.float32))
+        variance -= square
+        variance += c2
         square += c1
         mean *= 2
-        sums = []
-        for image in images.values():
-            image = image[(channel, *read)].astype(numpy.float32, copy=False)
-            own = image[tuple(slice(part.start - r.start, part.stop - r.start) for part, r in zip(block, read))]
-            its_mean, its_variance, covariance = means(numpy.stack([image, image * image, image * truth]))
-            similarity = mean * its_mean           # in place, step by step: equation 13
-            covariance *= 2
+        result = []
+        for other in others:
+            products[0] = other
+            numpy.multiply(other, other, out=products[1])
+            numpy.multiply(other, truth, out=products[2])
+            its_mean, its_variance, covariance = means(products)
+            similarity = numpy.multiply(mean, its_mean, out=scratch.get('similarity', mean.shape, numpy.float32))
+            covariance *= 2             # in place, step by step: equation 13
             covariance -= similarity
             covariance += c2
             similarity += c1
@@ -78,17 +95,16 @@ def error_sums(hr, images, channel, head, data_range):
             its_variance += variance
             its_mean += square
             its_variance *= its_mean
-            similarity /= its_variance
-            similarity, error = similarity.astype(numpy.float64), (own_truth - own).astype(numpy.float64)
-            error *= error
-            sums.append([error.sum(), similarity[away].sum(), numpy.vdot(error, inside),
-                         numpy.vdot(similarity, inside)])
-        return numpy.array(sums)
+            precise = numpy.divide(similarity, its_variance, out=scratch.get('precise', mean.shape, numpy.float64))
+            result += precise[away].sum(), numpy.vdot(precise, inside)
+            numpy.subtract(truth[own], other[own], out=precise)
+            precise *= precise
+            result += precise.sum(), numpy.vdot(precise, inside)
+        return result
 
-    blocks = itertools.product(*([part for part, _ in _parts(side, size)]
-                                 for side, size in zip(head.shape, _BLOCK[:2])))
-    with ThreadPoolExecutor(min(os.cpu_count() or 1, _MOST_THREADS)) as pool:
-        return dict(zip(images, sum(pool.map(of_block, blocks))))
+    workers.run(of_slab, slabs)
+    total = sum(sums[z.start] for z, _ in slabs)  # in their order, so that a second run gives the same bits
+    return {name: values[[2, 0, 3, 1]] for name, values in zip(images, total.reshape(-1, 4))}
 
 
 def _inner(part, side):

@@ -54,26 +54,23 @@ class Picture:
     def __init__(self, path, figure, channels):
         self.pixels = image.imread(path)[..., :3]
         self.title = figure.get_suptitle()
-        of_channels = numpy.reshape(figure.axes, (channels, 19))  # three rows of six, and the bar
-        rows = of_channels[:, :18].reshape(channels, 3, 6)
-        self.axes = {(channel, column[0].get_title()): column for channel in range(channels)
-                     for column in rows[channel].T}
-        self.bars = of_channels[:, 18]
+        axes, *self.bars = figure.axes
+        titles = [text.get_text() for text in axes.texts]
+        dots = self.pixels.shape[1] / figure.get_size_inches()[0]
+        boxes = [numpy.divide(shown.get_clip_box().bounds, figure.dpi) * dots for shown in axes.images]
+        assert len(titles) == len(boxes) / 3 == 6 * channels == 6 * len(self.bars)
+        # left, bottom, width and height of the three planes, in pixels
+        self.boxes = {(index // 6, title): boxes[3 * index:3 * index + 3] for index, title in enumerate(titles)}
 
-    def boxes(self, key):
-        """Left, bottom, width and height of the three planes, in pixels."""
-        height, width = self.pixels.shape[:2]
-        return [numpy.multiply(axis.get_position().bounds, (width, height, width, height)) for axis in self.axes[key]]
-
-    def colours(self, key, places):
-        """The colours in the three planes at places along z, y, x, in HR voxels from the border of the volume."""
-        z, y, x = places
+    def colours(self, key, places, shape):
+        """The colours in the three planes at places along z, y, x, in HR voxels of a volume's shape from its border."""
+        (z, y, x), (depth, height, width) = (places, shape[-3:])
         result = []
-        for axis, (left, bottom, width, height), (up, right) in zip(self.axes[key], self.boxes(key),
-                                                                    ((y, x), (z, x), (z, y))):
-            columns = left + right / axis.get_xlim()[1] * width
-            rows = self.pixels.shape[0] - (bottom + up / axis.get_ylim()[1] * height)
-            result.append(self.pixels[rows.astype(int)[:, None], columns.astype(int)])
+        for (left, bottom, across, along), (up, right), (rows, columns) in zip(
+                self.boxes[key], ((y, x), (z, x), (z, y)), ((height, width), (depth, width), (depth, height))):
+            right = left + right / columns * across
+            up = self.pixels.shape[0] - (bottom + up / rows * along)
+            result.append(self.pixels[up.astype(int)[:, None], right.astype(int)])
         return result
 
 
@@ -113,7 +110,7 @@ def assert_each_column_shows_its_volume(picture, case, sampling):
     the truth where its centre is not amid them.
     """
     channels = range(len(case['hr']))
-    assert set(picture.axes) == {(channel, title) for channel in channels for title in GREY + ERRORS}
+    assert set(picture.boxes) == {(channel, title) for channel in channels for title in GREY + ERRORS}
     for title, volume in zip(GREY, case.values()):
         rates, offsets = (sampling.rate, sampling.offset) if title == 'LR' else ((1, 1, 1), (0, 0, 0))
         for end in (-1, 1):
@@ -121,7 +118,8 @@ def assert_each_column_shows_its_volume(picture, case, sampling):
                       for r, offset, side in zip(rates, offsets, volume.shape[1:])]
             for channel in channels:
                 white = numpy.percentile(shown(case['hr'], channel), 99.5)
-                for colours, plane in zip(picture.colours((channel, title), places), middle_planes(volume, channel)):
+                for colours, plane in zip(picture.colours((channel, title), places, case['hr'].shape),
+                                          middle_planes(volume, channel)):
                     expected = numpy.clip(plane / white, 0, 1)[..., None].repeat(3, axis=-1)
                     numpy.testing.assert_allclose(colours, expected, atol=0.01)
 
@@ -141,7 +139,7 @@ def test_a_channel_of_negative_values_is_shown_from_black_to_white(tmp_path):
     case = {name: -volume for name, volume in make_case(channels=1).items()}
     picture = save(tmp_path, case)
     black = numpy.percentile(shown(case['hr'], 0), 0.5)
-    pictures = picture.colours((0, 'truth'), hr_centres(case['hr'].shape))
+    pictures = picture.colours((0, 'truth'), hr_centres(case['hr'].shape), case['hr'].shape)
     for colours, plane in zip(pictures, middle_planes(case['hr'])):
         expected = numpy.clip(1 - plane / black, 0, 1)[..., None].repeat(3, axis=-1)
         numpy.testing.assert_allclose(colours, expected, atol=0.01)
@@ -155,7 +153,7 @@ def test_errors_are_signed_and_share_one_colour_scale_per_channel(picture):
         limit = numpy.percentile(numpy.abs(shown(errors['linear - truth'], channel)), 99.5)
         numpy.testing.assert_allclose(picture.bars[channel].get_ylim(), (-limit, limit))
         for title, error in errors.items():
-            for colours, plane in zip(picture.colours((channel, title), hr_centres(error.shape)),
+            for colours, plane in zip(picture.colours((channel, title), hr_centres(error.shape), error.shape),
                                       middle_planes(error, channel)):
                 expected = colormaps['RdBu_r'](plane / limit / 2 + 0.5)[..., :3]
                 numpy.testing.assert_allclose(colours, expected, atol=0.02)
@@ -175,17 +173,17 @@ def test_a_volume_shows_in_its_own_columns_and_channel_alone(tmp_path, picture):
         for channel, name in enumerate(names):
             changed[name][channel] = new[name][channel]
         after = save(tmp_path, changed)
-        differ = {key for key in picture.axes
+        differ = {key for key in picture.boxes
                   if any(numpy.abs(old - now).max() > 0.05
-                         for old, now in zip(picture.colours(key, centres), after.colours(key, centres)))}
+                         for old, now in zip(*(one.colours(key, centres, (8, 12, 16)) for one in (picture, after))))}
         assert differ == {(channel, title) for channel, name in enumerate(names) for title in columns[name]}
 
 
 def test_pictures_have_the_proportions_of_millimetres_and_the_figure_its_title(picture):
     sx, sy, sz = SPACING
     planes = (12 * sy, 16 * sx), (8 * sz, 16 * sx), (8 * sz, 12 * sy)
-    for key in picture.axes:
-        for (_, _, width, height), (up, right) in zip(picture.boxes(key), planes):
+    for boxes in picture.boxes.values():
+        for (_, _, width, height), (up, right) in zip(boxes, planes):
             assert height / width == pytest.approx(up / right, rel=0.02)
     assert picture.title == 'a case'
 
