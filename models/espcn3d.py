@@ -92,7 +92,7 @@ class ESPCN3D(chainer.Chain):
     def interpolate(self, x):
         """What the residual is added to, (N, C, D, H, W) -> (N, C, r_z*D, r_y*H, r_x*W); no weights are involved."""
         along_z, along_y, along_x = (
-            self.xp.asarray(interpolation_matrix(n, r, offset, self.residual).astype(x.dtype, copy=False))
+            self.device.send(interpolation_matrix(n, r, offset, self.residual).astype(x.dtype, copy=False))
             for n, r, offset in zip(x.shape[2:], self.sampling.rate, self.sampling.offset))
         y = F.matmul(along_y, F.matmul(x, along_x, transb=True))
         shape = y.shape

@@ -21,6 +21,12 @@ def pytest_collection_modifyitems(items):
                 item.add_marker(pytest.mark.skip(reason=str(error)))
 
 
+@pytest.fixture
+def gpu():
+    """The first CUDA GPU, for a test marked gpu; or its stand-in (tests/strict_cupy)."""
+    return get_device(0)
+
+
 @pytest.fixture(autouse=True)
 def same_initial_weights_in_every_run():
     """Chainer draws them from NumPy's global generator."""

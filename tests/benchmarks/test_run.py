@@ -2,9 +2,10 @@ import os
 import subprocess
 import sys
 
+import numpy
 import pytest
 
-from benchmarks import cases, implementations, measure, run
+from benchmarks import cases, child, implementations, measure, run
 from models.espcn3d import ESPCN3D
 from util.script import PROJECT, UserError
 from util.volumes.sampling import Sampling
@@ -95,3 +96,21 @@ def test_a_quick_run_without_pytorch_writes_all_rows_and_the_plot(tmp_path, monk
 def test_a_gpu_that_is_not_there_is_an_error_at_once(tmp_path):
     with pytest.raises(UserError, match='-g 99'):
         run.main(['-g', '99', '--out', str(tmp_path)])
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize('kind, batch', [('training', 2), ('forward', 2), ('volume', 1)])
+def test_a_step_on_a_gpu_gives_the_cpu_s_result(kind, batch):
+    case = cases.Case(kind, batch, (4, 5, 6), rate=2)
+    on_cpu, on_gpu = (implementations.to_numpy(implementations.prepare_project(case, gpu)()) for gpu in (-1, 0))
+    numpy.testing.assert_allclose(on_gpu, on_cpu, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.gpu
+def test_a_gpu_is_waited_for_and_its_memory_counted(gpu):
+    device = child.CupyDevice(0)
+    device.forget()
+    array = gpu.xp.zeros(1 << 20, 'float32')
+    device.wait()
+    memory = device.memory()
+    assert memory['growth'] is None and memory['total'] >= 0 and array.size == 1 << 20

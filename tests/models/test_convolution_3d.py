@@ -205,3 +205,16 @@ def test_gpu_equals_cpu(case):
             results = run(convolution_3d, *[cupy.asarray(a) for a in arrays])
         for ours, theirs in zip(results, run(convolution_3d, *arrays), strict=True):
             assert distance(cupy.asnumpy(ours), theirs) < TOLERANCE['float64']
+
+
+@pytest.mark.gpu
+def test_second_gradients_on_a_gpu_equal_the_cpu_s(gpu):
+    """Through the weights' mirroring, and through the rectifier."""
+    def results(x, W, b, gy):
+        x, W, b, gy = map(chainer.Variable, (x, W, b, gy))
+        gx, gW = chainer.grad([convolution_3d(x, W, b, relu=True)], [x, W], [gy], enable_double_backprop=True)
+        return [v.array for v in chainer.grad([F.sum(gx * gx) + F.sum(gW * gW)], [x, W, gy])]
+
+    arrays = make((2, 3, 4, (5, 6, 4), 3), 'float64')
+    for on_gpu, on_cpu in zip(results(*map(gpu.send, arrays)), results(*arrays), strict=True):
+        assert distance(on_gpu.get(), on_cpu) < TOLERANCE['float64']

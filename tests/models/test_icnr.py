@@ -29,3 +29,12 @@ def test_sub_filters_are_equal_within_a_channel_and_drawn_anew_for_the_next():
     assert (filters == filters[:, :1]).all()
     assert (filters[0, 0] != filters[1, 0]).any()
     assert array.std() == pytest.approx(numpy.sqrt(2 / 2700), rel=0.05)  # He et al. 2015
+
+
+@pytest.mark.gpu
+def test_weights_are_drawn_where_they_are(gpu):
+    array = gpu.xp.empty((16, 3, 3, 3, 3), 'float32')
+    ICNR(initializers.HeNormal(), 8)(array)
+    filters = array.get().reshape(2, 8, 3, 3, 3, 3)
+    assert (filters == filters[:, :1]).all() and (filters[0, 0] != filters[1, 0]).any()
+    assert filters.std() == pytest.approx(numpy.sqrt(2 / 81), rel=0.3)

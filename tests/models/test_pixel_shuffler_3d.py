@@ -72,3 +72,17 @@ def test_wrong_input_is_refused_with_its_numbers(shape, dtype, error, words):
 def test_wrong_rate_is_refused(rate):
     with pytest.raises((ValueError, TypeError)):
         PixelShuffler3D(rate)
+
+
+@pytest.mark.gpu
+def test_gpu_equals_cpu_up_to_the_second_gradient(gpu):
+    def results(x):
+        x = chainer.Variable(x)
+        y = pixel_shuffler_3d(x, (2, 1, 3))
+        gx, = chainer.grad([y * y], [x], enable_double_backprop=True)
+        ggx, = chainer.grad([gx * gx], [x])
+        return y.array, gx.array, ggx.array
+
+    x = random_input(2, (2, 1, 3))
+    for on_gpu, on_cpu in zip(results(gpu.send(x)), results(x), strict=True):
+        numpy.testing.assert_allclose(on_gpu.get(), on_cpu, rtol=1e-6)

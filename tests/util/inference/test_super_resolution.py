@@ -59,3 +59,19 @@ def test_the_ensemble_is_another_mean_than_the_network_s_own():
     net = ESPCN3D(sampling, residual='linear')
     one, eight = (super_resolve(net, lr, 'percentile', ensemble).mean.array for ensemble in (False, True))
     assert one.shape == eight.shape and numpy.abs(one - eight).max() > 1
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize('ensemble', [False, True])
+@pytest.mark.parametrize('kind', [ESPCN3D, Unsure])
+def test_gpu_equals_cpu(kind, ensemble, gpu):
+    """Both a network that returns an array and one that returns a distribution, on tiles of the volume."""
+    sampling, lr = sampling_of('bspline', (2, 1, 3)), scan(2)
+    net = kind(sampling, 2, residual='linear')
+    expected = super_resolve(net, lr, 'percentile', ensemble)
+    assert (expected.deviation is None) == (kind is ESPCN3D)
+    net.to_device(gpu)
+    for on_gpu, on_cpu in zip(super_resolve(net, lr, 'percentile', ensemble), expected, strict=True):
+        assert (on_gpu is None) == (on_cpu is None)
+        if on_cpu is not None:
+            numpy.testing.assert_allclose(on_gpu.array, on_cpu.array, rtol=1e-4, atol=1e-3 * on_cpu.array.std())

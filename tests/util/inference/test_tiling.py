@@ -5,6 +5,7 @@ import pytest
 from chainer.distributions import Normal
 
 from models.espcn3d import ESPCN3D
+from tests.strict_cupy import arrays
 from util.inference.tiling import choose_tile, predict, tiled
 from util.volumes.sampling import Sampling
 
@@ -129,3 +130,25 @@ def test_the_chosen_tile_fits_the_memory_budget_and_hardly_less(size, memory):
 
 def test_a_small_volume_is_one_tile():
     assert choose_tile((16, 17, 18), ESPCN3D(Sampling(4))) == (16, 17, 18)
+
+
+@pytest.mark.gpu
+def test_tiles_on_a_gpu_give_what_the_cpu_gives(gpu):
+    net, lr = Uncertain(Sampling(2), 2), volume(2)
+    expected = predict(net, lr)
+    net.to_device(gpu)
+    prediction = predict(net, lr, (5, 16, 3))
+    assert_close(prediction.mean.array, expected.mean.array)
+    assert_close(prediction.variance.array, expected.variance.array)
+
+
+@pytest.mark.gpu
+def test_a_tile_goes_to_the_gpu_once_and_its_output_back_once(gpu):
+    """Each way back waits for the GPU. The LR tile goes there, and three small matrices for the residual."""
+    if gpu.xp.ndarray is not arrays.ndarray:
+        pytest.skip('CuPy counts no transfers; the stand-in does (tests/strict_cupy)')
+    net, lr = ESPCN3D(Sampling(2), residual='linear'), volume()
+    net.to_device(gpu)
+    arrays.transfers.clear()
+    predict(net, lr, (7, 8, 11))
+    assert arrays.transfers == {'to_device': 4 * 4, 'to_host': 4}  # of four tiles

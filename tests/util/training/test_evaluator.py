@@ -61,3 +61,14 @@ def test_a_loss_gets_the_distribution_that_the_network_returns():
     hr[0, 0] = 0
     observed = report(net, [(lr, hr)], lambda prediction, truth: chainer.functions.mean(prediction.stddev))
     assert observed['val/loss'] == pytest.approx(5) and numpy.isfinite(observed['val/psnr'])
+
+
+@pytest.mark.gpu
+def test_a_network_on_a_gpu_is_reported_as_on_the_cpu(gpu):
+    net = ESPCN3D(Sampling(2), residual='linear')
+    volumes = numpy.random.default_rng(0).uniform(size=(2, 1, 8, 10, 12)).astype(numpy.float32)
+    pairs = [(hr[:, ::2, ::2, ::2], hr) for hr in volumes]
+    on_cpu = report(net, pairs, LOSSES['l1'])
+    net.to_device(gpu)
+    on_gpu = report(net, pairs, LOSSES['l1'])
+    assert on_gpu == pytest.approx(on_cpu, rel=1e-4) and len(on_cpu) == 3

@@ -32,3 +32,16 @@ def test_of_a_distribution_it_takes_the_mean(name):
 def test_charbonnier_takes_its_epsilon():
     loss = LOSSES['charbonnier'](DIFFERENCE, numpy.zeros_like(DIFFERENCE), epsilon=0.5)
     assert float(loss.array) == pytest.approx(numpy.sqrt(DIFFERENCE.astype(float) ** 2 + 0.25).mean(), rel=1e-5)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize('name', LOSSES)
+def test_gpu_equals_cpu(name, gpu):
+    def results(send):
+        sr = chainer.Variable(send(1 + DIFFERENCE))
+        loss = LOSSES[name](Normal(sr, send(numpy.ones_like(DIFFERENCE))), send(numpy.ones_like(DIFFERENCE)))
+        loss.backward()
+        return loss.array, sr.grad
+
+    for on_gpu, on_cpu in zip(results(gpu.send), results(numpy.asarray), strict=True):
+        numpy.testing.assert_allclose(on_gpu.get(), on_cpu, rtol=1e-5, atol=1e-9)
