@@ -169,7 +169,8 @@ class _Chainer:
         spec = module.__spec__
         module.__loader__ = spec.loader = spec.loader_state
         _add_numpy_names()
-        with _stand_ins():
+        with _stand_ins(), warnings.catch_warnings():
+            warnings.simplefilter('ignore')  # such as that CuPy has no cuDNN, which this project does without
             spec.loader.exec_module(module)
 
 
