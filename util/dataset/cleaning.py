@@ -53,11 +53,10 @@ def _read_distinct_scan(path, channels, seen):
     lowest, highest = volume.array.min(), volume.array.max()
     if lowest == highest:
         raise UserError(f'{path}: every voxel is {lowest}')
-    other = seen.find(volume.array)
+    other = seen.find_or_add(path, volume.array)
     if other:
         raise UserError(f'{path}: the same voxels as {other}, orientation, type and scale aside; one scan must not be '
                         'in training and test')
-    seen.add(path, volume.array)
     return volume
 
 

@@ -21,17 +21,18 @@ class SeenScans:
     def __init__(self):
         self._seen = {}  # (channels, z, y, x) -> list of (path, thumbnail)
 
-    def find(self, array):
-        """The first scan of the same voxels.
+    def find_or_add(self, path, array):
+        """The first scan of the same voxels; if there is none, this one is remembered.
 
         A copy of another type or scale may be rounded: voxels agree if, after the best linear map of intensities, they
         do to within the coarser volume's step, the least difference of two of its values.
 
         Args:
-            array (numpy.ndarray): (C, z, y, x), not constant.
+            path (Path): Where the scan can be read again.
+            array (numpy.ndarray): Its voxels, (C, z, y, x), not constant.
 
         Returns:
-            Path: The scan's; None if there is none.
+            Path: The other scan's; None if there is none.
 
         Raises:
             UserError: If a scan seen before cannot be read any more.
@@ -39,19 +40,12 @@ class SeenScans:
         small = thumbnail(array)
         for turn in _TURNS:
             turned, turned_small = _turned(array, turn), _turned(small, turn)
-            for path, other in self._seen.get(turned.shape, ()):
-                if ((turned_small - other) ** 2).sum() < _CLOSE and same_voxels(turned, read_volume(path).array):
-                    return path
+            for other_path, other in self._seen.get(turned.shape, ()):
+                if (((turned_small - other) ** 2).sum() < _CLOSE
+                        and same_voxels(turned, read_volume(other_path).array)):
+                    return other_path
+        self._seen.setdefault(array.shape, []).append((path, small))
         return None
-
-    def add(self, path, array):
-        """Remember a scan.
-
-        Args:
-            path (Path): Where it can be read again.
-            array (numpy.ndarray): Its voxels, (C, z, y, x).
-        """
-        self._seen.setdefault(array.shape, []).append((path, thumbnail(array)))
 
 
 def same_voxels(one, other):
@@ -82,13 +76,20 @@ def same_voxels(one, other):
 
 def thumbnail(array):
     """Block means of an array (C, z, y, x), at most 7 per axis, of mean 0 and unit length."""
-    for axis in (1, 2, 3):
-        side = array.shape[axis]
-        edges = numpy.rint(numpy.linspace(0, side, min(side, _BLOCKS) + 1)).astype(int)
-        sums = numpy.add.reduceat(array, edges[:-1], axis=axis, dtype=float)
-        array = sums / numpy.diff(edges).reshape([-1 if k == axis else 1 for k in range(4)])
+    along_z, along_y, along_x = map(_block_means, array.shape[1:])
+    # plane by plane, which stays in the cache: sums over blocks of the whole array take six times as long
+    planes = numpy.array([[along_y @ plane.astype(float) @ along_x.T for plane in channel] for channel in array])
+    array = (along_z @ planes.reshape(*planes.shape[:2], -1)).reshape(len(array), -1, *planes.shape[2:])
     array = array - array.mean()
     return array / (numpy.sqrt((array ** 2).sum()) or 1)
+
+
+def _block_means(side):
+    """What an axis is multiplied by to get the means of its blocks: (blocks, side)."""
+    edges = numpy.rint(numpy.linspace(0, side, min(side, _BLOCKS) + 1)).astype(int)
+    voxels = numpy.arange(side)
+    inside = (edges[:-1, None] <= voxels) & (voxels < edges[1:, None])
+    return inside / inside.sum(axis=1, keepdims=True)
 
 
 def _turned(array, turn):

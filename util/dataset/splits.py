@@ -37,11 +37,10 @@ def check_splits(dataset, root):
             volume = _attempt(key, read_volume, scan)
             if volume is None:
                 continue
-            same = scans.find(volume.array)
+            same = scans.find_or_add(scan, volume.array)
             if same and lists_of_scans[same] != key:
                 _refuse((lists_of_scans[same], same), (key, scan), 'the same voxels')
-            scans.add(scan, volume.array)
-            lists_of_scans[scan] = key
+            lists_of_scans.setdefault(scan, key)
 
 
 def _attempt(key, read, *arguments):

@@ -25,7 +25,7 @@ def seen(tmp_path):
     for seed in range(3):
         path = tmp_path / f'{seed}.mhd'
         write_volume(path, Volume(scan(seed), *GEOMETRY))
-        scans.add(path, scan(seed))
+        scans.find_or_add(path, scan(seed))
     return scans
 
 
@@ -33,7 +33,7 @@ def seen(tmp_path):
 def test_a_copy_is_found_in_all_48_orientations(seen, tmp_path, order):
     for steps in itertools.product((1, -1), repeat=3):
         turned = scan(1).transpose(0, *order)[(slice(None), *(slice(None, None, step) for step in steps))]
-        assert seen.find(turned.astype(numpy.float32)) == tmp_path / '1.mhd'
+        assert seen.find_or_add('copy', turned.astype(numpy.float32)) == tmp_path / '1.mhd'
 
 
 def to_levels(array, levels, rounded):
@@ -56,7 +56,7 @@ COPIES = {
 
 @pytest.mark.parametrize('copy', COPIES.values(), ids=COPIES)
 def test_a_copy_of_another_type_or_scale_is_found(seen, tmp_path, copy):
-    assert seen.find(copy(scan(1))) == tmp_path / '1.mhd'
+    assert seen.find_or_add('copy', copy(scan(1))) == tmp_path / '1.mhd'
 
 
 OTHERS = {
@@ -71,15 +71,15 @@ OTHERS = {
 
 @pytest.mark.parametrize('other', OTHERS.values(), ids=OTHERS)
 def test_another_scan_is_not(seen, other):
-    assert seen.find(other(scan(1))) is None
+    assert seen.find_or_add('copy', other(scan(1))) is None
 
 
 def test_channels_are_compared_all_together(tmp_path):
     scans, array = SeenScans(), scan(channels=2)
     write_volume(tmp_path / 'a.mhd', Volume(array, *GEOMETRY))
-    scans.add(tmp_path / 'a.mhd', array)
-    assert scans.find(array) == tmp_path / 'a.mhd'
-    assert scans.find(array[::-1]) is None and scans.find(array[:1]) is None
+    scans.find_or_add(tmp_path / 'a.mhd', array)
+    assert scans.find_or_add('copy', array) == tmp_path / 'a.mhd'
+    assert scans.find_or_add('copy', array[::-1]) is None and scans.find_or_add('copy', array[:1]) is None
 
 
 def test_sparse_and_coarse_volumes_are_the_same_only_if_their_voxels_are():
