@@ -5,7 +5,7 @@ from util.dataset.pairs import read_pair
 from util.reports.figures import save_spectrum_figure
 from util.reports.score_table import columns_of, is_current, read_csv, save_csv
 from util.scores.error_regions import ERROR_REGIONS, error_regions, region_errors
-from util.scores.phase_error import error_spectrum, grid_peak, pattern_share, phase_errors
+from util.scores.phase_error import error_spectra, grid_peak, pattern_share, phase_errors
 from util.volumes.head_mask import head_mask
 from util.volumes.interpolation import METHODS, upsample
 from util.volumes.reading import read_volume
@@ -46,11 +46,12 @@ def _measure(folder, case, config):
     for method, image in images.items():
         error = image - hr.array
         mean, square = phase_errors(error, config.upsampling_rate, head)
+        along_axes = error_spectra(error)
         result[method] = {'pattern': pattern_share(mean, square), 'worst_phase': float(square.max() / square.mean()),
-                          'grid_peak': grid_peak(error, config.upsampling_rate),
+                          'grid_peak': grid_peak(along_axes, config.upsampling_rate),
                           **{f'mse_{region}': value for region, value in region_errors(error, regions).items()}}
         if method != 'nearest':
-            spectra[method] = [error_spectrum(error, axis) for axis in range(3)]
+            spectra[method] = along_axes
     save_spectrum_figure(folder / f'{case.name}_spectrum.png', f'{case.name}: spectrum of the error', spectra,
                          config.upsampling_rate)
     return result

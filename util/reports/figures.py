@@ -122,11 +122,12 @@ def save_spectrum_figure(path, title, spectra, rate):
     Args:
         path (Path): PNG file to write.
         title (str): Heading.
-        spectra (dict): Name of the method -> for z, y, x what :func:`util.scores.phase_error.error_spectrum` gives.
+        spectra (dict): Name of the method -> for z, y, x what :func:`util.scores.phase_error.error_spectra` gives.
         rate ((int, int, int)): (r_z, r_y, r_x); dotted lines mark the multiples of 1/r.
     """
-    figure = Figure(figsize=(15, 4), layout='constrained')
-    axes = figure.subplots(1, 3, sharey=True)
+    figure = Figure(figsize=(15, 4))
+    axes = figure.subplots(1, 3, sharey=True, gridspec_kw=dict(left=0.05, right=0.99, bottom=0.13, top=0.91,
+                                                               wspace=0.05))
     for index, (axis, r) in enumerate(zip(axes, rate)):
         for multiple in range(1, r // 2 + 1):
             axis.axvline(multiple / r, color='grey', linestyle=':')

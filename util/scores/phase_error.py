@@ -45,27 +45,31 @@ def pattern_share(mean, square):
     return float(mean.var() / square.mean()) if square.any() else 0.0
 
 
-def error_spectrum(error, axis):
-    """Power of the error by frequency along an axis, mean over all lines along it and all channels.
+def error_spectra(error):
+    """Power of the error by frequency along z, y and x, mean over all lines along each axis and all channels.
 
     Args:
         error (numpy.ndarray): Reconstruction less truth, (C, z, y, x).
-        axis (int): 0, 1 or 2: z, y or x.
 
     Returns:
-        (numpy.ndarray, numpy.ndarray): frequencies from 0 to 0.5 in cycles per voxel, and power, both (n // 2 + 1,).
+        list: For each axis two arrays of (n // 2 + 1,): frequencies from 0 to 0.5 in cycles per voxel, and power.
     """
-    axis += 1  # the channels come first
-    spectrum = numpy.fft.rfft(error, axis=axis)
-    power = numpy.mean(numpy.abs(spectrum) ** 2, axis=tuple(a for a in range(4) if a != axis))
-    return numpy.fft.rfftfreq(error.shape[axis]), power / error.shape[axis]
+    spectra = []
+    for axis in range(1, 4):
+        # along the last axis of a copy, slab by slab, which stays in the cache
+        lines = numpy.moveaxis(error, axis, -1)
+        power = sum((numpy.abs(numpy.fft.rfft(numpy.ascontiguousarray(slab))) ** 2).sum(axis=0, dtype=float)
+                    for channel in lines for slab in channel)
+        n = error.shape[axis]
+        spectra.append((numpy.fft.rfftfreq(n), power / (error.size / n) / n))
+    return spectra
 
 
-def grid_peak(error, rate, width=4):
+def grid_peak(spectra, rate, width=4):
     """How far the error's spectrum stands out at multiples of 1/r cycles per voxel.
 
     Args:
-        error (numpy.ndarray): Reconstruction less truth, (C, r_z*z, r_y*y, r_x*x).
+        spectra (list): As of :func:`error_spectra`.
         rate ((int, int, int)): (r_z, r_y, r_x).
         width (int): Frequencies on either side whose median the peak is compared with.
 
@@ -74,10 +78,9 @@ def grid_peak(error, rate, width=4):
         median of the power around it. About 1 without a checkerboard.
     """
     peaks = []
-    for axis, r in enumerate(rate):
-        _, power = error_spectrum(error, axis)
+    for (frequencies, power), r in zip(spectra, rate):
         for multiple in range(1, r // 2 + 1):
-            at = multiple * error.shape[axis + 1] // r  # whole: the volume is a number of blocks
+            at = int(numpy.abs(frequencies - multiple / r).argmin())  # there is one: the volume is a number of blocks
             around = numpy.concatenate([power[max(at - width, 1):at], power[at + 1:at + 1 + width]])
             peaks.append(power[at] / numpy.median(around))
     return float(max(peaks))

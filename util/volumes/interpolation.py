@@ -59,8 +59,10 @@ class Upsampled:
                                      for n, r, o in zip(lr.shape[-3:], sampling.rate, sampling.offset))
         self.shape = sampling.hr_shape(lr.shape)
         self._along_z = along_z
-        # x, then y: each is a matrix product of contiguous arrays, without a transposed copy
-        self._lr_slices = along_y @ (numpy.asarray(lr, dtype=numpy.float32) @ along_x.T)  # (C, z, r_y*y, r_x*x)
+        # One product an axis: BLAS may wait for its threads at each, and slice by slice there would be hundreds.
+        along_xs = numpy.asarray(lr, dtype=numpy.float32).reshape(-1, lr.shape[-1]) @ along_x.T
+        slices = numpy.tensordot(along_y, along_xs.reshape(*lr.shape[:3], -1), (1, 2))  # (r_y*y, C, z, r_x*x)
+        self._lr_slices = numpy.ascontiguousarray(numpy.moveaxis(slices, 0, 2))
 
     def __getitem__(self, where):
         where = where if isinstance(where, tuple) else (where,)

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from util.reports import figures
 from util.reports.figures import middle_planes, save_case_figure, save_gain_figure, save_spectrum_figure
-from util.scores.phase_error import error_spectrum
+from util.scores.phase_error import error_spectra
 from util.script import PROJECT
 from util.volumes.sampling import Sampling
 
@@ -219,7 +219,7 @@ def test_dots_are_the_gains_of_the_cases_and_bars_their_means(tmp_path, drawn):
 
 def test_spectra_of_one_dataset_share_their_axes_and_mark_the_grid(tmp_path):
     rng = numpy.random.default_rng(0)
-    spectra = {name: [error_spectrum(rng.normal(size=(1, 16, 16, 16)), axis) for axis in range(3)]
+    spectra = {name: error_spectra(rng.normal(size=(1, 16, 16, 16)))
                for name in ('network', 'linear')}
     pictures = []
     for rate in ((2, 2, 2), (4, 1, 1)):
@@ -232,7 +232,7 @@ def test_spectra_of_one_dataset_share_their_axes_and_mark_the_grid(tmp_path):
 
 def test_lines_are_the_spectra_by_name_and_dotted_lines_the_multiples_of_the_rate(tmp_path, drawn):
     rng = numpy.random.default_rng(0)
-    spectra = {name: [error_spectrum(rng.normal(size=(1, 12, 16, 20)), axis) for axis in range(3)]
+    spectra = {name: error_spectra(rng.normal(size=(1, 12, 16, 20)))
                for name in ('network', 'linear')}
     save_spectrum_figure(tmp_path / 'spectrum.png', 'case', spectra, (4, 1, 2))
     for index, (axis, marks) in enumerate(zip(drawn[0].axes, ([0.25, 0.5], [], [0.5]))):

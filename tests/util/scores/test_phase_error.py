@@ -3,7 +3,7 @@ import numpy
 import pytest
 from scipy.ndimage import gaussian_filter
 
-from util.scores.phase_error import error_spectrum, grid_peak, pattern_share, phase_errors
+from util.scores.phase_error import error_spectra, grid_peak, pattern_share, phase_errors
 from util.volumes.interpolation import upsample
 from util.volumes.sampling import Sampling
 
@@ -46,11 +46,10 @@ def test_the_voxels_of_all_channels_count_alike(masked):
     together = numpy.concatenate(channels)
     alone = [phase_errors(channel, rate, mask) for channel in channels]
     numpy.testing.assert_allclose(phase_errors(together, rate, mask), numpy.mean(alone, axis=0))
-    for axis in range(3):
-        frequency, power = error_spectrum(together, axis)
-        numpy.testing.assert_allclose(power, numpy.mean([error_spectrum(channel, axis)[1] for channel in channels],
-                                                        axis=0))
-        numpy.testing.assert_array_equal(frequency, error_spectrum(channels[0], axis)[0])
+    alone = [error_spectra(channel) for channel in channels]
+    for (frequency, power), *others in zip(error_spectra(together), *alone):
+        numpy.testing.assert_allclose(power, numpy.mean([other_power for _, other_power in others], axis=0))
+        numpy.testing.assert_array_equal(frequency, others[0][0])
 
 
 @pytest.mark.parametrize('rate', RATES)
@@ -59,14 +58,15 @@ def test_a_planted_checkerboard_is_found_with_its_size(rate):
     planted = noise() + checkerboard(rate, 0.5)
     assert pattern_share(*phase_errors(planted, rate)) == pytest.approx(0.2, abs=0.01)
     assert pattern_share(*phase_errors(noise(), rate)) < 0.003
-    assert grid_peak(planted, rate) > 3 > 1.3 > grid_peak(noise(), rate)
+    assert grid_peak(error_spectra(planted), rate) > 3 > 1.3 > grid_peak(error_spectra(noise()), rate)
 
 
 @pytest.mark.parametrize('rate', RATES)
 def test_a_checkerboard_in_one_channel_of_two_is_found(rate):
     planted = numpy.concatenate([noise(), noise(1) + checkerboard(rate, 0.5)])
     assert pattern_share(*phase_errors(planted, rate)) == pytest.approx(0.0625 / 1.125, abs=0.01)  # half the amplitude
-    assert grid_peak(planted, rate) > 2 > 1.3 > grid_peak(numpy.concatenate([noise(), noise(1)]), rate)
+    both = numpy.concatenate([noise(), noise(1)])
+    assert grid_peak(error_spectra(planted), rate) > 2 > 1.3 > grid_peak(error_spectra(both), rate)
 
 
 def test_a_constant_error_is_a_bias_and_no_pattern():
@@ -82,10 +82,21 @@ def test_the_errors_of_interpolation_are_larger_between_lr_voxels_but_no_checker
     assert pattern_share(mean, square) < 0.03
 
 
+def test_spectra_follow_their_definition():
+    """The mean of the lines' squared Fourier transforms over their length."""
+    error = numpy.random.default_rng(5).normal(size=(2, 6, 7, 9)).astype(numpy.float32)
+    for axis, (frequency, power) in enumerate(error_spectra(error), 1):
+        transformed = numpy.abs(numpy.fft.rfft(error.astype(float), axis=axis)) ** 2
+        numpy.testing.assert_allclose(power, transformed.mean(axis=tuple({0, 1, 2, 3} - {axis})) / error.shape[axis],
+                                      rtol=1e-5)
+        numpy.testing.assert_allclose(frequency, numpy.arange(error.shape[axis] // 2 + 1) / error.shape[axis])
+
+
 def test_the_spectrum_of_a_cosine_is_one_line_of_its_power():
     """A quarter of the squared amplitude per line of n voxels, times n (Parseval: half of it lies at -f)."""
     for axis, side in enumerate(SHAPE[1:]):
         index = numpy.arange(side).reshape([-1 if a == axis else 1 for a in range(3)])
-        frequency, power = error_spectrum(numpy.broadcast_to(3 * numpy.cos(2 * numpy.pi * index / 6), SHAPE), axis)
+        cosine = numpy.broadcast_to(3 * numpy.cos(2 * numpy.pi * index / 6), SHAPE)
+        frequency, power = error_spectra(cosine)[axis]
         assert frequency[power.argmax()] == pytest.approx(1 / 6)
         assert power.max() == pytest.approx(9 / 4 * side) and power.sum() == pytest.approx(power.max())
