@@ -4,7 +4,7 @@ import itertools
 import numpy
 
 
-def mean_over_mirrorings(function, lr, sampling):
+def mean_over_mirrorings(parts, lr, sampling):
     """Super-resolve a volume as the mean over its eight mirrorings along z, y and x.
 
     Source: R. Timofte et al., "Seven ways to improve example-based single image super resolution", CVPR 2016
@@ -17,7 +17,9 @@ def mean_over_mirrorings(function, lr, sampling):
     give are the mean of the copies that do.
 
     Args:
-        function: Maps an LR volume (C, z, y, x) to a dict of HR maps, name -> (C, r_z*z, r_y*y, r_x*x), float32.
+        parts: Function of an LR volume (C, z, y, x) that gives the parts of its HR maps, as
+            `util.inference.tiling.tiles` does: (place in the HR volume, name -> (C, z, y, x), float32). Part by part,
+            so that the sum is the only HR volume in memory.
         lr (numpy.ndarray): LR volume, (C, z, y, x), float32.
         sampling (~util.volumes.sampling.Sampling): Where LR voxels lie among HR voxels.
 
@@ -29,21 +31,28 @@ def mean_over_mirrorings(function, lr, sampling):
     shifts = [r - 1 - round(2 * o) for r, o in zip(sampling.rate, sampling.offset)]
     total = {}
     for mirrored in itertools.product((False, True), repeat=3):
-        mirror = (slice(None), *(slice(None, None, -1 if m else 1) for m in mirrored))
-        moves = [shift if m else 0 for m, shift in zip(mirrored, shifts)]
-        given = (slice(None), *(slice(max(move, 0), side + min(move, 0)) for move, side in zip(moves, shape[1:])))
-        place = (slice(None), *(slice(max(-move, 0), side - max(move, 0)) for move, side in zip(moves, shape[1:])))
-        for name, sr in function(numpy.ascontiguousarray(lr[mirror])).items():
-            if name not in total:
-                total[name] = numpy.zeros(shape, numpy.float32)
-            total[name][place] += sr[mirror][given]
-            del sr  # or it would still be there while the next one is made
+        flip = (slice(None), *(slice(None, None, -1 if m else 1) for m in mirrored))
+        for place, maps in parts(numpy.ascontiguousarray(lr[flip])):
+            moves = [_moved(part, side, shift) if m else (part, slice(None))
+                     for part, side, shift, m in zip(place, shape[1:], shifts, mirrored)]
+            target, given = ((slice(None), *slices) for slices in zip(*moves))
+            for name, part in maps.items():
+                if name not in total:
+                    total[name] = numpy.zeros(shape, numpy.float32)
+                total[name][target] += part[flip][given]
     # Along an axis one or both of a copy and its mirror image give a voxel: so many copies give it in all.
     copies_z, copies_y, copies_x = (_given_along(side, shift) for side, shift in zip(shape[1:], shifts))
     for summed in total.values():
         for z, copies in enumerate(copies_z):
             summed[:, z] /= copies * copies_y[:, None] * copies_x
     return total
+
+
+def _moved(part, side, shift):
+    """Where a part of a mirrored copy lies in the volume, and what of the part, mirrored back, lies there."""
+    start, stop = side - part.stop - shift, side - part.start - shift
+    inside = slice(min(max(start, 0), side), max(min(stop, side), 0))
+    return inside, slice(inside.start - start, inside.stop - start)
 
 
 def _given_along(side, shift):

@@ -5,9 +5,10 @@ import numpy
 
 from chainer.distribution import Distribution
 
+from models import reused_memory
 from util.inference.ensemble import mean_over_mirrorings
 from util.inference.network import check_channels
-from util.inference.tiling import predict
+from util.inference.tiling import predict, predicted_tiles
 from util.script import UserError
 from util.volumes.geometry import hr_volume_geometry
 from util.volumes.intensity import intensity_scale
@@ -40,11 +41,14 @@ def super_resolve(net, lr, scaling, ensemble=False):
     array = lr.array.astype(numpy.float32, copy=False)  # of float64, the convolution would be many times slower
     scale = intensity_scale(array, scaling)
 
-    def maps(part):
-        return _moments(predict(net, part))
+    def parts(mirrored):
+        return ((place, _moments(prediction)) for place, prediction in predicted_tiles(net, mirrored))
 
     scaled = array / scale
-    moments = mean_over_mirrorings(maps, scaled, net.sampling) if ensemble else maps(scaled)
+    try:
+        moments = mean_over_mirrorings(parts, scaled, net.sampling) if ensemble else _moments(predict(net, scaled))
+    finally:
+        reused_memory.release()  # only now: each mirroring uses the memory of the one before
     volumes = {}
     for name, array in moments.items():  # in place: an HR volume is large
         with numpy.errstate(over='ignore', invalid='ignore'):  # looked for below

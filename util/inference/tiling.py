@@ -4,7 +4,6 @@ import itertools
 import chainer
 import numpy
 
-from models import reused_memory
 from models.network import check_prediction, put_together
 
 # Bytes of feature maps. More takes less time, since halos are computed twice, but more memory: an LR volume of
@@ -33,7 +32,7 @@ def choose_tile(size, net, memory=MEMORY):
     return tuple(tile)
 
 
-def tiled(function, lr, rate, halo, tile):
+def tiles(function, lr, rate, halo, tile):
     """Apply a function to a volume of any size, tile by tile.
 
     Each tile is read with a halo, and only the part without halo is kept. At the volume's border there is no halo: the
@@ -42,33 +41,59 @@ def tiled(function, lr, rate, halo, tile):
 
     Args:
         function: Maps an LR array (..., z, y, x) to a dict of HR arrays, name -> (..., r_z*z, r_y*y, r_x*x). Each may
-            have leading axes of its own, such as channels; they are what the first tile has.
+            have leading axes of its own, such as channels.
         lr (numpy.ndarray): LR volume, (..., z, y, x).
         rate ((int, int, int)): (r_z, r_y, r_x).
         halo (int): How many LR voxels beyond its own place an HR voxel depends on.
         tile ((int, int, int)): LR voxels of a tile without its halo, (z, y, x).
 
-    Returns:
-        dict: Name -> numpy.ndarray (..., r_z*z, r_y*y, r_x*x), of the first tile's leading axes and dtype.
+    Yields:
+        (tuple, dict): For each tile its place in the HR volume, three slices, and its arrays by name, on the CPU.
     """
-    size, host, whole = lr.shape[-3:], chainer.get_device('@numpy'), {}
-    for start in itertools.product(*(range(0, side, t) for side, t in zip(size, tile))):
-        stop = [min(s + t, side) for s, t, side in zip(start, tile, size)]
+    host = chainer.get_device('@numpy')
+    for start in itertools.product(*(range(0, side, t) for side, t in zip(lr.shape[-3:], tile))):
+        stop = [min(s + t, side) for s, t, side in zip(start, tile, lr.shape[-3:])]
         read = tuple(slice(max(s - halo, 0), e + halo) for s, e in zip(start, stop))
         keep = tuple(slice(r * (s - w.start), r * (e - w.start)) for r, s, e, w in zip(rate, start, stop, read))
         place = tuple(slice(r * s, r * e) for r, s, e in zip(rate, start, stop))
-        for name, part in function(lr[(..., *read)]).items():
+        yield place, {name: host.send(part[(..., *keep)]) for name, part in function(lr[(..., *read)]).items()}
+
+
+def tiled(function, lr, rate, halo, tile):
+    """What :func:`tiles` gives, as whole HR arrays.
+
+    Returns:
+        dict: Name -> numpy.ndarray (..., r_z*z, r_y*y, r_x*x), of the first tile's leading axes and dtype.
+    """
+    whole = {}
+    for place, parts in tiles(function, lr, rate, halo, tile):
+        for name, part in parts.items():
             if name not in whole:
-                sides = [r * side for r, side in zip(rate, size)]
+                sides = [r * side for r, side in zip(rate, lr.shape[-3:])]
                 whole[name] = numpy.empty((*part.shape[:-3], *sides), part.dtype)
-            whole[name][(..., *place)] = host.send(part[(..., *keep)])
+            whole[name][(..., *place)] = part
     return whole
+
+
+class _Forward:
+    """A network in use, not in training, as a function of an LR part (C, z, y, x); remembers what it returns."""
+
+    def __init__(self, net):
+        self.net, self.kind = net, None
+
+    def __call__(self, part):
+        with chainer.using_config('train', False), chainer.no_backprop_mode():
+            prediction = self.net(self.net.device.send(part[None]))
+        self.kind = type(prediction)
+        maps = check_prediction(prediction, self.net.sampling.hr_shape(part[None].shape))
+        return {name: array[0] for name, array in maps.items()}
 
 
 def predict(net, lr, tile=None):
     """Super-resolve a volume of any size; equal, to float precision, to running the whole volume at once.
 
-    The network runs as in use, not as in training: ``chainer.config.train`` is False.
+    The network runs as in use, not as in training: ``chainer.config.train`` is False. Up to 256 MiB stay with
+    `models.reused_memory` for the next volume; its ``release`` gives them back.
 
     Args:
         net (~chainer.Chain): As `models.network` describes it. It runs where its parameters are.
@@ -83,16 +108,17 @@ def predict(net, lr, tile=None):
         TypeError: If the network returns neither a Variable nor a distribution.
         ValueError: If the HR volume's channels or size are not what they ought to be.
     """
-    kind = None
+    forward = _Forward(net)
+    maps = tiled(forward, lr, net.sampling.rate, net.halo, tile or choose_tile(lr.shape[-3:], net))
+    return put_together(forward.kind, maps)
 
-    def forward(part):
-        nonlocal kind
-        prediction = net(net.device.send(part[None]))
-        kind = type(prediction)
-        maps = check_prediction(prediction, net.sampling.hr_shape(part[None].shape))
-        return {name: array[0] for name, array in maps.items()}
 
-    with chainer.using_config('train', False), chainer.no_backprop_mode():
-        maps = tiled(forward, lr, net.sampling.rate, net.halo, tile or choose_tile(lr.shape[-3:], net))
-    reused_memory.release()  # tiles at the border have sizes of their own, and what follows needs memory, too
-    return put_together(kind, maps)
+def predicted_tiles(net, lr, tile=None):
+    """:func:`predict`, a tile at a time, so that no whole HR volume need lie in memory.
+
+    Yields:
+        (tuple, prediction): For each tile its place in the HR volume, three slices, and the prediction there.
+    """
+    forward = _Forward(net)
+    for place, maps in tiles(forward, lr, net.sampling.rate, net.halo, tile or choose_tile(lr.shape[-3:], net)):
+        yield place, put_together(forward.kind, maps)

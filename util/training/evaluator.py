@@ -3,6 +3,7 @@ import chainer
 import numpy
 from chainer import training
 
+from models import reused_memory
 from models.network import mean_of
 from util.inference.tiling import predict
 from util.scores.metrics import psnr
@@ -39,5 +40,6 @@ class VolumeEvaluator(training.Extension):
             with chainer.no_backprop_mode():
                 losses.append(float(self.loss(prediction, hr).array))
             psnrs.append(psnr(hr, chainer.as_variable(mean_of(prediction)).array))
+        reused_memory.release()  # a volume's arrays have other sizes than a batch's
         chainer.report({'val/loss': numpy.mean(losses), 'val/psnr': numpy.mean(psnrs),
                         'val/psnr_linear': self.psnr_linear})

@@ -5,7 +5,7 @@ from scipy.ndimage import map_coordinates
 
 from models.espcn3d import ESPCN3D
 from util.inference.ensemble import mean_over_mirrorings
-from util.inference.tiling import predict
+from util.inference.tiling import predict, predicted_tiles
 from util.volumes.degradation import DEGRADATIONS, sampling_of
 from util.volumes.interpolation import upsample
 from util.volumes.sampling import Sampling
@@ -15,11 +15,18 @@ RATES = ((2, 2, 2), (4, 4, 4), (4, 1, 1), (1, 3, 2))
 
 def interpolating(sampling):
     """A stand-in for a network: a function that interpolates linearly."""
-    return lambda lr: {'mean': upsample(lr, sampling, 'linear')}
+    return lambda lr: in_one_part({'mean': upsample(lr, sampling, 'linear')})
 
 
-def ensemble(net, lr):
-    return mean_over_mirrorings(lambda array: {'mean': predict(net, array)}, lr, net.sampling)['mean']
+def in_one_part(maps):
+    return [(tuple(slice(0, side) for side in maps['mean'].shape[1:]), maps)]
+
+
+def ensemble(net, lr, tile=None):
+    def parts(array):
+        return ((place, {'mean': part}) for place, part in predicted_tiles(net, array, tile))
+
+    return mean_over_mirrorings(parts, lr, net.sampling)['mean']
 
 
 def lr_volume(shape=(1, 7, 6, 9)):
@@ -90,10 +97,20 @@ def test_it_is_the_mean_over_the_eight_mirrorings():
     numpy.testing.assert_allclose(sr[:-1, :-1, -1], last[:-1, :-1, -1], atol=1e-5 * numpy.abs(sr).max())
 
 
+@pytest.mark.parametrize('name', DEGRADATIONS)
+@pytest.mark.parametrize('tile', [(1, 6, 2), (3, 4, 5), (7, 1, 9)])
+def test_tiles_of_any_size_give_what_one_part_gives(name, tile):
+    """Also tiles that the move puts over the border, in part or as a whole."""
+    net, lr = ESPCN3D(sampling_of(name, (2, 4, 3))), lr_volume()
+    one = ensemble(net, lr, lr.shape[1:])
+    numpy.testing.assert_allclose(ensemble(net, lr, tile), one, atol=1e-5 * numpy.abs(one).max())
+
+
 def test_every_map_is_averaged_by_itself():
     sampling, lr = Sampling(2), lr_volume()
-    maps = mean_over_mirrorings(lambda array: {'mean': upsample(array, sampling, 'linear'),
-                                               'variance': upsample(array ** 2, sampling, 'linear')}, lr, sampling)
+    maps = mean_over_mirrorings(lambda array: in_one_part({'mean': upsample(array, sampling, 'linear'),
+                                                           'variance': upsample(array ** 2, sampling, 'linear')}),
+                                lr, sampling)
     for name, array in (('mean', lr), ('variance', lr ** 2)):
         alone = mean_over_mirrorings(interpolating(sampling), array, sampling)['mean']
         numpy.testing.assert_allclose(maps[name], alone, rtol=1e-6)
