@@ -155,7 +155,7 @@ def _store_output(products, segment, y, scratch):
     numpy.matmul(at[:far - z], planes.transpose(1, 0, 2), out=_lines(y, n, (z, far), (first, last)))
 
 
-def convolve(x, W, b=None, relu=False):
+def convolve(x, W, b=None, relu=False, mask=None):
     """Convolution with stride 1 and zero 'same' padding.
 
     Args:
@@ -163,6 +163,7 @@ def convolve(x, W, b=None, relu=False):
         W (numpy.ndarray): (C_out, C_in, 3, 3, 3), dtype of ``x``.
         b (numpy.ndarray or None): (C_out,).
         relu (bool): Rectify the result.
+        mask (numpy.ndarray or None): (N, D, H, W, C_out), C-contiguous; the result is 0 where this is not positive.
 
     Returns:
         numpy.ndarray: (N, D, H, W, C_out), C-contiguous, dtype of ``x``.
@@ -193,6 +194,8 @@ def convolve(x, W, b=None, relu=False):
                 out += b
             if relu:
                 numpy.maximum(out, 0, out=out)
+            if mask is not None:
+                out *= mask[n, TILE * tile:TILE * tile + TILE, TILE * start:TILE * stop] > 0
 
     with workers.alone():
         filters = numpy.matmul(g, W.transpose(2, 3, 4, 1, 0).reshape(3, 3, 3, -1))

@@ -98,6 +98,29 @@ def test_gradients_of_gradients_equal_numerical_ones(case):
     gradient_check.check_double_backward(rectified, (x, W, b), gy, again, dtype='d', atol=1e-3, rtol=1e-3)
 
 
+@pytest.mark.parametrize('past', [False, True])
+def test_gradients_through_rectified_convolutions_equal_stock_ones(past):
+    """First and second ones; a convolution's gradient is rectified where it is made, or later if it is one of two."""
+    r = numpy.random.default_rng(0)
+    shapes = (2, 3, 5, 4, 6), (6, 3, 3, 3, 3), (6,), (5, 6, 3, 3, 3), (4, 5, 1, 1, 1)
+    arrays = [r.standard_normal(shape) for shape in shapes]
+
+    def rectified(*arguments):
+        return convolution_3d(*arguments, relu=True)
+
+    def gradients(convolve, convolve_and_rectify):
+        x, W_1, b, W_2, W_3 = variables = [chainer.Variable(a) for a in arrays]
+        h = convolve_and_rectify(x, W_1, b)
+        y = convolve(convolve_and_rectify(h, W_2, None), W_3, None)
+        first = chainer.grad([F.sum(y * y) + past * F.sum(h)], variables, enable_double_backprop=True)
+        second = chainer.grad([sum(F.sum(g * g) for g in first)], variables)
+        return [g.array for g in first + second]
+
+    expected = gradients(stock, lambda *arguments: F.relu(stock(*arguments)))
+    for ours, theirs in zip(gradients(convolution_3d, rectified), expected, strict=True):
+        assert distance(ours, theirs) < TOLERANCE['float64']
+
+
 @pytest.mark.parametrize('case', [(5, 100, 64, (8, 8, 8), 3), (3, 1, 50, (8, 8, 8), 3)], ids=str)
 def test_item_of_a_batch_equals_its_own_run(case):
     x, W, b, _ = make(case)
