@@ -133,12 +133,16 @@ def weight_gradient(x, gy, ksize):
     """
     xp = cuda.get_array_module(x)
 
-    def compute(slab, scratch):
-        return xp.matmul(_rows(gy, slab).T, _gather(x, slab, ksize, scratch))
+    shape = gy.shape[4], math.prod(ksize) * x.shape[4]
+
+    def add(slab, scratch, total):
+        total += xp.matmul(_rows(gy, slab).T, _gather(x, slab, ksize, scratch))
 
     if isinstance(x, numpy.ndarray):
-        total = workers.sum(compute, _slabs(x, ksize))
+        total = workers.sum(add, _slabs(x, ksize), shape, x.dtype)
     else:
-        total = sum(compute(slab, None) for slab in _slabs(x, ksize))
+        total = xp.zeros(shape, x.dtype)
+        for slab in _slabs(x, ksize):
+            add(slab, None, total)
     total = total.reshape((gy.shape[4],) + tuple(ksize) + (x.shape[4],))
     return xp.ascontiguousarray(total.transpose(0, 4, 1, 2, 3))

@@ -45,9 +45,9 @@ def _matrices():
 _MATRICES = _matrices()
 
 # Tiles per block. With 16, products run at full speed, and what they touch stays near the core; 64 leave the cache.
-# The gradient of the weights adds up one array of the filters' size per block, 5.5 MB for 100 x 64 channels. Hence its
-# blocks are larger.
-_TILES, _TILES_OF_GRADIENT = 16, 80
+# The gradient of the weights adds an array of the filters' size per block, 5.5 MB for 100 x 64 channels. Hence its
+# blocks are larger, and it is added in six parts, so that products stay near the core as well.
+_TILES, _TILES_OF_GRADIENT = 16, 32
 
 
 def _blocks(shape, most):
@@ -219,19 +219,22 @@ def weight_gradient(x, gy, ksize=(3, 3, 3)):
     channels_in, channels = x.shape[4], gy.shape[4]
     g = _MATRICES[x.dtype][2].T
 
-    def compute(block, scratch):
+    def add(block, scratch, total):
         slices, tiles = _tiles(block, x.shape[3])
         points = scratch.get('input points', (POINTS * POINTS, tiles, POINTS, channels_in), x.dtype)
         gradient = scratch.get('gradient points', (POINTS * POINTS, tiles, POINTS, channels), x.dtype)
         for segment, part in zip(block, slices):
             _points_of_input(x, segment, points[:, part], scratch)
             _points_of_gradient(gy, segment, gradient[:, part], scratch)
-        products = scratch.get('products', (POINTS * POINTS, POINTS, channels, channels_in), x.dtype)
-        numpy.matmul(gradient.transpose(0, 2, 3, 1), points.transpose(0, 2, 1, 3), out=products)
-        return products
+        products = scratch.get('products', (POINTS, POINTS, channels, channels_in), x.dtype)
+        for i in range(0, POINTS * POINTS, POINTS):
+            part = slice(i, i + POINTS)
+            numpy.matmul(gradient[part].transpose(0, 2, 3, 1), points[part].transpose(0, 2, 1, 3), out=products)
+            total[part] += products
 
     with workers.alone():
-        total = workers.sum(compute, _blocks(x.shape, _TILES_OF_GRADIENT))
+        shape = (POINTS * POINTS, POINTS, channels, channels_in)
+        total = workers.sum(add, _blocks(x.shape, _TILES_OF_GRADIENT), shape, x.dtype)
         total = numpy.matmul(g, total.reshape(POINTS * POINTS, POINTS, -1))
         total = numpy.matmul(g, total.reshape(POINTS, POINTS, -1))
         total = numpy.matmul(g, total.reshape(POINTS, -1))
