@@ -44,10 +44,9 @@ def _matrices():
 
 _MATRICES = _matrices()
 
-# Tiles per block. With 16, products run at full speed, and what they touch stays near the core; 64 leave the cache.
-# The gradient of the weights adds an array of the filters' size per block, 5.5 MB for 100 x 64 channels. Hence its
-# blocks are larger, and it is added in six parts, so that products stay near the core as well.
-_TILES, _TILES_OF_GRADIENT = 16, 32
+# Tiles per block. With fewer, threads wait for the interpreter lock more often, and filters, 5.5 MB for 100 x 64
+# channels, are read from far away more often; with more, what a block touches leaves the core's cache.
+_TILES = 32
 
 
 def _blocks(shape, most):
@@ -226,6 +225,7 @@ def weight_gradient(x, gy, ksize=(3, 3, 3)):
         for segment, part in zip(block, slices):
             _points_of_input(x, segment, points[:, part], scratch)
             _points_of_gradient(gy, segment, gradient[:, part], scratch)
+        # A sixth of the products at a time, which stay in the cache until they are added.
         products = scratch.get('products', (POINTS, POINTS, channels, channels_in), x.dtype)
         for i in range(0, POINTS * POINTS, POINTS):
             part = slice(i, i + POINTS)
@@ -234,7 +234,7 @@ def weight_gradient(x, gy, ksize=(3, 3, 3)):
 
     with workers.alone():
         shape = (POINTS * POINTS, POINTS, channels, channels_in)
-        total = workers.sum(add, _blocks(x.shape, _TILES_OF_GRADIENT), shape, x.dtype)
+        total = workers.sum(add, _blocks(x.shape, _TILES), shape, x.dtype)
         total = numpy.matmul(g, total.reshape(POINTS * POINTS, POINTS, -1))
         total = numpy.matmul(g, total.reshape(POINTS, POINTS, -1))
         total = numpy.matmul(g, total.reshape(POINTS, -1))
