@@ -24,6 +24,9 @@ CASES = [
     (2, 1, 50, (6, 7, 5), 3),
     (2, 3, 4, (1, 6, 5), 3),
     (2, 50, 21, (4, 3, 5), 1),
+    (2, 17, 9, (5, 9, 7), 5),
+    (1, 16, 5, (3, 3, 3), 5),
+    (1, 4, 20, (13, 6, 33), 5),
     (2, 3, 5, (6, 4, 5), 5),
     (1, 9, 5, (2, 40, 30), 5),  # a plane in several slabs
     (1, 2, 3, (1, 1, 1), 5),
@@ -78,7 +81,8 @@ def test_rectified_output_and_gradients_equal_stock_ones(case):
         assert distance(a, b) < TOLERANCE['float32']
 
 
-@pytest.mark.parametrize('case', [(2, 16, 17, (4, 3, 5), 3), (2, 2, 3, (3, 2, 4), 3), (1, 2, 3, (2, 3, 1), 1)], ids=str)
+@pytest.mark.parametrize('case', [(2, 16, 17, (4, 3, 5), 3), (2, 2, 3, (3, 2, 4), 3), (1, 2, 3, (2, 3, 1), 1),
+                                  (1, 4, 5, (3, 4, 3), 5)], ids=str)
 def test_gradients_equal_numerical_ones(case):
     x, W, b, gy = make(case, 'float64')
     gradient_check.check_backward(convolution_3d, (x, W, b), gy, dtype='d', atol=1e-4, rtol=1e-4)
