@@ -116,7 +116,8 @@ def test_gradients_through_rectified_convolutions_equal_stock_ones(past):
         x, W_1, b, W_2, W_3 = variables = [chainer.Variable(a) for a in arrays]
         h = convolve_and_rectify(x, W_1, b)
         y = convolve(convolve_and_rectify(h, W_2, None), W_3, None)
-        first = chainer.grad([F.sum(y * y) + past * F.sum(h)], variables, enable_double_backprop=True)
+        loss = F.sum(y * y) + F.sum(h) if past else F.sum(y * y)
+        first = chainer.grad([loss], variables, enable_double_backprop=True)
         second = chainer.grad([sum(F.sum(g * g) for g in first)], variables)
         return [g.array for g in first + second]
 
