@@ -14,6 +14,8 @@ import threading
 import numpy
 import threadpoolctl
 
+from models import reused_memory
+
 
 class Scratch:
     """Named buffers that one worker uses again, from block to block and from call to call."""
@@ -149,16 +151,17 @@ class Workers:
             for future in futures:
                 future.result()
 
-    def sum(self, task, blocks):
-        """Sum of ``task(block, scratch)`` over the blocks.
+    def sum(self, task, blocks, shape, dtype):
+        """Sum over the blocks of what ``task(block, scratch, total)`` adds to an array.
 
-        There is one share of the blocks per thread. Shares are fixed, and each is summed in order. So the same call
-        on as many threads gives the same bits again.
+        There is one share of the blocks per thread, and a total that begins with zeros. Shares are fixed, and each is
+        summed in order. So the same call on as many threads gives the same bits again.
 
         Args:
-            task (callable): Takes a block and a `Scratch`; returns a numpy.ndarray, of the same shape for every block,
-                which may lie in the scratch memory.
+            task (callable): Takes a block, a `Scratch` and the array that it adds to.
             blocks (sequence): At least one block.
+            shape (tuple of int): Shape of the sum.
+            dtype (numpy.dtype or str): Type of its elements.
 
         Returns:
             numpy.ndarray: The sum, in memory of its own.
@@ -170,7 +173,9 @@ class Workers:
             >>> import numpy
             >>> from models.cpu_blocks import Workers
             >>> workers = Workers()
-            >>> workers.sum(lambda block, scratch: numpy.full(3, block), [1, 2, 3, 4]).tolist()
+            >>> def task(block, scratch, total):
+            ...     total += block
+            >>> workers.sum(task, [1, 2, 3, 4], (3,), 'int64').tolist()
             [10, 10, 10]
             >>> workers.stop()
         """
@@ -179,12 +184,15 @@ class Workers:
             totals = [None] * count
 
             def add(i, scratch):
-                totals[i] = task(blocks[i], scratch).copy()
-                for block in blocks[i + count::count]:
-                    totals[i] += task(block, scratch)
+                totals[i] = reused_memory.empty(shape, dtype)
+                totals[i][...] = 0
+                for block in blocks[i::count]:
+                    task(block, scratch, totals[i])
 
             self.run(add, range(count))
-        return sum(totals[1:], totals[0])
+        for total in totals[1:]:
+            totals[0] += total
+        return totals[0]
 
 
 workers = Workers()

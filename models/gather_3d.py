@@ -75,7 +75,7 @@ def _gather(x, slab, ksize, scratch):
     return rows.reshape(math.prod(voxels), -1)
 
 
-def convolve(x, W, b=None, relu=False):
+def convolve(x, W, b=None, relu=False, mask=None):
     """Convolution with stride 1 and zero 'same' padding.
 
     Args:
@@ -83,6 +83,8 @@ def convolve(x, W, b=None, relu=False):
         W (numpy.ndarray or cupy.ndarray): (C_out, C_in, k_z, k_y, k_x), each k odd, dtype of ``x``.
         b (numpy.ndarray, cupy.ndarray or None): (C_out,).
         relu (bool): Rectify the result.
+        mask (numpy.ndarray, cupy.ndarray or None): (N, D, H, W, C_out), C-contiguous; the result is 0 where this is
+            not positive.
 
     Returns:
         numpy.ndarray or cupy.ndarray: (N, D, H, W, C_out), C-contiguous, dtype of ``x``.
@@ -107,6 +109,8 @@ def convolve(x, W, b=None, relu=False):
             out += b
         if relu:
             xp.maximum(out, 0, out=out)
+        if mask is not None:
+            out *= _rows(mask, slab) > 0
 
     if isinstance(x, numpy.ndarray):
         workers.run(compute, _slabs(x, ksize))
@@ -129,12 +133,16 @@ def weight_gradient(x, gy, ksize):
     """
     xp = cuda.get_array_module(x)
 
-    def compute(slab, scratch):
-        return xp.matmul(_rows(gy, slab).T, _gather(x, slab, ksize, scratch))
+    shape = gy.shape[4], math.prod(ksize) * x.shape[4]
+
+    def add(slab, scratch, total):
+        total += xp.matmul(_rows(gy, slab).T, _gather(x, slab, ksize, scratch))
 
     if isinstance(x, numpy.ndarray):
-        total = workers.sum(compute, _slabs(x, ksize))
+        total = workers.sum(add, _slabs(x, ksize), shape, x.dtype)
     else:
-        total = sum(compute(slab, None) for slab in _slabs(x, ksize))
+        total = xp.zeros(shape, x.dtype)
+        for slab in _slabs(x, ksize):
+            add(slab, None, total)
     total = total.reshape((gy.shape[4],) + tuple(ksize) + (x.shape[4],))
     return xp.ascontiguousarray(total.transpose(0, 4, 1, 2, 3))

@@ -1,10 +1,10 @@
-"""3x3x3 convolution on the CPU with Winograd's minimal filtering F(4, 3) along all three axes.
+"""3x3x3 and 5x5x5 convolution on the CPU with Winograd's minimal filtering, F(4, 3) or F(2, 5) along all three axes.
 
 Source: A. Lavin and S. Gray, "Fast Algorithms for Convolutional Neural Networks", CVPR 2016, section 4.
 
 Along one axis, four outputs of a three-tap filter take six products instead of twelve: ``y = A^T [(G g) * (B^T d)]``.
 Along three axes 216 products replace 1728. For each product of the transformed domain, a block takes one matrix
-product, tiles by channels.
+product, tiles by channels. Two outputs of a five-tap filter take the same six products, and the same B^T.
 
 The gradient with respect to the weights is the same trilinear form read another way: ``dg = G^T [(B^T d) * (A dy)]``.
 The gradient with respect to the input is the convolution with flipped weights.
@@ -21,46 +21,61 @@ depth and height, tiles along height and width, points along width, channels.
 """
 import itertools
 import math
+from typing import NamedTuple
 
 import numpy
 
 from models import reused_memory
 from models.cpu_blocks import workers
 
-TILE = 4  # outputs per tile and axis
-POINTS = TILE + 2
+KERNELS = 3, 5
+POINTS = 6
 
 
-def _matrices():
-    """A (6, 4), B^T (6, 6) and G (6, 3) of F(4, 3)."""
+class _Filtering(NamedTuple):
+    """F(tile, k) along one axis: outputs per tile, zeros before the first input, and matrices of one dtype."""
+    tile: int
+    pad: int
+    a: numpy.ndarray  # (6, tile)
+    bt: numpy.ndarray  # (6, 6)
+    g: numpy.ndarray  # (6, k)
+
+
+def _make_filtering(k, dtype):
     points = [0.0, math.sqrt(0.5), -math.sqrt(0.5), math.sqrt(2.0), -math.sqrt(2.0)]
-    a = [[p ** k for k in range(TILE)] for p in points] + [[0.0, 0.0, 0.0, 1.0]]
+    tile = POINTS + 1 - k
+
+    def powers(length):
+        return [[p ** i for i in range(length)] for p in points] + [[0.0] * (length - 1) + [1.0]]
+
     # Row i of B^T: the coefficients of the polynomial that vanishes at all the finite points but the i-th.
     b = [numpy.poly([q for q in points if q != p])[::-1].tolist() + [0.0] for p in points]
     b.append(numpy.poly(points)[::-1])
-    g = [[p ** k / math.prod(p - q for q in points if q != p) for k in range(3)] for p in points] + [[0.0, 0.0, 1.0]]
-    return {dtype: [numpy.ascontiguousarray(m, dtype) for m in (a, b, g)] for dtype in map(numpy.dtype, 'fd')}
+    scale = [[math.prod(p - q for q in points if q != p)] for p in points] + [[1.0]]
+    return _Filtering(tile, k // 2, *(numpy.ascontiguousarray(m, dtype)
+                                      for m in (powers(tile), b, numpy.divide(powers(k), scale))))
 
 
-_MATRICES = _matrices()
+_FILTERINGS = {(k, dtype): _make_filtering(k, dtype) for k in KERNELS for dtype in map(numpy.dtype, 'fd')}
 
-# Tiles per block. With 16, products run at full speed, and what they touch stays near the core; 64 leave the cache.
-# The gradient of the weights adds up one array of the filters' size per block, 5.5 MB for 100 x 64 channels. Hence its
-# blocks are larger.
-_TILES, _TILES_OF_GRADIENT = 16, 80
+# Tiles per block, by their side. With fewer, threads wait for the interpreter lock more often, filters (5.5 MB for
+# 100 x 64 channels) are read from far away more often, and more input is transformed twice; with more, what a block
+# touches leaves the core's cache.
+_MOST_TILES = {4: 32, 2: 64}
 
 
-def _blocks(shape, most):
-    """Cut a batch of `shape` (N, D, H, W, C) into blocks of tiles, all of about the same size.
+def _blocks(shape, side):
+    """Cut a batch of `shape` (N, D, H, W, C) into blocks of tiles of that side, all of about the same size.
 
     A block is a list of segments. A segment is (n, depth tile, first height tile, last height tile + 1), with all tiles
     along the width.
 
-    On average a block has at most `most` tiles, unless a line along the width has more, which is never cut. The number
-    of blocks is a multiple of the number of workers; where segments are too few for that, each is a block.
+    On average a block has at most `_MOST_TILES` tiles, unless a line along the width has more, which is never cut. The
+    number of blocks is a multiple of the number of workers; where segments are too few for that, each is a block.
     """
     n, depth, height, width = shape[:4]
-    down, high, across = (-(-length // TILE) for length in (depth, height, width))
+    most = _MOST_TILES[side]
+    down, high, across = (-(-length // side) for length in (depth, height, width))
     parts = min(high, -(-high * across // most))
     edges = [high * i // parts for i in range(parts + 1)]
     segments = [(i, j, *edge) for i, j in itertools.product(range(n), range(down))
@@ -71,9 +86,9 @@ def _blocks(shape, most):
     return [segments[first:last] for first, last in itertools.pairwise(edges)]
 
 
-def _tiles(block, width):
+def _tiles(block, width, side):
     """Where the tiles of each segment lie in the block's axis of tiles, as slices; and how many tiles there are."""
-    across = -(-width // TILE)
+    across = -(-width // side)
     ends = list(itertools.accumulate((stop - start) * across for _, _, start, stop in block))
     return [slice(first, last) for first, last in zip([0] + ends, ends)], ends[-1]
 
@@ -89,80 +104,81 @@ def _by_height(points, count):
     return points.reshape(POINTS, POINTS, count, -1).transpose(0, 2, 1, 3)
 
 
-def _sliding(a, axis):
-    """Overlapping tiles of six along `axis`, in steps of four, as two axes (tile, six); a view."""
-    count = a.shape[axis] // TILE
+def _sliding(a, axis, step):
+    """Overlapping tiles of six along `axis` as two axes (tile, six); a view."""
+    count = (a.shape[axis] - POINTS) // step + 1
     shape = a.shape[:axis] + (count, POINTS) + a.shape[axis + 1:]
-    strides = a.strides[:axis] + (TILE * a.strides[axis],) + a.strides[axis:]
+    strides = a.strides[:axis] + (step * a.strides[axis],) + a.strides[axis:]
     return numpy.lib.stride_tricks.as_strided(a, shape, strides)
 
 
-def _points_of_input(x, segment, points, scratch):
+def _points_of_input(x, segment, points, filtering, scratch):
     """B^T of the segment's input tiles along each axis, to `points` (36, tiles, 6, C)."""
     _, depth, height, width, channels = x.shape
     n, tile, start, stop = segment
-    _, bt, _ = _MATRICES[x.dtype]
-    count, across = stop - start, -(-width // TILE)
-    z, top, bottom = TILE * tile - 1, TILE * start - 1, TILE * stop + 1
+    side, pad, bt = filtering.tile, filtering.pad, filtering.bt
+    count, across = stop - start, -(-width // side)
+    z, top, bottom = side * tile - pad, side * start - pad, side * stop + pad
     near, far, first, last = max(z, 0), min(z + POINTS, depth), max(top, 0), min(bottom, height)
     inside = slice(first - top, last - top)
 
-    planes = scratch.get('planes', (POINTS, bottom - top, TILE * across + 2, channels), x.dtype)
-    planes[:, inside, 0] = 0
-    planes[:, inside, width + 1:] = 0
+    planes = scratch.get('planes', (POINTS, bottom - top, side * across + 2 * pad, channels), x.dtype)
+    planes[:, inside, :pad] = 0
+    planes[:, inside, pad + width:] = 0
     numpy.matmul(bt[:, near - z:far - z], _lines(x, n, (near, far), (first, last)),
-                 out=planes[:, inside, 1:width + 1].reshape(POINTS, last - first, -1).transpose(1, 0, 2))
+                 out=planes[:, inside, pad:pad + width].reshape(POINTS, last - first, -1).transpose(1, 0, 2))
     rows = scratch.get('rows', (POINTS, bottom - top, across, POINTS, channels), x.dtype)
     rows[:, :first - top] = 0
     rows[:, last - top:] = 0
-    numpy.matmul(bt, _sliding(planes[:, inside], 2), out=rows[:, inside])
-    numpy.matmul(bt, _sliding(rows.reshape(POINTS, bottom - top, -1), 1), out=_by_height(points, count))
+    numpy.matmul(bt, _sliding(planes[:, inside], 2, side), out=rows[:, inside])
+    numpy.matmul(bt, _sliding(rows.reshape(POINTS, bottom - top, -1), 1, side), out=_by_height(points, count))
 
 
-def _points_of_gradient(gy, segment, points, scratch):
+def _points_of_gradient(gy, segment, points, filtering, scratch):
     """A times the segment's tiles of the gradient of the output along each axis, to `points` (36, tiles, 6, C)."""
     _, depth, height, width, channels = gy.shape
     n, tile, start, stop = segment
-    a, _, _ = _MATRICES[gy.dtype]
-    count, across = stop - start, -(-width // TILE)
-    z, first, last = TILE * tile, TILE * start, min(TILE * stop, height)
-    far = min(z + TILE, depth)
+    side, a = filtering.tile, filtering.a
+    count, across = stop - start, -(-width // side)
+    z, first, last = side * tile, side * start, min(side * stop, height)
+    far = min(z + side, depth)
 
-    planes = scratch.get('planes', (POINTS, TILE * count, TILE * across, channels), gy.dtype)
+    planes = scratch.get('planes', (POINTS, side * count, side * across, channels), gy.dtype)
     planes[:, :last - first, width:] = 0
     planes[:, last - first:] = 0
     numpy.matmul(a[:, :far - z], _lines(gy, n, (z, far), (first, last)),
                  out=planes[:, :last - first, :width].reshape(POINTS, last - first, -1).transpose(1, 0, 2))
-    rows = scratch.get('rows', (POINTS, TILE * count, across, POINTS, channels), gy.dtype)
-    numpy.matmul(a, planes.reshape(POINTS, TILE * count, across, TILE, channels), out=rows)
-    numpy.matmul(a, rows.reshape(POINTS, count, TILE, -1), out=_by_height(points, count))
+    rows = scratch.get('rows', (POINTS, side * count, across, POINTS, channels), gy.dtype)
+    numpy.matmul(a, planes.reshape(POINTS, side * count, across, side, channels), out=rows)
+    numpy.matmul(a, rows.reshape(POINTS, count, side, -1), out=_by_height(points, count))
 
 
-def _store_output(products, segment, y, scratch):
+def _store_output(products, segment, y, filtering, scratch):
     """A^T of the products (36, tiles, 6, C) along each axis, to the segment's place in y."""
     _, depth, height, width, channels = y.shape
     n, tile, start, stop = segment
-    at = _MATRICES[y.dtype][0].T
-    count, across = stop - start, -(-width // TILE)
-    z, first, last = TILE * tile, TILE * start, min(TILE * stop, height)
-    far = min(z + TILE, depth)
+    side, at = filtering.tile, filtering.a.T
+    count, across = stop - start, -(-width // side)
+    z, first, last = side * tile, side * start, min(side * stop, height)
+    far = min(z + side, depth)
 
-    rows = scratch.get('rows', (POINTS, count, TILE, across * POINTS * channels), y.dtype)
+    rows = scratch.get('rows', (POINTS, count, side, across * POINTS * channels), y.dtype)
     numpy.matmul(at, _by_height(products, count), out=rows)
-    planes = scratch.get('planes', (POINTS, TILE * count, across, TILE, channels), y.dtype)
-    numpy.matmul(at, rows.reshape(POINTS, TILE * count, across, POINTS, channels), out=planes)
-    planes = planes.reshape(POINTS, TILE * count, -1)[:, :last - first, :width * channels]
+    planes = scratch.get('planes', (POINTS, side * count, across, side, channels), y.dtype)
+    numpy.matmul(at, rows.reshape(POINTS, side * count, across, POINTS, channels), out=planes)
+    planes = planes.reshape(POINTS, side * count, -1)[:, :last - first, :width * channels]
     numpy.matmul(at[:far - z], planes.transpose(1, 0, 2), out=_lines(y, n, (z, far), (first, last)))
 
 
-def convolve(x, W, b=None, relu=False):
+def convolve(x, W, b=None, relu=False, mask=None):
     """Convolution with stride 1 and zero 'same' padding.
 
     Args:
         x (numpy.ndarray): (N, D, H, W, C_in), C-contiguous, float32 or float64.
-        W (numpy.ndarray): (C_out, C_in, 3, 3, 3), dtype of ``x``.
+        W (numpy.ndarray): (C_out, C_in, k, k, k), k 3 or 5, dtype of ``x``.
         b (numpy.ndarray or None): (C_out,).
         relu (bool): Rectify the result.
+        mask (numpy.ndarray or None): (N, D, H, W, C_out), C-contiguous; the result is 0 where this is not positive.
 
     Returns:
         numpy.ndarray: (N, D, H, W, C_out), C-contiguous, dtype of ``x``.
@@ -174,62 +190,72 @@ def convolve(x, W, b=None, relu=False):
         >>> y[0, 1, 1, :, 0].round(9).tolist()
         [18.0, 27.0, 18.0]
     """
-    channels, channels_in = W.shape[:2]
-    g = _MATRICES[x.dtype][2]
+    channels, channels_in, k = W.shape[:3]
+    filtering = _FILTERINGS[k, x.dtype]
+    side, g = filtering.tile, filtering.g
     y = reused_memory.empty(x.shape[:4] + (channels,), x.dtype)
 
     def compute(block, scratch):
-        slices, tiles = _tiles(block, x.shape[3])
+        slices, tiles = _tiles(block, x.shape[3], side)
         points = scratch.get('input points', (POINTS * POINTS, tiles, POINTS, channels_in), x.dtype)
         products = scratch.get('products', (POINTS * POINTS, tiles, POINTS, channels), x.dtype)
         for segment, part in zip(block, slices):
-            _points_of_input(x, segment, points[:, part], scratch)
+            _points_of_input(x, segment, points[:, part], filtering, scratch)
         numpy.matmul(points.transpose(0, 2, 1, 3), filters, out=products.transpose(0, 2, 1, 3))
         for segment, part in zip(block, slices):
-            _store_output(products[:, part], segment, y, scratch)
+            _store_output(products[:, part], segment, y, filtering, scratch)
             n, tile, start, stop = segment
-            out = y[n, TILE * tile:TILE * tile + TILE, TILE * start:TILE * stop]
+            place = n, slice(side * tile, side * tile + side), slice(side * start, side * stop)
+            out = y[place]
             if b is not None:
                 out += b
             if relu:
                 numpy.maximum(out, 0, out=out)
+            if mask is not None:
+                out *= mask[place] > 0
 
     with workers.alone():
-        filters = numpy.matmul(g, W.transpose(2, 3, 4, 1, 0).reshape(3, 3, 3, -1))
-        filters = numpy.matmul(g, filters.reshape(3, 3, -1))
-        filters = numpy.matmul(g, filters.reshape(3, -1)).reshape(POINTS * POINTS, POINTS, channels_in, channels)
-        workers.run(compute, _blocks(x.shape, _TILES))
+        filters = numpy.matmul(g, W.transpose(2, 3, 4, 1, 0).reshape(k, k, k, -1))
+        filters = numpy.matmul(g, filters.reshape(k, k, -1))
+        filters = numpy.matmul(g, filters.reshape(k, -1)).reshape(POINTS * POINTS, POINTS, channels_in, channels)
+        workers.run(compute, _blocks(x.shape, side))
     return y
 
 
-def weight_gradient(x, gy, ksize=(3, 3, 3)):
+def weight_gradient(x, gy, ksize):
     """Gradient of `convolve`, before rectification, with respect to the weights.
 
     Args:
         x (numpy.ndarray): Input, (N, D, H, W, C_in), C-contiguous, float32 or float64.
         gy (numpy.ndarray): Gradient of the output, (N, D, H, W, C_out), C-contiguous, dtype of ``x``.
-        ksize ((int, int, int)): Kernel size, always (3, 3, 3); there for the call to be that of `models.gather_3d`.
+        ksize ((int, int, int)): Kernel size, (3, 3, 3) or (5, 5, 5).
 
     Returns:
-        numpy.ndarray: (C_out, C_in, 3, 3, 3), C-contiguous, dtype of ``x``.
+        numpy.ndarray: (C_out, C_in, k, k, k), C-contiguous, dtype of ``x``.
     """
     channels_in, channels = x.shape[4], gy.shape[4]
-    g = _MATRICES[x.dtype][2].T
+    k = ksize[0]
+    filtering = _FILTERINGS[k, x.dtype]
+    side, g = filtering.tile, filtering.g.T
 
-    def compute(block, scratch):
-        slices, tiles = _tiles(block, x.shape[3])
+    def add(block, scratch, total):
+        slices, tiles = _tiles(block, x.shape[3], side)
         points = scratch.get('input points', (POINTS * POINTS, tiles, POINTS, channels_in), x.dtype)
         gradient = scratch.get('gradient points', (POINTS * POINTS, tiles, POINTS, channels), x.dtype)
         for segment, part in zip(block, slices):
-            _points_of_input(x, segment, points[:, part], scratch)
-            _points_of_gradient(gy, segment, gradient[:, part], scratch)
-        products = scratch.get('products', (POINTS * POINTS, POINTS, channels, channels_in), x.dtype)
-        numpy.matmul(gradient.transpose(0, 2, 3, 1), points.transpose(0, 2, 1, 3), out=products)
-        return products
+            _points_of_input(x, segment, points[:, part], filtering, scratch)
+            _points_of_gradient(gy, segment, gradient[:, part], filtering, scratch)
+        # A sixth of the products at a time, which stay in the cache until they are added.
+        products = scratch.get('products', (POINTS, POINTS, channels, channels_in), x.dtype)
+        for i in range(0, POINTS * POINTS, POINTS):
+            part = slice(i, i + POINTS)
+            numpy.matmul(gradient[part].transpose(0, 2, 3, 1), points[part].transpose(0, 2, 1, 3), out=products)
+            total[part] += products
 
     with workers.alone():
-        total = workers.sum(compute, _blocks(x.shape, _TILES_OF_GRADIENT))
+        shape = (POINTS * POINTS, POINTS, channels, channels_in)
+        total = workers.sum(add, _blocks(x.shape, side), shape, x.dtype)
         total = numpy.matmul(g, total.reshape(POINTS * POINTS, POINTS, -1))
         total = numpy.matmul(g, total.reshape(POINTS, POINTS, -1))
         total = numpy.matmul(g, total.reshape(POINTS, -1))
-    return numpy.ascontiguousarray(total.reshape(3, 3, 3, channels, channels_in).transpose(3, 4, 0, 1, 2))
+    return numpy.ascontiguousarray(total.reshape(k, k, k, channels, channels_in).transpose(3, 4, 0, 1, 2))

@@ -24,6 +24,9 @@ CASES = [
     (2, 1, 50, (6, 7, 5), 3),
     (2, 3, 4, (1, 6, 5), 3),
     (2, 50, 21, (4, 3, 5), 1),
+    (2, 17, 9, (5, 9, 7), 5),
+    (1, 16, 5, (3, 3, 3), 5),
+    (1, 4, 20, (13, 6, 33), 5),
     (2, 3, 5, (6, 4, 5), 5),
     (1, 9, 5, (2, 40, 30), 5),  # a plane in several slabs
     (1, 2, 3, (1, 1, 1), 5),
@@ -78,7 +81,8 @@ def test_rectified_output_and_gradients_equal_stock_ones(case):
         assert distance(a, b) < TOLERANCE['float32']
 
 
-@pytest.mark.parametrize('case', [(2, 16, 17, (4, 3, 5), 3), (2, 2, 3, (3, 2, 4), 3), (1, 2, 3, (2, 3, 1), 1)], ids=str)
+@pytest.mark.parametrize('case', [(2, 16, 17, (4, 3, 5), 3), (2, 2, 3, (3, 2, 4), 3), (1, 2, 3, (2, 3, 1), 1),
+                                  (1, 4, 5, (3, 4, 3), 5)], ids=str)
 def test_gradients_equal_numerical_ones(case):
     x, W, b, gy = make(case, 'float64')
     gradient_check.check_backward(convolution_3d, (x, W, b), gy, dtype='d', atol=1e-4, rtol=1e-4)
@@ -96,6 +100,30 @@ def test_gradients_of_gradients_equal_numerical_ones(case):
 
     b += 5  # away from the kink, where numerical gradients mean nothing
     gradient_check.check_double_backward(rectified, (x, W, b), gy, again, dtype='d', atol=1e-3, rtol=1e-3)
+
+
+@pytest.mark.parametrize('past', [False, True])
+def test_gradients_through_rectified_convolutions_equal_stock_ones(past):
+    """First and second ones; a convolution's gradient is rectified where it is made, or later if it is one of two."""
+    r = numpy.random.default_rng(0)
+    shapes = (2, 3, 5, 4, 6), (6, 3, 3, 3, 3), (6,), (5, 6, 3, 3, 3), (4, 5, 1, 1, 1)
+    arrays = [r.standard_normal(shape) for shape in shapes]
+
+    def rectified(*arguments):
+        return convolution_3d(*arguments, relu=True)
+
+    def gradients(convolve, convolve_and_rectify):
+        x, W_1, b, W_2, W_3 = variables = [chainer.Variable(a) for a in arrays]
+        h = convolve_and_rectify(x, W_1, b)
+        y = convolve(convolve_and_rectify(h, W_2, None), W_3, None)
+        loss = F.sum(y * y) + F.sum(h) if past else F.sum(y * y)
+        first = chainer.grad([loss], variables, enable_double_backprop=True)
+        second = chainer.grad([sum(F.sum(g * g) for g in first)], variables)
+        return [g.array for g in first + second]
+
+    expected = gradients(stock, lambda *arguments: F.relu(stock(*arguments)))
+    for ours, theirs in zip(gradients(convolution_3d, rectified), expected, strict=True):
+        assert distance(ours, theirs) < TOLERANCE['float64']
 
 
 @pytest.mark.parametrize('case', [(5, 100, 64, (8, 8, 8), 3), (3, 1, 50, (8, 8, 8), 3)], ids=str)

@@ -93,19 +93,16 @@ def test_callers_wait_for_each_other(pool):
 
 @pytest.mark.parametrize('blocks', [1, 2, 3, 20])
 def test_sum_is_numpys_sum_of_the_parts(pool, blocks):
-    """Of whole numbers, so that the order of the additions does not matter; parts lie in scratch memory."""
+    """Of whole numbers, so that the order of the additions does not matter."""
     parts = numpy.random.default_rng(0).integers(-1000, 1000, (blocks, 4, 5)).astype('float32')
 
-    def task(block, scratch):
-        part = scratch.get('part', (4, 5), 'float32')
-        part[...] = parts[block]
-        return part
+    def task(block, scratch, total):
+        total += parts[block]
 
-    total = pool.sum(task, range(blocks))
+    total = pool.sum(task, range(blocks), (4, 5), 'float32')
     assert total.dtype == numpy.float32
     numpy.testing.assert_array_equal(total, parts.sum(axis=0))
-    pool.sum(lambda block, scratch: scratch.get('part', (4, 5), 'float32') * 0, range(blocks))
-    pool.run(lambda block, scratch: scratch.get('part', (4, 5), 'float32').fill(7), range(20))
+    pool.sum(lambda block, scratch, total: total.fill(7), range(blocks), (4, 5), 'float32')
     numpy.testing.assert_array_equal(total, parts.sum(axis=0))
 
 
@@ -114,11 +111,11 @@ def test_sum_gives_the_same_bits_whichever_thread_is_faster(pool):
     # The test means something only if the order of the additions shows in the bits.
     assert (parts.cumsum(axis=0)[-1] != parts[::-1].cumsum(axis=0)[-1]).any()
 
-    def task(block, scratch):
+    def task(block, scratch, total):
         time.sleep(random.uniform(0, 2e-3))
-        return parts[block]
+        total += parts[block]
 
-    totals = [pool.sum(task, range(30)) for _ in range(6)]
+    totals = [pool.sum(task, range(30), parts[0].shape, 'float32') for _ in range(6)]
     for total in totals[1:]:
         numpy.testing.assert_array_equal(total, totals[0])
 
@@ -129,18 +126,17 @@ def works(pool):
     return sorted(done) == list(range(20))
 
 
-@pytest.mark.parametrize('method', ['run', 'sum'])
-def test_an_error_of_a_task_reaches_the_caller_and_the_pool_goes_on(pool, method):
+@pytest.mark.parametrize('method, more', [('run', ()), ('sum', ((3,), 'float32'))])
+def test_an_error_of_a_task_reaches_the_caller_and_the_pool_goes_on(pool, method, more):
     error = Broken('block 5')
 
-    def task(block, scratch):
+    def task(block, scratch, total=None):
         if block == 5:
             raise error
-        return numpy.zeros(3)
 
     for _ in range(3):
         with pytest.raises(Broken) as caught:
-            getattr(pool, method)(task, range(20))
+            getattr(pool, method)(task, range(20), *more)
         assert caught.value is error
     assert works(pool)
 

@@ -38,6 +38,16 @@ def test_unshuffle_is_the_inverse(rate):
     numpy.testing.assert_array_equal(unshuffle(pixel_shuffler_3d(x, rate).array, rate), x)
 
 
+def test_any_memory_layout_gives_the_same():
+    rate = (2, 3, 2)
+    x = random_input(2, rate)
+    y = pixel_shuffler_3d(x, rate).array
+    for order in ((0, 2, 3, 4, 1), (4, 3, 2, 1, 0)):
+        back = numpy.argsort(order)
+        numpy.testing.assert_array_equal(pixel_shuffler_3d(x.transpose(order).copy().transpose(back), rate).array, y)
+        numpy.testing.assert_array_equal(unshuffle(y.transpose(order).copy().transpose(back), rate), x)
+
+
 @pytest.mark.parametrize('dtype', [numpy.float16, numpy.float32, numpy.float64])
 def test_dtype_is_kept_forward_and_backward(dtype):
     x = chainer.Variable(random_input(1, (2, 2, 2), dtype))

@@ -4,6 +4,8 @@ A loss is called with what the network returned and the truth. What it needs of 
 losses here take the point estimate, and so serve networks that return an array and networks that return a distribution.
 """
 import chainer.functions as F
+from chainer import function_node
+from chainer.backends import cuda
 
 from models.network import mean_of
 
@@ -18,7 +20,20 @@ def mse(prediction, hr):
     Returns:
         ~chainer.Variable: Scalar, float32.
     """
-    return F.mean_squared_error(mean_of(prediction), hr)
+    return _MeanSquare().apply((mean_of(prediction) - hr,))[0]
+
+
+class _MeanSquare(function_node.FunctionNode):
+    """Mean of the squares of an array. `F.mean_squared_error` goes over the arrays twice as often in its gradient."""
+
+    def forward(self, inputs):
+        self.retain_inputs((0,))
+        flat = inputs[0].ravel()
+        return cuda.get_array_module(flat).asarray(flat.dot(flat) / flat.dtype.type(flat.size)),
+
+    def backward(self, indexes, grad_outputs):
+        x, = self.get_retained_inputs()
+        return F.broadcast_to(grad_outputs[0] * (2 / x.size), x.shape) * x,
 
 
 def l1(prediction, hr):
