@@ -1,5 +1,6 @@
-"""What a run of the benchmark found, as Markdown: the network, the limits, and the details."""
+"""What a run of the benchmark found, as Markdown: the network, whole commands, the limits, and the details."""
 from benchmarks import machine
+from benchmarks.commands import FILES, HERE, PLAIN
 from benchmarks.found import best_of
 from benchmarks.growth import memory_key
 from benchmarks.implementations import COPY, GEMM, ONNXRUNTIME, OPENVINO, PROJECT, PYTORCH, STOCK, YARDSTICKS
@@ -60,6 +61,47 @@ def _network(found):
         f'Of a training iteration with its patches ({ms(loop["iteration"])} ms: StandardUpdater, PatchDataset, batch '
         f'5) {100 * loop["outside"] / loop["iteration"]:.1f} % ({ms(loop["outside"])} ms) pass outside forward, '
         'backward and update.',
+    ]
+
+
+def _command_row(command, runs, found):
+    ours, plain, files = (runs[name] for name in (HERE, PLAIN, FILES))
+
+    def both(key, digits):
+        return ' / '.join(f'{run.median(key):.{digits}f}' if run.usages else '–' for run in (ours, plain))
+
+    least = network = None
+    limits = [(found.limit(case), count) for case, count in command.network]
+    if files.usages and all(each for each, _ in limits):
+        network = sum(count * each.seconds for each, count in limits)
+        least = files.median('wall') + network
+    return [
+        command.name,
+        f'{ours.median("wall"):.2f}' if ours.usages else ours.failure,
+        f'{plain.median("wall"):.2f}' if plain.usages else plain.failure,
+        f'**{ours.median("wall") / plain.median("wall"):.2f}**' if ours.usages and plain.usages else '–',
+        both('cpu', 2),
+        both('peak', 0),
+        '–' if least is None else f'{least:.3f} ({files.median("wall"):.3f} + {network:.3f})',
+        ' / '.join(percent(_share(least, run.median('wall'))) if run.usages else '–' for run in (ours, plain)),
+        str(max(len(ours.usages), len(plain.usages))),
+    ]
+
+
+def _commands(found):
+    if not found.commands:
+        return []
+    return [
+        '## Whole commands',
+        'Whole processes, from start to end, beside plain scripts with the same weights and files '
+        '(`benchmarks/plain`: PyTorch, SimpleITK, SciPy, scikit-image, matplotlib). They take turns; medians. That the '
+        "volumes and scores agree is checked; of a training, the PSNR on validation. Memory is the largest process's "
+        'peak, all of it. Limit: reading and writing the same bytes in a bare Python, and the limit of the network '
+        '(below). `inference.py` with scores also finds the head and scores it apart; the data scripts also check what '
+        'they take, and flush what they write to the disk.',
+        table(['command', 'this project, s', 'plain script, s', 'ratio', 'CPU s: this / plain',
+               'peak MiB: this / plain', 'limit, s (files + network)', 'of the limit: this / plain', 'rounds'],
+              [_command_row(command, runs, found) for command, runs in found.commands]),
     ]
 
 
@@ -151,5 +193,5 @@ def markdown(found):
         str: Markdown.
     """
     parts = ['# Benchmark', '\n'.join(f'- {line}' for line in machine.describe(found.gpu)),
-             *_network(found), *_limits(found), *_details(found)]
+             *_network(found), *_commands(found), *_limits(found), *_details(found)]
     return '\n\n'.join(parts) + '\n'

@@ -2,8 +2,8 @@
 
     python -m benchmarks.run -g -1 --out results/benchmark
 
-Writes benchmark.md and growth.png into the folder. benchmarks/measure.py says how the time is taken, and
-benchmarks/limits.py what it could be at best.
+Writes benchmark.md and growth.png into the folder. benchmarks/measure.py says how the network is timed,
+benchmarks/processes.py how whole commands are, and benchmarks/limits.py what they could take at best.
 """
 import argparse
 import os
@@ -11,10 +11,12 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks import cases, growth, report
+from benchmarks import cases, cohort, growth, report
+from benchmarks.commands import commands
 from benchmarks.found import Found
 from benchmarks.implementations import EAGER, PROJECT, names_of
 from benchmarks.measure import TURN, measure_in_children, measure_loop
+from benchmarks.processes import measure_command
 from util.device import get_device
 from util.files import write_text
 from util.script import PROJECT as FOLDER
@@ -61,6 +63,31 @@ def measure_network(args, table):
         measured.append((case, results))
         for name, result in results.items():
             _say(f'  {name}: ' + (f'{1e3 * result.median:.1f} ms' if result.seconds else result.failure))
+    return measured
+
+
+def measure_commands(args):
+    """Time whole commands, on data that is made on the spot; none on a GPU.
+
+    Args:
+        args (argparse.Namespace): From `parse_arguments`.
+
+    Returns:
+        list of (Command, dict): For each command its Runs.
+    """
+    measured = []
+    with tempfile.TemporaryDirectory() as folder:
+        if args.gpu < 0:
+            _say('data for whole commands ...')
+            folder = Path(folder).resolve()
+            made = cohort.make(folder, args.quick)
+            for command in commands(folder, made):
+                _say(f'{command.name} ...')
+                (folder / 'runs').mkdir()
+                runs = measure_command(command, folder / 'runs', args.repeats)
+                measured.append((command, runs))
+                for name, run in runs.items():
+                    _say(f'  {name}: ' + (f'{run.median("wall"):.2f} s' if run.usages else run.failure))
     return measured
 
 
@@ -111,7 +138,7 @@ def main(arguments=None):
         _say('an iteration with its patches ...')
         loop = measure_loop(args.gpu, *((4, 3) if args.quick else (16, 40)))
         of_volumes, of_batches = measure_growth(args, volumes, batches)
-    found = Found(measured, loop, args.gpu, args.repeats, load)
+    found = Found(measured, measure_commands(args), loop, args.gpu, args.repeats, load)
     text = report.markdown(found)
     print(text)
     write_text(args.out / 'benchmark.md', text)

@@ -58,7 +58,8 @@ def test_memory_that_a_case_adds_is_more_than_its_arrays():
 @pytest.mark.slow
 @needs_linux
 def test_a_quick_run_without_the_others_writes_all_rows_and_the_plot(tmp_path, monkeypatch, capsys):
-    """Every case has a row for every implementation; those that cannot be imported say so and the others have times."""
+    """Every case has a row for every implementation, and every command one. What cannot be imported says so, and the
+    others have times; the scripts that take pairs and volumes do without PyTorch."""
     for name in ('torch', 'onnx', 'onnxruntime', 'openvino'):
         (tmp_path / f'{name}.py').write_text(f'raise ModuleNotFoundError("No module named {name!r}", name="{name}")\n')
     monkeypatch.setenv('PYTHONPATH', str(tmp_path))
@@ -81,6 +82,16 @@ def test_a_quick_run_without_the_others_writes_all_rows_and_the_plot(tmp_path, m
         for library, names in (('onnxruntime', implementations.ONNXRUNTIME), ('openvino', implementations.OPENVINO)):
             assert [f'not installed ({library})' in rows[name][0] for name in names if name in rows] == (
                 [True, True] if case.kind == 'volume' else [])
+
+    commands_section = text.split('## Whole commands')[1].split('\n## ')[0]
+    rows = _rows(commands_section)[2:]
+    assert len(rows) == 6
+    for name, seconds, plain, *_ in rows:
+        assert float(seconds) > 0
+        if 'inference' in name or 'training' in name:
+            assert plain == 'not installed (torch)'
+        else:
+            assert float(plain) > 0
 
 
 def _rows(section):
