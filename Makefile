@@ -45,7 +45,10 @@ bench: $(BENCH_VENV)/installed $(if $(filter-out -%,$(GPU)),$(BENCH_VENV)/instal
 
 # Chainer 7.8.1 is a source distribution whose setup.py needs pkg_resources, gone from setuptools 82 on; with
 # --no-build-isolation pip builds it with the setuptools that is installed here.
-$(BENCH_VENV)/installed: ALSO = torch==2.13.0 onnx==1.23.2 onnxruntime==1.32.0 openvino==2026.4.1
+# ONNX Runtime has no such version for Python 3.10; the report says so then.
+$(BENCH_VENV)/installed: ALSO = torch==2.13.0 onnx==1.23.2 'onnxruntime==1.32.0; python_version > "3.10"' \
+	openvino==2026.4.1
+$(BENCH_VENV)/installed: Makefile
 $(VENV)/installed $(BENCH_VENV)/installed: requirements.txt
 	$(PYTHON) -m venv $(@D)
 	$(@D)/bin/python -m pip install 'setuptools<70' wheel

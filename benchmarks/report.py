@@ -173,7 +173,7 @@ def _details(found):
         "Memory: 'filled' is the most that tensors held (CuPy does not count it), 'taken' what the pool had from the "
         'GPU, after the first step, in which algorithms are chosen.',
         "ONNX Runtime and OpenVINO run graphs of fixed size, the whole volume or this project's tiles; OpenVINO with "
-        'PERFORMANCE_HINT LATENCY and INFERENCE_PRECISION_HINT f32.',
+        "PERFORMANCE_HINT LATENCY and INFERENCE_PRECISION_HINT f32. With tiles, Chainer is part of 'in all'.",
     ]
     headings = ('added, MiB', 'in all, MiB') if found.gpu < 0 else ('filled, MiB', 'taken, MiB')
     for case, results in found.cases:
