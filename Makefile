@@ -1,5 +1,5 @@
 # Each command makes its own virtual environment first. PYTHON=python3.13 chooses the interpreter, VENV=DIR the
-# environment. PyTorch is in the benchmark's environment alone, BENCH_VENV=DIR.
+# environment. PyTorch, ONNX Runtime and OpenVINO are in the benchmark's environment alone, BENCH_VENV=DIR.
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -17,7 +17,8 @@ help:
 	@echo 'make test       the test suite'
 	@echo 'make test-slow  its long part: damaged files, kills, full disks, memory'
 	@echo 'make lint       mistakes and dead code, by ruff'
-	@echo 'make bench      this project beside PyTorch and stock Chainer, timed in turn; GPU=0 on that CUDA GPU'
+	@echo 'make bench      this project beside PyTorch, ONNX Runtime, OpenVINO and stock Chainer, timed in turn; GPU=0:'
+	@echo '                on that CUDA GPU'
 	@echo
 	@echo 'Each makes its own virtual environment. PYTHON=python3.13 chooses the interpreter, VENV=DIR the folder.'
 
@@ -44,7 +45,10 @@ bench: $(BENCH_VENV)/installed $(if $(filter-out -%,$(GPU)),$(BENCH_VENV)/instal
 
 # Chainer 7.8.1 is a source distribution whose setup.py needs pkg_resources, gone from setuptools 82 on; with
 # --no-build-isolation pip builds it with the setuptools that is installed here.
-$(BENCH_VENV)/installed: ALSO = torch==2.13.0
+# ONNX Runtime has no such version for Python 3.10; the report says so then.
+$(BENCH_VENV)/installed: ALSO = torch==2.13.0 onnx==1.23.2 'onnxruntime==1.32.0; python_version > "3.10"' \
+	openvino==2026.4.1
+$(BENCH_VENV)/installed: Makefile
 $(VENV)/installed $(BENCH_VENV)/installed: requirements.txt
 	$(PYTHON) -m venv $(@D)
 	$(@D)/bin/python -m pip install 'setuptools<70' wheel

@@ -1,1 +1,1 @@
-"""Time and memory of the network here, in stock Chainer and in PyTorch, side by side: ``make bench``."""
+"""Time and memory of the network and of whole commands, here and elsewhere, side by side: ``make bench``."""

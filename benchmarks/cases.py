@@ -69,28 +69,6 @@ def layers(rate):
     return (1, 50, 3), (50, 100, 1), (100, rate ** 3, 3)
 
 
-def multiply_adds(case):
-    """Multiply-adds of a case when each convolution is done directly, padding included.
-
-    Training needs each layer three times: forward, gradient of the weights, gradient of the layer's input. Only conv1
-    does without the last. An algorithm that needs fewer, such as Winograd's, is credited with all of them.
-
-    Args:
-        case (Case): The work.
-
-    Returns:
-        int: Number of multiply-adds.
-
-    Example:
-        >>> from benchmarks.cases import Case, multiply_adds
-        >>> multiply_adds(Case('forward', 1, (1, 1, 1)))
-        179150
-    """
-    per_layer = [channels_in * channels_out * side ** 3 for channels_in, channels_out, side in layers(case.rate)]
-    passes = 3 * sum(per_layer) - per_layer[0] if case.kind == 'training' else sum(per_layer)
-    return case.voxels * passes
-
-
 def make_arrays(case):
     """Arrays that every implementation starts from, all float32 and the same in every call.
 

@@ -13,12 +13,12 @@ import time
 
 import util  # noqa: F401
 import chainer
-import chainer.functions as F
 import numpy
 
 from models.espcn3d import ESPCN3D
 from util.dataset.patches import PatchDataset
 from util.device import get_device
+from util.training.losses import mse
 from util.volumes.sampling import Sampling
 
 RATE = 4
@@ -43,7 +43,7 @@ def main(gpu, side, iterations):
     optimizer = chainer.optimizers.Adam(alpha=1e-4).setup(net)
     iterator = chainer.iterators.SerialIterator(patches, 5, shuffle=False)
     updater = chainer.training.StandardUpdater(
-        iterator, optimizer, device=device, loss_func=lambda lr, hr: F.mean_squared_error(net(lr), hr))
+        iterator, optimizer, device=device, loss_func=lambda lr, hr: mse(net(lr), hr))
 
     def now():
         if gpu >= 0:

@@ -1,9 +1,9 @@
 """Let implementations take turns at the same work, each in a process of its own.
 
 Every implementation does every case of the table in a fresh process. In each round all of them take one turn after
-another, and so does a matrix product, the yardstick. They go in the listed order, and in the next round backwards: a
-machine that slows down then slows them all. Stock Chainer, which is slow, takes part in the first three rounds only. A
-turn lasts a quarter of a second or one step, whichever is longer. The median turn counts.
+another, and so do the yardsticks, a matrix product and a copy. They go in the listed order, and in the next round
+backwards: a machine that slows down then slows them all. Stock Chainer, which is slow, takes part in the first three
+rounds only. A turn lasts a quarter of a second or one step, whichever is longer. The median turn counts.
 """
 import dataclasses
 import json
@@ -12,23 +12,23 @@ import statistics
 import subprocess
 import sys
 
-from benchmarks.implementations import GEMM, STOCK
+import numpy
+
+from benchmarks.failure import Failure
+from benchmarks.implementations import STOCK, YARDSTICKS
 from util.script import PROJECT as FOLDER
 from util.script import UserError
 
 TURN = 0.25  # seconds
 STOCK_ROUNDS = 3
-
-
-class Failure(Exception):
-    """Why an implementation has no result, in words for the table."""
+AGREEMENT = 1e-4  # of the largest value: float32, over three layers
 
 
 class Child:
     """One implementation in a process of its own, which is `benchmarks.child`.
 
     Args:
-        name (str): Key of `benchmarks.implementations.PREPARE`.
+        name (str): Key of `benchmarks.implementations.IMPLEMENTATIONS`.
         gpu (int): GPU number, or negative for the CPU.
     """
 
@@ -105,12 +105,12 @@ class Result:
     Args:
         seconds (list of float): Seconds per step, one number per turn.
         memory (dict or None): ``growth`` and ``total``, MiB, as `benchmarks.child` says.
-        check (float or None): The number that all implementations must agree on.
+        check (list of float or None): Numbers that all implementations must agree on.
         failure (str or None): Why there is no result.
     """
     seconds: list = dataclasses.field(default_factory=list)
     memory: dict = None
-    check: float = None
+    check: list = None
     failure: str = None
 
     @property
@@ -153,7 +153,8 @@ def measure(children, case, repeats, turn=TURN):
         answer = ask(name, prepare=dataclasses.asdict(case))
         results[name].check = answer.get('check')
         calls[name] = max(1, math.ceil(turn / answer.get('seconds', TURN)))
-    _agree(case, {name: result.check for name, result in results.items() if name != GEMM and not result.failure})
+    _agree(case, {name: result.check for name, result in results.items()
+                  if name not in YARDSTICKS and not result.failure})
     for _, name in turns(list(children), repeats):
         answer = ask(name, calls=calls[name])
         if answer:
@@ -165,18 +166,19 @@ def measure(children, case, repeats, turn=TURN):
 
 def _agree(case, checks):
     """Raise UserError where results differ: their times could not be compared."""
-    expected = statistics.median(checks.values()) if checks else 0
+    expected = numpy.median(list(checks.values()), axis=0) if checks else 0
     for name, check in checks.items():
-        if not math.isclose(check, expected, rel_tol=1e-3):
-            raise UserError(f'{case.name}: {name} computes something else: mean absolute value {check:.6g} against '
-                            f'{expected:.6g}; its time would mean nothing, so correct it first')
+        difference, largest = numpy.abs(check - expected).max(), numpy.abs(expected).max()
+        if not difference <= AGREEMENT * largest:
+            raise UserError(f'{case.name}: {name} computes something else: it differs by {difference:.3g} of '
+                            f'{largest:.3g}; its time would mean nothing, so correct it first')
 
 
 def measure_in_children(names, all_cases, gpu, repeats, turn=TURN):
     """Time cases in one process per name, in which the cases follow each other.
 
     Args:
-        names (list of str): Keys of `benchmarks.implementations.PREPARE`.
+        names (list of str): Keys of `benchmarks.implementations.IMPLEMENTATIONS`.
         all_cases (list of Case): The work.
         gpu (int): GPU number, or negative for the CPU.
         repeats (int): Rounds per case.

@@ -1,215 +1,197 @@
-"""What a run of the benchmark found: a Markdown table and a plot."""
-import importlib.metadata
-import os
-import platform
-import re
-
-from benchmarks.cases import multiply_adds
-from benchmarks.implementations import EAGER, GEMM, GEMM_SIDE, PROJECT, PYTORCH, STOCK
-from util.files import replacing, write_text
-
-
-def best_pytorch(results):
-    """Find the fastest PyTorch variant.
-
-    Args:
-        results (dict): A Result per implementation.
-
-    Returns:
-        str or None: Its name; None where none ran.
-    """
-    ran = [name for name in PYTORCH if results[name].seconds]
-    return min(ran, key=lambda name: results[name].median, default=None)
+"""What a run of the benchmark found, as Markdown: the network, whole commands, the limits, and the details."""
+from benchmarks import machine
+from benchmarks.commands import FILES, HERE, PLAIN
+from benchmarks.found import best_of
+from benchmarks.growth import memory_key
+from benchmarks.implementations import COPY, GEMM, ONNXRUNTIME, OPENVINO, PROJECT, PYTORCH, STOCK, YARDSTICKS
+from benchmarks.limits import work
+from benchmarks.tables import mib, ms, percent, ratio, table
+from benchmarks.yardsticks import bytes_per_second, multiply_adds_per_second
 
 
-def gemm_share(case, result, gemm, gpu):
-    """Multiply-adds per second of a case, counted as direct convolution, over those of the large matrix product.
-
-    Args:
-        case (Case): The work.
-        result (Result): An implementation's result on it.
-        gemm (Result): The matrix product's result in the same run.
-        gpu (int): GPU number, or negative for the CPU.
-
-    Returns:
-        float: 1 is the speed of the matrix product.
-    """
-    side = GEMM_SIDE['cpu' if gpu < 0 else 'gpu']
-    return multiply_adds(case) / result.median / (side ** 3 / gemm.median)
+def _share(least, seconds):
+    return None if least is None else least / seconds
 
 
-def _table(header, rows):
-    lines = [header, ['---'] * len(header), *rows]
-    return '\n'.join('| ' + ' | '.join(line) + ' |' for line in lines)
+def _best_ms(results, names):
+    """Time and variant of the fastest: '182 (compiled)'."""
+    best = best_of(results, names)
+    if best:
+        return f'{ms(results[best].median)} ({best.split(", ")[1]})'
+    return next((results[name].failure for name in names if name in results), '–')
 
 
-def _ms(seconds):
-    return f'{1e3 * seconds:.3g}' if seconds < 1 else f'{1e3 * seconds:.0f}'
-
-
-def _ratio(a, b):
-    return f'{a.median / b.median:.2f}' if a.seconds and b.seconds else '–'
-
-
-def _fastest_ratio(project, results):
+def _fastest_ratio(results):
     pytorch = [min(results[name].seconds) for name in PYTORCH if results[name].seconds]
-    return f'{min(project.seconds) / min(pytorch):.2f}' if project.seconds else '–'
-
-
-def _mib(memory, key):
-    return f'{memory[key]:.0f}' if memory and memory[key] is not None else '–'
-
-
-def _case_rows(case, results, gpu):
-    best = best_pytorch(results)
-    for name, result in results.items():
-        if name == GEMM:
-            continue
-        if not result.seconds:
-            yield [name, result.failure] + ['–'] * 6
-            continue
-        gemm = results[GEMM]
-        yield [
-            f'**{name}**' if name == PROJECT else name,
-            _ms(result.median),
-            f'{_ms(min(result.seconds))}–{_ms(max(result.seconds))} ({len(result.seconds)})',
-            _ratio(result, results[best]) if best else '–',
-            _ratio(results[STOCK], result),
-            _mib(result.memory, 'growth'),
-            _mib(result.memory, 'total'),
-            f'{100 * gemm_share(case, result, gemm, gpu):.0f} %' if gemm.seconds else '–',
-        ]
+    return f'{min(results[PROJECT].seconds) / min(pytorch):.2f}' if results[PROJECT].seconds else '–'
 
 
 def _summary_row(case, results, gpu):
-    project, stock, best = results[PROJECT], results[STOCK], best_pytorch(results)
-    key = _memory_key(gpu)
+    project, stock, best = results[PROJECT], results[STOCK], best_of(results, PYTORCH)
+    key = memory_key(gpu)
     ran = [results[name].memory for name in PYTORCH if results[name].seconds]
     least = min(ran, key=lambda memory: memory[key], default=None)
     return [
         case.name,
-        _ms(project.median) if project.seconds else project.failure,
-        f'{_ms(results[best].median)} ({best.removeprefix("PyTorch, ")})' if best else 'not installed',
-        f'**{_ratio(project, results[best])}** ({_fastest_ratio(project, results)})' if best else '–',
-        _ms(stock.median) if stock.seconds else stock.failure,
-        _ratio(stock, project),
-        ' / '.join(_mib(memory, key) for memory in (project.memory, least, stock.memory)),
+        ms(project.median) if project.seconds else project.failure,
+        _best_ms(results, PYTORCH),
+        f'**{ratio(project, results[best])}** ({_fastest_ratio(results)})' if best else '–',
+        _best_ms(results, ONNXRUNTIME),
+        _best_ms(results, OPENVINO),
+        ms(stock.median) if stock.seconds else stock.failure,
+        ratio(stock, project),
+        ' / '.join(mib(memory, key) for memory in (project.memory, least, stock.memory)),
     ]
 
 
-def _memory_key(gpu):
-    """The figure that all libraries can give: what the work added to the process, or on a GPU what the pools took."""
-    return 'growth' if gpu < 0 else 'total'
+def _network(found):
+    memory = 'added memory' if found.gpu < 0 else 'GPU memory taken'
+    loop = found.loop
+    return [
+        '## The network',
+        'Medians of one run in which all implementations take turns, each in a process of its own for each case; '
+        f'{found.repeats} rounds, stock Chainer in the first three at most. Same arrays, same weights, float32; that '
+        'the results agree is checked. Ratio: median time over that of the fastest PyTorch variant, below 1 is faster; '
+        'in brackets that of the fastest turns, which other work on the machine disturbs less. The memory of PyTorch '
+        f'in this table is that of its most frugal variant. Processes running before: {found.load:.1f}.',
+        table(['work', 'this project, ms', "PyTorch's best, ms", 'ratio (fastest turns)', 'ONNX Runtime, ms',
+               'OpenVINO, ms', 'stock Chainer, ms', 'times faster than stock',
+               f'peak {memory}, MiB: this / PyTorch / stock'],
+              [_summary_row(case, results, found.gpu) for case, results in found.cases]),
+        f'Of a training iteration with its patches ({ms(loop["iteration"])} ms: StandardUpdater, PatchDataset, batch '
+        f'5) {100 * loop["outside"] / loop["iteration"]:.1f} % ({ms(loop["outside"])} ms) pass outside forward, '
+        'backward and update.',
+    ]
 
 
-def _machine(gpu):
-    with open('/proc/cpuinfo') as file:
-        model = re.search(r'model name\s*:\s*(.*)', file.read())
-    with open('/proc/meminfo') as file:
-        memory = int(re.search(r'MemTotal:\s*(\d+)', file.read()).group(1)) / 2 ** 20
-    lines = [f'CPU: {model.group(1) if model else platform.machine()}, {len(os.sched_getaffinity(0))} cores, '
-             f'{memory:.0f} GiB, {platform.system()}']
-    if gpu >= 0:
-        import cupy
-        from chainer.backends import cuda
-        runtime = cupy.cuda.runtime
-        cudnn = 'with' if cuda.cudnn_enabled else 'without'
-        lines.append(f'GPU: {runtime.getDeviceProperties(gpu)["name"].decode()}, CUDA driver '
-                     f'{runtime.driverGetVersion()}; CuPy {cudnn} cuDNN, PyTorch with its own; TF32 off')
-    found = [f'Python {platform.python_version()}']
-    for package in ('numpy', 'chainer', 'torch', 'cupy', 'cupy-cuda12x', 'cupy-cuda13x'):
-        try:
-            found.append(f'{package} {importlib.metadata.version(package)}')
-        except importlib.metadata.PackageNotFoundError:
+def _command_row(command, runs, found):
+    ours, plain, files = (runs[name] for name in (HERE, PLAIN, FILES))
+
+    def both(key, digits):
+        return ' / '.join(f'{run.median(key):.{digits}f}' if run.usages else '–' for run in (ours, plain))
+
+    least = network = None
+    limits = [(found.limit(case), count) for case, count in command.network]
+    if files.usages and all(each for each, _ in limits):
+        network = sum(count * each.seconds for each, count in limits)
+        least = files.median('wall') + network
+    return [
+        command.name,
+        f'{ours.median("wall"):.2f}' if ours.usages else ours.failure,
+        f'{plain.median("wall"):.2f}' if plain.usages else plain.failure,
+        f'**{ours.median("wall") / plain.median("wall"):.2f}**' if ours.usages and plain.usages else '–',
+        both('cpu', 2),
+        both('peak', 0),
+        '–' if least is None else f'{least:.3f} ({files.median("wall"):.3f} + {network:.3f})',
+        ' / '.join(percent(_share(least, run.median('wall'))) if run.usages else '–' for run in (ours, plain)),
+        str(max(len(ours.usages), len(plain.usages))),
+    ]
+
+
+def _commands(found):
+    if not found.commands:
+        return []
+    return [
+        '## Whole commands',
+        'Whole processes, from start to end, beside plain scripts with the same weights and files '
+        '(`benchmarks/plain`: PyTorch, SimpleITK, SciPy, scikit-image, matplotlib). They take turns; medians. That the '
+        "volumes and scores agree is checked; of a training, the PSNR on validation. Memory is the largest process's "
+        'peak, all of it. Limit: reading and writing the same bytes in a bare Python, and the limit of the network '
+        '(below). `inference.py` with scores also finds the head and scores it apart; the data scripts also check what '
+        'they take, and flush what they write to the disk.',
+        table(['command', 'this project, s', 'plain script, s', 'ratio', 'CPU s: this / plain',
+               'peak MiB: this / plain', 'limit, s (files + network)', 'of the limit: this / plain', 'rounds'],
+              [_command_row(command, runs, found) for command, runs in found.commands]),
+    ]
+
+
+def _limit_row(case, results, found):
+    needed, least = work(case), found.limit(case, results)
+    if least is None:
+        return [case.name, *['–'] * 9]
+    groups = [[PROJECT], PYTORCH, ONNXRUNTIME, OPENVINO]
+    best = [best_of(results, group) for group in groups]
+    return [
+        case.name,
+        *(f'{number / 1e9:.2f}' for number in (needed.direct, needed.products, needed.transforms)),
+        f'{needed.bytes / 2 ** 20:.0f}',
+        f'{ms(least.products)} / {ms(least.arithmetic)} / {ms(least.memory)}',
+        percent(_share(least.products, results[PROJECT].median)) if best[0] else '–',
+        *(percent(_share(least.seconds, results[name].median)) if name else '–' for name in best[:2]),
+        ' / '.join(percent(_share(least.seconds, results[name].median)) if name else '–' for name in best[2:]),
+    ]
+
+
+def _limits(found):
+    speeds = []
+    for name, speed in ((GEMM, lambda seconds: 2e-9 * multiply_adds_per_second(seconds, found.gpu)),
+                        (COPY, lambda seconds: 1e-9 * bytes_per_second(seconds))):
+        rates = [speed(results[name].median) for _, results in found.cases if results[name].seconds]
+        speeds.append(f'{min(rates):.0f}–{max(rates):.0f}' if rates else '–')
+    return [
+        '## The limits',
+        f'A large float32 matrix product that took turns with them ran at {speeds[0]} GFLOP/s, a copy of a large array '
+        f'at {speeds[1]} GB/s, read and written bytes together (its median in each case). The limit is the longer of '
+        'two times: of the multiply-adds that are left by F(4×4×4, 3×3×3) where that saves any (products: 216 for '
+        '64 outputs instead of 1728) and of its transforms as dense matrix products, at the speed of the large '
+        'product; and of the bytes that have to be read and written at least once, at the speed of the copy. '
+        '`benchmarks/limits.py` has the formulas. Not counted: biases, rectifiers, loss, update. "Of the products" is '
+        'the share of the limit without the transforms. Processors that slow down while all cores work, and turns that '
+        'others disturb, make shares uncertain by some percent.',
+        table(['work', 'direct, 10⁹ multiply-adds', 'products, 10⁹', 'transforms, 10⁹', 'MiB moved',
+               'ms: products / with transforms / memory', 'this project, of the products', 'of the limit',
+               "PyTorch's best, of the limit", 'ONNX Runtime / OpenVINO, of the limit'],
+              [_limit_row(case, results, found) for case, results in found.cases]),
+    ]
+
+
+def _detail_rows(case, results, found):
+    best, least = best_of(results, PYTORCH), found.limit(case, results)
+    for name, result in results.items():
+        if name in YARDSTICKS:
             continue
-    return [*lines, ', '.join(found)]
+        if not result.seconds:
+            yield [name, result.failure] + ['–'] * 6
+            continue
+        yield [
+            f'**{name}**' if name == PROJECT else name,
+            ms(result.median),
+            f'{ms(min(result.seconds))}–{ms(max(result.seconds))} ({len(result.seconds)})',
+            ratio(result, results[best]) if best else '–',
+            ratio(results[STOCK], result),
+            mib(result.memory, 'growth'),
+            mib(result.memory, 'total'),
+            percent(_share(least.seconds, result.median)) if least else '–',
+        ]
 
 
-def _gflops(measured, gpu):
-    side = GEMM_SIDE['cpu' if gpu < 0 else 'gpu']
-    return [2e-9 * side ** 3 / results[GEMM].median for _, results in measured if results[GEMM].seconds]
+def _details(found):
+    parts = [
+        '## In detail',
+        "Memory: 'added' is the process's peak resident size less its size after imports, 'in all' is the peak itself; "
+        "what PyTorch's compiler needs is part of the compiled variant." if found.gpu < 0 else
+        "Memory: 'filled' is the most that tensors held (CuPy does not count it), 'taken' what the pool had from the "
+        'GPU, after the first step, in which algorithms are chosen.',
+        "ONNX Runtime and OpenVINO run graphs of fixed size, the whole volume or this project's tiles; OpenVINO with "
+        "PERFORMANCE_HINT LATENCY and INFERENCE_PRECISION_HINT f32. With tiles, Chainer is part of 'in all'.",
+    ]
+    headings = ('added, MiB', 'in all, MiB') if found.gpu < 0 else ('filled, MiB', 'taken, MiB')
+    for case, results in found.cases:
+        parts += [f'### {case.name[0].upper()}{case.name[1:]}', table(
+            ['implementation', 'median, ms', 'least–most, ms (turns)', "over PyTorch's best", 'stock over this',
+             *headings, 'of the limit'], _detail_rows(case, results, found))]
+    return parts
 
 
-def markdown(measured, loop, gpu, repeats, load):
+def markdown(found):
     """The whole report.
 
     Args:
-        measured (list of (Case, dict)): For each case a Result per implementation.
-        loop (dict): Seconds of an ``iteration`` with its patches, and of its part ``outside`` the network.
-        gpu (int): GPU number, or negative for the CPU.
-        repeats (int): Rounds per case.
-        load (float): Number of processes that the machine was busy with before the run.
+        found (Found): All that a run measured.
 
     Returns:
         str: Markdown.
     """
-    memory = 'added memory' if gpu < 0 else 'GPU memory taken'
-    parts = [
-        '# Benchmark',
-        '\n'.join(f'- {line}' for line in _machine(gpu)),
-        'Medians of one run in which all implementations take turns, each in a process of its own for each case; '
-        f'{repeats} rounds, stock Chainer in the first three at most. Same arrays, same weights, float32; that the '
-        'results agree is checked. Ratio: median time over that of the fastest PyTorch variant, below 1 is faster; in '
-        'brackets that of the fastest turns, which other work on the machine disturbs less. The memory of PyTorch in '
-        f'this table is that of its most frugal variant. Processes running before: {load:.1f}.',
-        _table(['work', 'this project, ms', "PyTorch's best, ms", 'ratio (fastest turns)', 'stock Chainer, ms',
-                'times faster than stock', f'peak {memory}, MiB: this / PyTorch / stock'],
-               [_summary_row(case, results, gpu) for case, results in measured]),
-        f'Of a training iteration with its patches ({_ms(loop["iteration"])} ms: StandardUpdater, PatchDataset, batch '
-        f'5) {100 * loop["outside"] / loop["iteration"]:.1f} % ({_ms(loop["outside"])} ms) pass outside forward, '
-        'backward and update.',
-        '## In detail',
-    ]
-    rates = _gflops(measured, gpu)
-    if rates:
-        parts.append(
-            f'The large float32 matrix product that took turns with them ran at {min(rates):.0f}–{max(rates):.0f} '
-            "GFLOP/s (its median in each case). 'Of GEMM': multiply-adds of the network, counted as direct convolution "
-            "(179 150 per LR voxel at rate 4, forward), over those of that product in the same time; Winograd's "
-            'algorithm needs fewer, so that it may pass 100 %.')
-    parts.append(
-        "Memory: 'added' is the process's peak resident size less its size after imports, 'in all' is the peak itself; "
-        "what PyTorch's compiler needs is part of the compiled variant." if gpu < 0 else
-        "Memory: 'filled' is the most that tensors held (CuPy does not count it), 'taken' what the pool had from the "
-        'GPU, after the first step, in which algorithms are chosen.')
-    headings = ('added, MiB', 'in all, MiB') if gpu < 0 else ('filled, MiB', 'taken, MiB')
-    for case, results in measured:
-        parts += [f'### {case.name[0].upper()}{case.name[1:]}', _table(
-            ['implementation', 'median, ms', 'least–most, ms (turns)', "over PyTorch's best", 'stock over this',
-             *headings, 'of GEMM'], _case_rows(case, results, gpu))]
+    parts = ['# Benchmark', '\n'.join(f'- {line}' for line in machine.describe(found.gpu)),
+             *_network(found), *_commands(found), *_limits(found), *_details(found)]
     return '\n\n'.join(parts) + '\n'
-
-
-def save(folder, text, growth, gpu):
-    """Write benchmark.md and growth.png.
-
-    Args:
-        folder (pathlib.Path): Where to.
-        text (str): The report.
-        growth ((list, list)): (Case, dict of Results) of growing volumes, and of growing batches.
-        gpu (int): GPU number, or negative for the CPU.
-    """
-    write_text(folder / 'benchmark.md', text)
-    from matplotlib.figure import Figure
-    volumes, batches = growth
-    figure = Figure(figsize=(15, 4.5), layout='constrained')
-    time, memory, batch = figure.subplots(1, 3)
-    for name in (PROJECT, *EAGER):
-        done = [(case, results[name]) for case, results in volumes if results[name].seconds]
-        voxels = [case.voxels for case, _ in done]
-        time.plot(voxels, [result.median for _, result in done], 'o-', label=name)
-        memory.plot(voxels, [result.memory[_memory_key(gpu)] for _, result in done], 'o-', label=name)
-        done = [(case, results[name]) for case, results in batches if results[name].seconds]
-        batch.plot([case.batch for case, _ in done], [1e3 * result.median for _, result in done], 'o-', label=name)
-    cases = [case for case, _ in volumes]
-    memory.plot([case.voxels for case in cases], [4 * case.voxels * case.rate ** 3 / 2 ** 20 for case in cases], 'k--',
-                label='the HR volume itself')
-    for axes, xlabel, ylabel in ((time, 'LR voxels of a whole volume', 'seconds'),
-                                 (memory, 'LR voxels of a whole volume',
-                                  'added peak memory, MiB' if gpu < 0 else 'GPU memory taken, MiB'),
-                                 (batch, 'batch size', 'training iteration, ms')):
-        axes.set(xlabel=xlabel, ylabel=ylabel, xlim=(0, None), ylim=(0, None))
-        axes.grid(alpha=0.3)
-        axes.legend()
-    with replacing(folder / 'growth.png') as temporary:
-        figure.savefig(temporary, dpi=100)

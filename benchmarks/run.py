@@ -1,8 +1,9 @@
-"""Time this project, PyTorch and stock Chainer on the same work, side by side in one run: ``make bench``.
+"""Time this project beside PyTorch, ONNX Runtime, OpenVINO and stock Chainer, in one run: ``make bench``.
 
     python -m benchmarks.run -g -1 --out results/benchmark
 
-Writes benchmark.md and growth.png into the folder; benchmarks/measure.py says how the time is taken.
+Writes benchmark.md and growth.png into the folder. benchmarks/measure.py says how the network is timed,
+benchmarks/processes.py how whole commands are, and benchmarks/limits.py what they could take at best.
 """
 import argparse
 import os
@@ -10,10 +11,14 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks import cases, report
-from benchmarks.implementations import EAGER, PREPARE, PROJECT
+from benchmarks import cases, cohort, growth, report
+from benchmarks.commands import commands
+from benchmarks.found import Found
+from benchmarks.implementations import EAGER, PROJECT, names_of
 from benchmarks.measure import TURN, measure_in_children, measure_loop
+from benchmarks.processes import measure_command
 from util.device import get_device
+from util.files import write_text
 from util.script import PROJECT as FOLDER
 from util.script import UserError, run
 
@@ -27,7 +32,7 @@ def parse_arguments(arguments):
     Returns:
         argparse.Namespace: ``gpu``, ``out``, ``repeats`` and ``quick``.
     """
-    parser = argparse.ArgumentParser(description='Time this project, PyTorch and stock Chainer on the same work.')
+    parser = argparse.ArgumentParser(description='Time this project beside others on the same work.')
     parser.add_argument('-g', '--gpu', type=int, default=-1, help='CUDA GPU number; negative: CPU (default)')
     parser.add_argument('-o', '--out', type=Path, default=FOLDER / 'results/benchmark',
                         help='folder of the table and the plot (default: results/benchmark)')
@@ -36,35 +41,73 @@ def parse_arguments(arguments):
     return parser.parse_args(arguments)
 
 
-def measure_all(args, table, volumes, batches):
-    """The numbers of a whole run.
+def _say(text):
+    print(text, file=sys.stderr, flush=True)
+
+
+def measure_network(args, table):
+    """Time the cases of the table.
 
     Args:
         args (argparse.Namespace): From `parse_arguments`.
-        table (sequence of Case): Cases of the table.
-        volumes (sequence of Case): Growing volumes, for the plot.
-        batches (sequence of Case): Growing batches, for the plot.
+        table (sequence of Case): The cases.
 
     Returns:
-        (list, dict, list): (case, results) of the table; what benchmarks/loop.py says; two lists of (case, results),
-        of the volumes and of the batches.
+        list of (Case, dict): For each case a Result per implementation.
     """
-    turn = 0 if args.quick else TURN
     measured = []
     for case in table:
-        print(f'{case.name} ...', file=sys.stderr, flush=True)
-        results, = measure_in_children(PREPARE, [case], args.gpu, args.repeats, turn)
+        _say(f'{case.name} ...')
+        names, turn = names_of(case, args.gpu), 0 if args.quick else TURN
+        results, = measure_in_children(names, [case], args.gpu, args.repeats, turn)
         measured.append((case, results))
-        print(''.join(f'  {name}: ' + (f'{1e3 * result.median:.1f} ms\n' if result.seconds else f'{result.failure}\n')
-                      for name, result in results.items()), end='', file=sys.stderr, flush=True)
-    print('an iteration with its patches ...', file=sys.stderr, flush=True)
-    loop = measure_loop(args.gpu, *((4, 3) if args.quick else (16, 40)))
-    print('growth with volume and batch ...', file=sys.stderr, flush=True)
+        for name, result in results.items():
+            _say(f'  {name}: ' + (f'{1e3 * result.median:.1f} ms' if result.seconds else result.failure))
+    return measured
+
+
+def measure_commands(args):
+    """Time whole commands, on data that is made on the spot; none on a GPU.
+
+    Args:
+        args (argparse.Namespace): From `parse_arguments`.
+
+    Returns:
+        list of (Command, dict): For each command its Runs.
+    """
+    measured = []
+    with tempfile.TemporaryDirectory() as folder:
+        if args.gpu < 0:
+            _say('data for whole commands ...')
+            folder = Path(folder).resolve()
+            made = cohort.make(folder, args.quick)
+            for command in commands(folder, made):
+                _say(f'{command.name} ...')
+                (folder / 'runs').mkdir()
+                runs = measure_command(command, folder / 'runs', args.repeats)
+                measured.append((command, runs))
+                for name, run in runs.items():
+                    _say(f'  {name}: ' + (f'{run.median("wall"):.2f} s' if run.usages else run.failure))
+    return measured
+
+
+def measure_growth(args, volumes, batches):
+    """Time growing volumes and growing batches, for the plot.
+
+    Args:
+        args (argparse.Namespace): From `parse_arguments`.
+        volumes (sequence of Case): Growing volumes.
+        batches (sequence of Case): Growing batches.
+
+    Returns:
+        (list, list): (case, results) of the volumes and of the batches.
+    """
+    _say('growth with volume and batch ...')
     # The plot shows the memory of each volume, so each has processes of its own; of the batches it shows times alone.
-    names, repeats = [PROJECT, *EAGER], min(args.repeats, 3)
+    names, repeats, turn = [PROJECT, *EAGER], min(args.repeats, 3), 0 if args.quick else TURN
     of_volumes = [measure_in_children(names, [volume], args.gpu, repeats, turn)[0] for volume in volumes]
     of_batches = measure_in_children(names, batches, args.gpu, repeats, turn)
-    return measured, loop, [list(zip(volumes, of_volumes)), list(zip(batches, of_batches))]
+    return list(zip(volumes, of_volumes)), list(zip(batches, of_batches))
 
 
 def main(arguments=None):
@@ -91,10 +134,15 @@ def main(arguments=None):
     # PyTorch's compiler keeps what it makes. A folder of its own makes each run start anew and leave nothing behind.
     with tempfile.TemporaryDirectory() as cache:
         os.environ['TORCHINDUCTOR_CACHE_DIR'] = cache
-        measured, loop, growth = measure_all(args, table, volumes, batches)
-    text = report.markdown(measured, loop, args.gpu, args.repeats, load)
+        measured = measure_network(args, table)
+        _say('an iteration with its patches ...')
+        loop = measure_loop(args.gpu, *((4, 3) if args.quick else (16, 40)))
+        of_volumes, of_batches = measure_growth(args, volumes, batches)
+    found = Found(measured, measure_commands(args), loop, args.gpu, args.repeats, load)
+    text = report.markdown(found)
     print(text)
-    report.save(args.out, text, growth, args.gpu)
+    write_text(args.out / 'benchmark.md', text)
+    growth.save(args.out / 'growth.png', of_volumes, of_batches, args.gpu)
 
 
 if __name__ == '__main__':
