@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from util.script import PROJECT, UserError, check_there, run
+from util.script import PROJECT, UserError, check_there, progress, run
 
 
 def parse_arguments(argv):
@@ -37,7 +37,6 @@ def main(argv=None):
     check_there(args.config_path, 'config')
     # Imported here: neither --help nor a wrong argument waits for them.
     import numpy
-    from tqdm import tqdm
     from util.dataset.pairs import read_pair
     from util.device import get_device
     from util.inference import experiment
@@ -60,7 +59,7 @@ def main(argv=None):
     with locked(args.out):
         remove_strays(args.out)
         rows, failures, done = {}, [], 0
-        for case in tqdm(cases, desc='inference', unit='case', disable=None):
+        for case in progress(cases, 'inference', 'case'):
             try:
                 lr, hr = read_pair(case, config) if case.hr_path else (read_volume(case.lr_path, numpy.float32), None)
                 sr = super_resolve_case(args.out, case, lr, net, config.intensity_scaling, lie, args.ensemble,

@@ -12,7 +12,9 @@ name                         who needs it                                       
 ``numpy.float``              ``chainer.functions.resize_images``, when called         for good
 ``pkg_resources``            ``chainer.testing``                                      while that is imported
 ``_environment_check``       chainer: macOS's old BLAS, CuPy's version; passed over   while chainer is imported
-``scipy``, ``PIL``, ``h5py``  some functions, data sets and links, when called        to chainer, at its first use
+``scipy``, ``PIL``, ``h5py``  some functions, data sets and links, when called        to chainer, at their first use
+``links``, ``datasets``,     nothing else of chainer                                  at their first use
+``training``, ``iterators``
 ===========================  ======================================================  ===========================
 """
 import contextlib
@@ -112,15 +114,15 @@ class _StandIns:
     """Finder of the stand-ins, for one import of chainer."""
 
     _makers = {'pkg_resources': _make_pkg_resources, 'chainer._environment_check': _make_environment_check}
-    _later = 'scipy', 'PIL', 'h5py'
+    _later = ('scipy', 'PIL', 'h5py', *(f'chainer.{name}' for name in ('links', 'datasets', 'training', 'iterators')))
 
     def __init__(self):
         self.supplied = []
 
     def find_spec(self, name, path=None, target=None):
-        package = name.partition('.')[0]
-        if name in self._makers or (package in self._later and self._is_there(package)):
-            return importlib.machinery.ModuleSpec(name, self, is_package=package in self._later)
+        later = any(f'{name}.'.startswith(f'{package}.') for package in self._later)
+        if name in self._makers or (later and self._is_there(name.partition('.')[0])):
+            return importlib.machinery.ModuleSpec(name, self, is_package=later)
         return None
 
     @staticmethod
@@ -147,7 +149,9 @@ def _stand_ins():
         for name in finder.supplied:
             parent, _, child = name.rpartition('.')
             stand_in = sys.modules.pop(name, None)
-            if parent and stand_in and vars(sys.modules.get(parent, stand_in)).get(child) is stand_in:
+            # where its own package is, chainer keeps the stand-in, and others keep nothing
+            if (stand_in and parent and not name.startswith('chainer.')
+                    and vars(sys.modules.get(parent, stand_in)).get(child) is stand_in):
                 delattr(sys.modules[parent], child)
 
 

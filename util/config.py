@@ -4,7 +4,11 @@ The names that a key allows stand in the tables beside the functions they choose
 `util.config_files`.
 """
 import math
+import os
 from typing import Annotated
+
+# Plugins of other packages have no say in what a config means; looking for them takes as long as reading ten configs.
+os.environ.setdefault('PYDANTIC_DISABLE_PLUGINS', '__all__')
 
 from pydantic import BaseModel, Field, StrictInt, ValidationError, model_validator
 import yaml

@@ -50,9 +50,28 @@ def check_there(path, what):
 
 def note(text):
     """Say one line on stderr. Progress bars that are being drawn there stay whole."""
-    from tqdm import tqdm  # here, since every script imports this module first
+    if 'tqdm' in sys.modules:
+        sys.modules['tqdm'].tqdm.write(f'note: {text}', file=sys.stderr)
+    else:
+        print(f'note: {text}', file=sys.stderr)
 
-    tqdm.write(f'note: {text}', file=sys.stderr)
+
+def progress(items, what, unit):
+    """Go through items, with a progress bar on stderr if that is a terminal.
+
+    Args:
+        items (sequence): Anything.
+        what (str): What is going on, such as the script's name.
+        unit (str): What an item is.
+
+    Returns:
+        iterable: The items.
+    """
+    if sys.stderr is None or not sys.stderr.isatty():
+        return items
+    from tqdm import tqdm  # here, since it takes a while
+
+    return tqdm(items, desc=what, unit=unit)
 
 
 def run(main):

@@ -72,6 +72,25 @@ def test_what_chainer_takes_from_scipy_works_whoever_imported_it_first(before):
         'chainer.datasets.ImageDataset([], root=".")\n')
 
 
+@pytest.mark.parametrize('way', ['import chainer.links as L\nimport chainer.datasets as D',
+                                 'from chainer import links as L, datasets as D',
+                                 'import chainer\nL, D = chainer.links, chainer.datasets',
+                                 'from chainer.links import Linear\nimport chainer\n'
+                                 'L, D = chainer.links, chainer.datasets'
+                                 ])
+def test_links_and_datasets_are_there_whichever_way_they_are_asked_for(way):
+    """Chainer's import puts them off: a hundred modules."""
+    out = in_a_fresh_interpreter(
+        f'import util, numpy, pickle, sys\n{way}\n'
+        'put_off = "chainer.links.connection.convolution_nd" not in sys.modules\n'
+        'net = pickle.loads(pickle.dumps(L.Linear(2, 3)))\n'
+        'import chainer.links.connection.linear\n'
+        'print(type(net) is chainer.links.connection.linear.Linear is chainer.links.Linear,'
+        ' isinstance(net, chainer.Link), D.TupleDataset([1], [2])[0], put_off)')
+    assert out.startswith('True True (1, 2)') and (way.startswith(('import chainer\nL', 'from chainer import')) == (
+        'True' in out.split()[-1]))
+
+
 def test_chainer_is_imported_when_it_is_asked_for_and_no_sooner():
     out = in_a_fresh_interpreter(
         'import util, sys\n'

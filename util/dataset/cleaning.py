@@ -1,10 +1,8 @@
 """From the volumes of a dataset to those that can be learned from, and the table that names them."""
-from tqdm import tqdm
-
 from util.dataset.bids import subject_of
 from util.dataset.cases_table import begin_table, known_cases, write_table
 from util.dataset.same_scan import SeenScans
-from util.script import UserError
+from util.script import UserError, progress
 from util.volumes.orientation import axis_codes
 from util.volumes.reading import read_volume
 from util.volumes.writing import remove_volume, write_volume
@@ -26,7 +24,7 @@ def clean(files, source, out, channels=1):
         says why.
     """
     rows, refusals, seen, earlier = {}, [], SeenScans(), known_cases(out)
-    for path in tqdm(files, desc='clean_data', unit='volume', disable=None):
+    for path in progress(files, 'clean_data', 'volume'):
         try:
             names = {'source': path.relative_to(source).as_posix(), 'subject': subject_of(path, source)}
             volume = _read_distinct_scan(path, channels, seen)

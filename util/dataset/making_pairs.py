@@ -1,9 +1,7 @@
 """From cleaned volumes to the LR-HR pairs of an experiment."""
-from tqdm import tqdm
-
 from util.dataset.cases_table import TABLE, read_table
 from util.dataset.pairs_info import read_pairs_info, write_pairs_info
-from util.script import UserError, blaming
+from util.script import UserError, blaming, progress
 from util.volumes.degradation import degrade, noise_rng
 from util.volumes.geometry import crop_to_multiple, lr_volume_geometry
 from util.volumes.reading import read_volume
@@ -57,7 +55,7 @@ def make_pairs(paths, config, out):
                 raise UserError(f'{target} is there and was not made by this script; name another folder with -o')
 
     write_pairs_info(out, config, cases | earlier, complete=False)
-    for path in tqdm(paths, desc='make_lr_img', unit='volume', disable=None):
+    for path in progress(paths, 'make_lr_img', 'volume'):
         for kind, volume in zip(('LR', 'HR'), make_pair(path, config)):
             write_volume(out / kind / path.name, volume)
     for case in earlier - cases:

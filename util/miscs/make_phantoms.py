@@ -10,7 +10,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # run as a file, Python looks beside that file only
 
-from util.script import PROJECT, UserError, run
+from util.script import PROJECT, UserError, progress, run
 
 NAME = 'Synthetic T1-weighted heads (3D-ESPCN demo cohort)'
 README = """{name}
@@ -41,7 +41,6 @@ def main(argv=None):
     """Run the script with a command line (default: the process's)."""
     args = parse_arguments(argv)
     # Imported here and below: neither --help nor a wrong argument waits for them.
-    from tqdm import tqdm
     from util.files import write_text
     from util.lock import locked
     from util.volumes.phantom import make_head
@@ -50,7 +49,7 @@ def main(argv=None):
     with locked(args.out):
         for name, text in texts(args).items():
             write_text(args.out / name, text)
-        for number in tqdm(range(args.subjects), desc='heads', unit='head', disable=None):
+        for number in progress(range(args.subjects), 'heads', 'head'):
             write_head(args.out / f'{case(number)}/anat/{case(number)}_T1w.nii.gz',
                        make_head(tuple(args.size), args.seed, number))
     print(f'{args.subjects} heads: {args.out}')
