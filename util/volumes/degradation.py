@@ -52,7 +52,8 @@ def degrade(hr, rate, name, noise_sigma=0.0, rng=None, **settings):
     hr = numpy.asarray(hr)
     if hr.ndim < 3 or any(n % r for n, r in zip(hr.shape[-3:], rate)):
         raise ValueError(f'HR of shape {hr.shape} (..., z, y, x) does not divide by the rate {tuple(rate)}')
-    lr = hr.astype(numpy.float32, copy=False)
+    # Where voxels are only picked, most of an integer volume need never be float32.
+    lr = hr if along_axis is _bspline else hr.astype(numpy.float32, copy=False)
     for axis, r in enumerate(rate, hr.ndim - 3):
         if r != 1:
             lr = along_axis(lr, axis, r, **settings)

@@ -73,8 +73,8 @@ def _fields(path, header):
             raise UserError(f'{path}: its header is damaged: {line.strip()[:60]!r} is no line of a MetaImage')
         if name in fields:
             raise UserError(f'{path}: its header is damaged: it names {name} twice')
-        meant = [field for field in _FIELDS if _one_letter_apart(field, name)]
-        if name not in _FIELDS and meant:
+        meant = [] if name in _FIELDS else [field for field in _FIELDS if _one_letter_apart(field, name)]
+        if meant:
             raise UserError(f'{path}: its header is damaged: {name!r} is no field of a MetaImage; {meant[0]!r} is')
         fields[name] = text
     missing = [name for name in _NEEDED if name not in fields]

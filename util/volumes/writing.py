@@ -126,10 +126,10 @@ def _write_beside(path, volume):
 
 
 def _slices(volume):
-    """The bytes of the voxels, slice after slice: no second volume in memory."""
-    for z in range(volume.size[0]):
-        voxels = numpy.moveaxis(volume.array[:, z], 0, -1)
-        yield voxels.astype(voxels.dtype.newbyteorder('<'), copy=False).tobytes()
+    """The bytes of the voxels, slice after slice, uint8, (bytes,): no second volume in memory."""
+    little = volume.array.dtype.newbyteorder('<')
+    for slices in volume.array.transpose(1, 2, 3, 0):  # the channels of a voxel lie together
+        yield numpy.ascontiguousarray(slices, little).reshape(-1).view(numpy.uint8)
 
 
 def _header(volume, name):
@@ -153,7 +153,8 @@ def _read_back(path, new, data, volume):
     try:
         first, geometry = itk.read(new, slices=1)
         with open(data, 'rb') as stream:
-            same = all(stream.read(len(voxels)) == voxels for voxels in _slices(volume)) and not stream.read(1)
+            same = all(numpy.array_equal(numpy.frombuffer(stream.read(len(voxels)), numpy.uint8), voxels)
+                       for voxels in _slices(volume)) and not stream.read(1)
     except UserError as error:
         raise UserError(f'{path}: what was written does not read back; is the disk full? {error}') from None
     as_itk_sees_it = (first.dtype == volume.array.dtype.newbyteorder('=')
