@@ -68,7 +68,7 @@ def test_alpha_may_be_written_without_a_dot():
     ('iteration_decay_start: 20000', 'iteration_decay_start: 100001',
      'iteration_decay_start: 100001 lies after the last iteration; allowed: 0 to iteration = 100000'),
     ('background_share: null', 'background_share: 10', 'background_share: Input should be less than or equal to 1'),
-    ('loss: mse', 'loss: huber', "loss.name: allowed: mse, l1, charbonnier; found 'huber'"),
+    ('loss: mse', 'loss: huber', "loss.name: allowed: mse, l1, charbonnier, gaussian_nll; found 'huber'"),
     ('schedule: linear', 'schedule: step', "schedule.name: allowed: linear, cosine, constant; found 'step'"),
     ('loss: mse', 'loss: 5', 'loss: Input should be'),
     ('loss: mse', 'loss: {name: l1, epsilon: 1.0e-3}', 'loss.epsilon: a setting of charbonnier, not of l1'),

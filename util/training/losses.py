@@ -1,13 +1,15 @@
 """What a training makes small.
 
-A loss is called with what the network returned and the truth. What it needs of the network is its own business: the
-losses here take the point estimate, and so serve networks that return an array and networks that return a distribution.
+A loss is called with what the network returned and the truth. What it needs of the network is its own business: most
+take the point estimate, and so serve networks that return an array and networks that return a distribution.
 """
 import chainer.functions as F
 from chainer import function_node
 from chainer.backends import cuda
+from chainer.distributions import Normal
 
 from models.network import mean_of
+from util.script import UserError
 
 
 def mse(prediction, hr):
@@ -59,5 +61,35 @@ def charbonnier(prediction, hr, *, epsilon=1e-3):
     return F.mean(F.sqrt(difference * difference + epsilon ** 2))
 
 
+def gaussian_nll(prediction, hr, *, beta=0.5):
+    """Negative log-likelihood of the truth under a Gaussian for each voxel, weighted by the variance to the power beta.
+
+    Mean of s^(2 beta) ((hr - m)^2 / s^2 + log s^2) / 2, of mean m and standard deviation s; the weight takes no part in
+    the gradient. The constant log(2 pi) / 2 is left out.
+
+    Source: R. Tanno et al., MICCAI 2017, section 2, for beta 0, which is the likelihood itself. There the mean learns
+    little where the variance is large, and the variance is large where the mean has not learned: M. Seitzer et al.,
+    "On the pitfalls of heteroscedastic uncertainty estimation with probabilistic neural networks", ICLR 2022, who
+    weight by beta 0.5. With beta 1 the mean learns as from :func:`mse`.
+
+    Args:
+        prediction (~chainer.distributions.Normal): Of HR, (..., z, y, x), float32.
+        hr (~chainer.Variable or array): The truth, of the same shape.
+        beta (float): From 0 to 1.
+
+    Returns:
+        ~chainer.Variable: Scalar, float32.
+
+    Raises:
+        UserError: If the network returns anything but a Normal distribution.
+    """
+    if not isinstance(prediction, Normal):
+        raise UserError('loss: gaussian_nll needs a network that returns a Normal distribution, such as '
+                        'models/heteroscedastic_espcn3d.py; this one returns a ' + type(prediction).__name__)
+    error, variance = prediction.loc - hr, prediction.scale * prediction.scale
+    likelihood = error * error / variance + F.log(variance)
+    return F.mean(likelihood * (variance.array ** beta / 2))
+
+
 # name -> function of (prediction, hr, *, settings with defaults), a float32 scalar Variable
-LOSSES = {'mse': mse, 'l1': l1, 'charbonnier': charbonnier}
+LOSSES = {'mse': mse, 'l1': l1, 'charbonnier': charbonnier, 'gaussian_nll': gaussian_nll}

@@ -1,16 +1,18 @@
 import chainer
 import numpy
 import pytest
-from chainer.distributions import Normal
+from chainer.distributions import Laplace, Normal
+from scipy import stats
 
-from util.training.losses import LOSSES
+from util.script import UserError
+from util.training.losses import LOSSES, gaussian_nll
 
 DIFFERENCE = numpy.array([[0.0, 3e-4, -0.5], [2.0, -1e-3, 0.1]], numpy.float32)
 FORMULAS = {'mse': lambda d: d**2, 'l1': abs, 'charbonnier': lambda d: numpy.sqrt(d**2 + 1e-6)}
 DERIVATIVES = {'mse': lambda d: 2 * d, 'l1': numpy.sign, 'charbonnier': lambda d: d / numpy.sqrt(d**2 + 1e-6)}
 
 
-@pytest.mark.parametrize('name', LOSSES)
+@pytest.mark.parametrize('name', FORMULAS)
 def test_it_is_the_mean_of_the_formula_and_so_is_its_gradient(name):
     sr = chainer.Variable(1 + DIFFERENCE)
     loss = LOSSES[name](sr, numpy.ones_like(DIFFERENCE))
@@ -21,7 +23,7 @@ def test_it_is_the_mean_of_the_formula_and_so_is_its_gradient(name):
     numpy.testing.assert_allclose(sr.grad, DERIVATIVES[name](difference) / difference.size, rtol=1e-4, atol=1e-9)
 
 
-@pytest.mark.parametrize('name', LOSSES)
+@pytest.mark.parametrize('name', FORMULAS)
 def test_of_a_distribution_it_takes_the_mean(name):
     mean = chainer.Variable(1 + DIFFERENCE)
     truth = numpy.ones_like(DIFFERENCE)
@@ -32,6 +34,41 @@ def test_of_a_distribution_it_takes_the_mean(name):
 def test_charbonnier_takes_its_epsilon():
     loss = LOSSES['charbonnier'](DIFFERENCE, numpy.zeros_like(DIFFERENCE), epsilon=0.5)
     assert float(loss.array) == pytest.approx(numpy.sqrt(DIFFERENCE.astype(float) ** 2 + 0.25).mean(), rel=1e-5)
+
+
+def test_the_losses_are_those_tested_here():
+    assert set(LOSSES) == {*FORMULAS, 'gaussian_nll'}
+
+
+SCALE = numpy.array([[1.0, 0.3, 2e-3], [5.0, 0.1, 40.0]], numpy.float32)
+
+
+def test_without_a_weight_the_gaussian_loss_is_the_likelihood():
+    """SciPy's, but for the constant."""
+    loss = gaussian_nll(Normal(1 + DIFFERENCE, SCALE), numpy.ones_like(DIFFERENCE), beta=0.0)
+    expected = -stats.norm.logpdf(1, loc=1 + DIFFERENCE.astype(float), scale=SCALE) - numpy.log(2 * numpy.pi) / 2
+    assert loss.shape == () and loss.dtype == numpy.float32
+    assert float(loss.array) == pytest.approx(expected.mean(), rel=1e-5)
+
+
+@pytest.mark.parametrize('beta', [0.0, 0.5, 1.0])
+def test_the_gaussian_loss_s_gradients_are_those_of_the_likelihood_times_the_variance_to_the_beta(beta):
+    """With beta 1 the mean's is that of half the mean squared error, however sure the network is."""
+    mean, scale = chainer.Variable(1 + DIFFERENCE), chainer.Variable(SCALE)
+    gaussian_nll(Normal(mean, scale), numpy.ones_like(DIFFERENCE), beta=beta).backward()
+    d, s = (mean.array - 1).astype(float), SCALE.astype(float)
+    numpy.testing.assert_allclose(mean.grad, s ** (2 * beta) * d / s ** 2 / d.size, rtol=1e-4, atol=1e-9)
+    numpy.testing.assert_allclose(scale.grad, s ** (2 * beta) * (1 / s - d ** 2 / s ** 3) / d.size, rtol=1e-3,
+                                  atol=1e-9)
+    if beta == 1:
+        numpy.testing.assert_allclose(mean.grad, d / d.size, rtol=1e-4, atol=1e-9)
+
+
+@pytest.mark.parametrize('prediction', [chainer.Variable(DIFFERENCE), Laplace(DIFFERENCE, SCALE)])
+def test_the_gaussian_loss_refuses_what_is_no_gaussian(prediction):
+    with pytest.raises(UserError, match='gaussian_nll needs a network that returns a Normal distribution, .* this one '
+                                        f'returns a {type(prediction).__name__}'):
+        gaussian_nll(prediction, DIFFERENCE)
 
 
 @pytest.mark.gpu
