@@ -21,7 +21,7 @@ def parse_arguments(argv):
     parser.add_argument('-i', '--input', type=Path, nargs='+', metavar='LR',
                         help="LR volumes to super-resolve, instead of the config's test list")
     parser.add_argument('--ensemble', action='store_true',
-                        help='mean over the eight mirrorings of each volume: a little better, eight times the time')
+                        help='mean over the eight mirrorings of each volume: a little better, seven times the time')
     parser.add_argument('--like-input', action='store_true',
                         help="write, and score, volumes in the LR volume's range, rounded if that is of an integer type"
                              ' (default: float32, as the network gives them)')
