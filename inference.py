@@ -58,7 +58,7 @@ def main(argv=None):
     experiment.check_results(args.out, cases)
     with locked(args.out):
         remove_strays(args.out)
-        rows, failures, done = {}, [], 0
+        rows, unsure, failures, done = {}, {}, [], 0
         for case in progress(cases, 'inference', 'case'):
             try:
                 lr, hr = read_pair(case, config) if case.hr_path else (read_volume(case.lr_path, numpy.float32), None)
@@ -68,23 +68,29 @@ def main(argv=None):
                 failures.append(str(error) if isinstance(error, UserError) else f'{case.name}: {error!r}')
                 continue
             done += 1
-            forget_scores(args.out, case, rows)
+            forget_scores(args.out, case, {'scores.csv': rows, 'uncertainty.csv': unsure})
             if hr is not None:
-                from util.reports import score_table
-                scored, failed = score_case(args.out, case, lr, sr, hr, net.sampling)
+                from util.reports import score_table, uncertainty_table
+                scored, uncertainty, failed = score_case(args.out, case, lr, sr, hr, net.sampling)
                 failures += failed
                 if scored:
                     rows[case.name] = scored
                     score_table.save_csv(args.out / 'scores.csv', rows)  # each time: an interruption loses none
-        return report(args.out, rows, failures, done, len(cases))
+                if uncertainty:
+                    unsure[case.name] = uncertainty
+                    uncertainty_table.save_csv(args.out / 'uncertainty.csv', unsure)
+        return report(args.out, rows, unsure, failures, done, len(cases))
 
 
-def report(out, rows, failures, done, count):
+def report(out, rows, unsure, failures, done, count):
     """Print the scores, and say what could not be done; returns the exit code."""
     if rows:
         from util.reports.score_table import format_table
         print(format_table(rows))
         print(f'scores: {out / "scores.csv"}\npictures: {out}/*.png')
+    if unsure:
+        from util.reports import uncertainty_table
+        print(f'\n{uncertainty_table.format_table(unsure)}\nscores of the uncertainty: {out / "uncertainty.csv"}')
     if done:
         print(f'volumes: {out}/*.mhd')
     for failure in failures:

@@ -5,12 +5,16 @@ import numpy
 import pytest
 import SimpleITK as sitk
 from matplotlib import image
+from scipy.stats import norm
 
 import inference
 from models.espcn3d import ESPCN3D
 from tests.experiment import INFERENCE_ARGUMENTS, assert_refused, call, change, make_experiment
 from util.config_files import load_config
 from util.inference.model_file import save_network
+from util.reports.score_table import read_csv
+from util.scores.metrics import METRICS
+from util.scores.uncertainty import uncertainty_scores
 from util.volumes.head_mask import head_mask
 from util.volumes.reading import read_volume
 from util.volumes.sampling import Sampling
@@ -145,6 +149,49 @@ def test_negative_volumes_without_scaling_are_scored_and_drawn(experiment, infer
     done = infer()
     assert done.returncode == 0, done.stderr
     assert results(experiment) == {'0001.mhd', '0001.raw', '0001.png', 'scores.csv'}
+
+
+UNSURE = '''"""A network that is as sure of its mean as a tenth of it."""
+from chainer.distributions import Normal
+from models.espcn3d import ESPCN3D
+
+
+class Unsure(ESPCN3D):
+    def forward(self, x):
+        mean = super().forward(x)
+        return Normal(mean, abs(mean) / 10 + 0.01)
+'''
+
+
+def make_unsure(folder):
+    """Let the model be one that predicts a deviation; returns the text of its experiment."""
+    (folder / 'unsure.py').write_text(UNSURE)
+    plain = load_config(folder / 'experiment.yml').to_yaml()
+    for old, new in (('fn: models/espcn3d.py', 'fn: unsure.py'), ('name: ESPCN3D', 'name: Unsure')):
+        change(folder / 'experiment.yml', old, new)
+    save_model(folder)
+    return plain
+
+
+def test_a_predicted_deviation_is_scored_and_drawn(experiment, infer):
+    make_unsure(experiment)
+    done = infer()
+    assert done.returncode == 0, done.stderr
+    assert results(experiment) == {'0001.mhd', '0001.raw', '0001_deviation.mhd', '0001_deviation.raw', '0001.png',
+                                   'scores.csv', '0001_uncertainty.png', 'uncertainty.csv'}
+    sr, hr, deviation = (read_volume(experiment / name).array
+                         for name in ('out/0001.mhd', 'HR/0001.mhd', 'out/0001_deviation.mhd'))
+    head = head_mask(hr)
+    expected, _ = uncertainty_scores(hr, sr, deviation, head)
+    rows = read_csv(experiment / 'out/uncertainty.csv')
+    assert rows == {'0001': pytest.approx(expected)}
+    assert rows['0001']['coverage50_head'] == pytest.approx(
+        numpy.mean((numpy.abs(sr - hr) <= norm.ppf(0.75) * deviation)[:, head]))
+    assert f'{expected["nll_head"]:.3f}' in done.stdout and 'uncertainty.csv' in done.stdout
+    assert scores(experiment)['0001'].keys() == {f'{metric}_{method}' for metric in METRICS
+                                                 for method in ('network', 'nearest', 'linear', 'bspline')}
+    for name in ('0001.png', '0001_uncertainty.png'):
+        assert image.imread(experiment / 'out' / name)[..., :3].std() > 0.05
 
 
 def test_a_snapshot_is_not_taken_for_a_model(experiment, infer, here):

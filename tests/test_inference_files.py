@@ -6,12 +6,13 @@ import SimpleITK as sitk
 
 import inference
 from tests.experiment import assert_refused
-from tests.test_inference import prepare, results, scores
+from tests.test_inference import make_unsure, prepare, results, save_model, scores
 from util.config_files import load_config
 from util.dataset.pairs_info import write_pairs_info
 from util.files import UNFINISHED
 from util.inference import case_results
 from util.lock import locked
+from util.reports.score_table import read_csv
 
 
 @pytest.fixture
@@ -55,7 +56,7 @@ def test_one_bad_volume_does_not_cost_the_others(experiment, infer):
 
 @pytest.mark.parametrize('broken, missing, named', [
     ('util.reports.figures.save_case_figure', '0001.png', '0001: no picture: ValueError: cannot be drawn'),
-    ('util.scores.metrics.score_images', 'scores.csv', '0001: no scores: ValueError: cannot be drawn')])
+    ('util.scores.metrics.scores', 'scores.csv', '0001: no scores: ValueError: cannot be drawn')])
 def test_a_picture_or_score_that_cannot_be_had_does_not_cost_the_rest(experiment, infer, monkeypatch, broken, missing,
                                                                      named):
     def fail(*arguments):
@@ -85,7 +86,48 @@ def test_scores_and_pictures_of_older_volumes_do_not_stay(experiment, infer):
     assert {'scores.csv', '0001.png', '0000.mhd'} <= results(experiment)
 
 
+def test_what_tells_of_an_older_deviation_does_not_stay_where_none_is_predicted(experiment, infer):
+    plain = make_unsure(experiment)
+    uncertain = {'0001_deviation.mhd', '0001_uncertainty.png', 'uncertainty.csv'}
+    assert infer().returncode == 0 and uncertain <= results(experiment)
+    assert infer('-i', 'LR/0000.mhd').returncode == 0 and uncertain <= results(experiment)
+    (experiment / 'experiment.yml').write_text(plain)
+    save_model(experiment)
+    assert infer('-i', 'LR/0000.mhd').returncode == 0 and uncertain <= results(experiment)
+    assert not [name for name in results(experiment) if name.startswith('0000_')]
+    assert infer().returncode == 0
+    assert not [name for name in results(experiment) if 'uncertainty' in name or 'deviation' in name]
+    assert {'0001.png', 'scores.csv'} <= results(experiment)
+
+
+@pytest.mark.parametrize('broken, missing, named', [
+    ('util.reports.uncertainty_figures.save_uncertainty_figure', {'0001_uncertainty.png'},
+     'no picture of the uncertainty'),
+    ('util.scores.uncertainty.uncertainty_scores', {'0001_uncertainty.png', 'uncertainty.csv'},
+     'no scores of the uncertainty')])
+def test_an_uncertainty_that_cannot_be_drawn_or_scored_does_not_cost_the_rest(experiment, infer, monkeypatch, broken,
+                                                                              missing, named):
+    def fail(*arguments):
+        raise ValueError('cannot be had')
+
+    make_unsure(experiment)
+    monkeypatch.setattr(broken, fail)
+    done = infer()
+    assert done.returncode == 1 and f'error: 0001: {named}: ValueError: cannot be had' in done.stderr
+    assert results(experiment) == {'0001.mhd', '0001.raw', '0001.png', 'scores.csv', '0001_deviation.mhd',
+                                   '0001_deviation.raw', '0001_uncertainty.png', 'uncertainty.csv'} - missing
+
+
+def test_a_name_that_would_be_that_of_another_case_s_result_is_refused(experiment, infer):
+    volume = sitk.ReadImage(str(experiment / 'LR/0000.mhd'))
+    for name in ('a', 'a_deviation', 'b', 'b_uncertainty'):
+        sitk.WriteImage(volume, str(experiment / f'{name}.nii.gz'))
+    for name in ('a_deviation', 'b_uncertainty'):
+        assert_refused(infer('-i', f'{name[0]}.nii.gz', f'{name}.nii.gz'), f'{name} would be the name of two results')
+
+
 def test_an_interruption_loses_no_scores(experiment, infer, monkeypatch):
+    make_unsure(experiment)
     (experiment / 'test_list.txt').write_text('LR/0001.mhd HR/0001.mhd\nLR/0000.mhd HR/0000.mhd\n')
     original = case_results.super_resolve_case
 
@@ -97,6 +139,7 @@ def test_an_interruption_loses_no_scores(experiment, infer, monkeypatch):
     monkeypatch.setattr(case_results, 'super_resolve_case', interrupted)
     assert infer().returncode == 130
     assert list(scores(experiment)) == ['0001', 'mean'] and (experiment / 'out/0001.mhd').exists()
+    assert list(read_csv(experiment / 'out/uncertainty.csv')) == ['0001']
 
 
 def test_the_volumes_of_pairs_are_never_replaced(experiment, here):

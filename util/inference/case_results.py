@@ -2,12 +2,12 @@
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
-from util.inference.super_resolution import super_resolve
+from util.inference.super_resolution import SuperResolved, super_resolve
 from util.script import blaming, note
 from util.volumes.intensity import like_input
 from util.volumes.orientation import AS_IT_IS, inverse, lay, layout_as, unlike_training
 from util.volumes.reading import read_volume
-from util.volumes.writing import write_volume
+from util.volumes.writing import remove_volume, write_volume
 
 
 def super_resolve_case(out, case, lr, net, scaling, lie=None, ensemble=False, as_input=False):
@@ -24,7 +24,7 @@ def super_resolve_case(out, case, lr, net, scaling, lie=None, ensemble=False, as
         as_input (bool): Write the volume in the range and type of the LR volume's file.
 
     Returns:
-        numpy.ndarray: The HR volume that was written, (C, z, y, x).
+        ~util.inference.super_resolution.SuperResolved: The volumes that were written.
 
     Raises:
         UserError: If it cannot be super-resolved or written.
@@ -40,33 +40,54 @@ def super_resolve_case(out, case, lr, net, scaling, lie=None, ensemble=False, as
     if as_input:
         mean = replace(mean, array=like_input(mean.array, read_volume(case.lr_path).array))
     write_volume(out / f'{case.name}.mhd', mean)
-    if deviation is not None:
-        write_volume(out / f'{case.name}_deviation.mhd', lay(deviation, inverse(layout)))
-    return mean.array
+    path = out / f'{case.name}_deviation.mhd'
+    if deviation is None:
+        remove_volume(path)  # of an earlier network's volume, and it would be taken for this one's
+    else:
+        deviation = lay(deviation, inverse(layout))
+        write_volume(path, deviation)
+    return SuperResolved(mean, deviation)
 
 
 def score_case(out, case, lr, sr, hr, sampling):
-    """Score a case beside the interpolations of its LR volume, and save its picture.
+    """Score a case beside the interpolations of its LR volume, and what deviation is predicted; save its pictures.
 
     Args:
         out (Path): Folder of the results.
         case (~util.dataset.case_lists.Case): The case.
         lr, hr (~util.volumes.volume.Volume): Its volumes.
-        sr (numpy.ndarray): The network's HR volume, (C, z, y, x).
+        sr (~util.inference.super_resolution.SuperResolved): What the network made of it.
         sampling (~util.volumes.sampling.Sampling): Where LR voxels lie among HR voxels.
 
     Returns:
-        (dict, list): method -> {metric: value}, empty where it cannot be scored; and what could not be done.
+        (dict, dict, list): method -> {metric: value}; metric -> value of the predicted deviation
+        (`util.scores.uncertainty`); each empty where it cannot be scored, the second where there is no deviation. And
+        what could not be done.
     """
     # Here, since a scan without a truth does without them: half a second, and 60 MiB of libraries.
-    from util.scores.metrics import score_images
+    from util.scores.metrics import scores
+    from util.volumes.head_mask import head_mask
     from util.volumes.interpolation import METHODS, Upsampled
     failures = []
+    mean, deviation = (volume and volume.array for volume in sr)
 
-    def draw(*arguments):
+    def draw_case():
         from util.reports.figures import save_case_figure  # this, too, goes on beside the scores
 
-        save_case_figure(*arguments)
+        save_case_figure(out / f'{case.name}.png', case.name, lr.array, interpolated['linear'], mean, hr.array,
+                         hr.spacing, sampling, deviation)
+
+    def draw_uncertainty(curves):
+        from util.reports.uncertainty_figures import save_uncertainty_figure
+
+        save_uncertainty_figure(out / f'{case.name}_uncertainty.png', f'{case.name}, within the head', curves)
+
+    def score_uncertainty(head):
+        from util.scores.uncertainty import uncertainty_scores
+
+        values, curves = uncertainty_scores(hr.array, mean, deviation, head)
+        pool.submit(attempt, 'no picture of the uncertainty', draw_uncertainty, curves)
+        return values
 
     def attempt(what, function, *arguments):
         """A picture or a score that cannot be had never costs the other results."""
@@ -77,22 +98,27 @@ def score_case(out, case, lr, sr, hr, sampling):
 
     interpolated = {method: Upsampled(lr.array, sampling, method) for method in METHODS}
     with ThreadPoolExecutor(1) as pool:  # drawing is Python, and the scores' work goes on beside it
-        picture = pool.submit(attempt, 'no picture', draw, out / f'{case.name}.png', case.name, lr.array,
-                              interpolated['linear'], sr, hr.array, hr.spacing, sampling)
-        scored = attempt('no scores', score_images, hr.array, {'network': sr, **interpolated})
-        picture.result()
-    return scored or {}, failures
+        pool.submit(attempt, 'no picture', draw_case)
+        scored = uncertainty = None
+        head = attempt('no scores', head_mask, hr.array)
+        if head is not None:
+            if deviation is not None:
+                uncertainty = attempt('no scores of the uncertainty', score_uncertainty, head)
+            scored = attempt('no scores', scores, hr.array, {'network': mean, **interpolated}, head)
+    return scored or {}, uncertainty or {}, failures
 
 
-def forget_scores(out, case, rows):
-    """Remove the picture and the scores that tell of the volume which a new one has just replaced.
+def forget_scores(out, case, tables):
+    """Remove the pictures and the scores that tell of the volume which a new one has just replaced.
 
     Args:
         out (Path): Folder of the results.
         case (~util.dataset.case_lists.Case): The case with the new volume.
-        rows (dict): The scores of this run; where there are some, the table is this run's.
+        tables (dict): Name of a table's file -> its rows of this run; where there are some, the table is this run's.
     """
-    (out / f'{case.name}.png').unlink(missing_ok=True)
-    scores = out / 'scores.csv'
-    if not rows and scores.is_file() and f'\n{case.name},' in scores.read_text(encoding='utf-8', errors='replace'):
-        scores.unlink()
+    for name in (f'{case.name}.png', f'{case.name}_uncertainty.png'):
+        (out / name).unlink(missing_ok=True)
+    for name, rows in tables.items():
+        table = out / name
+        if not rows and table.is_file() and f'\n{case.name},' in table.read_text(encoding='utf-8', errors='replace'):
+            table.unlink()

@@ -78,8 +78,9 @@ def check_results(out, cases):
     """
     names = {case.name for case in cases}
     for name in names:
-        if f'{name}_deviation' in names:
-            raise UserError(f'{name}_deviation would be the name of two results; call that volume otherwise')
+        for suffix in ('deviation', 'uncertainty'):
+            if f'{name}_{suffix}' in names:
+                raise UserError(f'{name}_{suffix} would be the name of two results; call that volume otherwise')
     if out.name in ('LR', 'HR') and read_pairs_info(out.parent):
         raise UserError(f'{out} holds the volumes of LR-HR pairs; name another folder with -o')
     inputs = {path.resolve() for case in cases for path in (case.lr_path, case.hr_path) if path}

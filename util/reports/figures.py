@@ -16,12 +16,14 @@ def middle_planes(volume, channel=0):
     return volume[channel, z], volume[channel, :, y], volume[channel, :, :, x]
 
 
-def save_case_figure(path, title, lr, linear, sr, hr, spacing, sampling):
+def save_case_figure(path, title, lr, linear, sr, hr, spacing, sampling, deviation=None):
     """Save a figure of a case: LR, linear interpolation, network, truth, and the two errors, in their middle planes.
 
     In each channel, the four volumes share one grey scale and the two errors one colour scale, so that what looks
     different is different. Grey goes from 0, or from the 0.5th percentile of the truth's three planes where that is
-    negative, to their 99.5th percentile. The channels stand below each other.
+    negative, to their 99.5th percentile. Colours end at the 99.5th percentile of what the planes show of the absolute
+    error of linear interpolation. A predicted deviation is a seventh column of that scale: it is as red as an error of
+    its size. The channels stand below each other.
 
     Args:
         path (Path): PNG file to write.
@@ -33,31 +35,33 @@ def save_case_figure(path, title, lr, linear, sr, hr, spacing, sampling):
         hr (numpy.ndarray): The truth, of the same shape.
         spacing ((float, float, float)): HR voxel spacing in mm, x, y, z.
         sampling (~util.volumes.sampling.Sampling): Where LR voxels lie among HR voxels.
+        deviation (numpy.ndarray): The network's standard deviation, of the truth's shape; None: it predicts none.
     """
     sx, sy, sz = spacing
     aspects = sy / sx, sz / sx, sz / sy  # height over width of a voxel in each plane
     heights = [aspect * plane.shape[0] / plane.shape[1] for aspect, plane in zip(aspects, middle_planes(hr))]
-    # All pictures lie in one axes whose units are inches: making and laying out 18 axes takes ten times as long.
+    # All pictures lie in one axes whose units are inches: making and laying out as many axes takes ten times as long.
     side, gap, titles = 2.4, 0.08, 0.35  # the width of a picture, between two, and above each channel
     block = sum(side * ratio + gap for ratio in heights) + titles
-    width, height = 6 * (side + gap) + 1.1, len(hr) * block + 0.4
+    width, height = (6 if deviation is None else 7) * (side + gap) + 1.1, len(hr) * block + 0.4
     figure = Figure(figsize=(width, height))
     axes = figure.add_axes([0, 0, 1, 1])
     axes.set_axis_off()
     for channel in range(len(hr)):
         planes = {name: middle_planes(volume, channel)
                   for name, volume in (('LR', lr), ('linear', linear), ('network', sr), ('truth', hr))}
+        own = {} if deviation is None else {'deviation': middle_planes(deviation, channel)}
         top = height - 0.4 - channel * block - titles
-        shown = _draw_channel(axes, planes, heights, sampling, top, side, gap)
+        shown = _draw_channel(axes, planes, own, heights, sampling, top, side, gap)
         bar = figure.add_axes([1 - 1 / width, (top - 0.75 * block) / height, 0.15 / width, 0.5 * block / height])
-        figure.colorbar(shown, cax=bar, label='error, intensity units')
+        figure.colorbar(shown, cax=bar, label=' or '.join(['error', *own]) + ', intensity units')
     axes.set(xlim=(0, width), ylim=(0, height), aspect='auto')
     figure.suptitle(title)
-    _save(figure, path, 80)
+    save_figure(figure, path, 80)
 
 
-def _draw_channel(axes, planes, heights, sampling, top, side, gap):
-    """Three rows of six pictures of one channel's planes below ``top``; returns the last one, for the colour bar."""
+def _draw_channel(axes, planes, deviation, heights, sampling, top, side, gap):
+    """Three rows of pictures of one channel's planes below ``top``; returns the last one, for the colour bar."""
     # Where LR voxel 0 begins, in HR voxels: a place shall be at the same place in every column.
     z0, y0, x0 = (o - (r - 1) / 2 for o, r in zip(sampling.offset, sampling.rate))
     lr_corners = (y0, x0), (z0, x0), (z0, y0)
@@ -67,10 +71,10 @@ def _draw_channel(axes, planes, heights, sampling, top, side, gap):
     black, white = numpy.percentile(_all(planes['truth']), (0.5, 99.5))
     grey = dict(cmap='gray', vmin=min(0.0, black), vmax=max(0.0, white))
     limit = numpy.percentile(numpy.abs(_all(errors['linear - truth'])), 99.5)
-    for column, (name, three) in enumerate({**planes, **errors}.items()):
+    for column, (name, three) in enumerate({**planes, **errors, **deviation}.items()):
         left, bottom = gap + column * (side + gap), top
         axes.text(left + side / 2, top + 0.05, name, ha='center', fontsize='large')
-        colours = dict(cmap='RdBu_r', vmin=-limit, vmax=limit) if name in errors else grey
+        colours = dict(cmap='RdBu_r', vmin=-limit, vmax=limit) if name not in planes else grey
         for plane, truth, ratio, corner in zip(three, planes['truth'], heights, lr_corners):
             bottom -= side * ratio
             up, right = (side * ratio / truth.shape[0], side / truth.shape[1])  # inches of an HR voxel
@@ -87,7 +91,8 @@ def _all(planes):
     return numpy.concatenate([plane.ravel() for plane in planes])
 
 
-def _save(figure, path, dpi):
+def save_figure(figure, path, dpi):
+    """Write a figure as a PNG file, whole or not at all, at so many dots per inch."""
     # Level 1 takes a third of the time of zlib's usual 6, for a tenth more bytes: scans are noise to it.
     with replacing(path) as temporary:
         FigureCanvasAgg(figure).print_figure(temporary, dpi=dpi, pil_kwargs={'compress_level': 1})
@@ -113,7 +118,7 @@ def save_gain_figure(path, bars):
         axis.set_xlabel('PSNR over the best interpolation [dB]')
     axes[0, 0].set_yticks(range(len(bars)), list(bars))
     axes[0, 0].invert_yaxis()
-    _save(figure, path, 100)
+    save_figure(figure, path, 100)
 
 
 def save_spectrum_figure(path, title, spectra, rate):
@@ -138,4 +143,4 @@ def save_spectrum_figure(path, title, spectra, rate):
     axes[0].set_ylabel('power of the error')
     axes[0].legend()
     figure.suptitle(title)
-    _save(figure, path, 80)
+    save_figure(figure, path, 80)

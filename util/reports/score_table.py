@@ -15,10 +15,14 @@ def _with_mean(rows):
     """Rows as {case: {(metric, method): value}}, and the mean of the cases under 'mean'."""
     methods = next(iter(rows.values()))
     metrics = next(iter(methods.values()))
-    flat = {case: {(metric, method): values[method][metric] for metric in metrics for method in methods}
-            for case, values in rows.items()}
-    cases = list(flat.values())
-    return {**flat, 'mean': {column: float(numpy.mean([case[column] for case in cases])) for column in cases[0]}}
+    return with_mean({case: {(metric, method): values[method][metric] for metric in metrics for method in methods}
+                      for case, values in rows.items()})
+
+
+def with_mean(rows):
+    """Rows {case: {column: value}}, and the mean of the cases under 'mean'."""
+    cases = list(rows.values())
+    return {**rows, 'mean': {column: float(numpy.mean([case[column] for case in cases])) for column in cases[0]}}
 
 
 def columns_of(metrics, methods):
@@ -33,10 +37,15 @@ def save_csv(path, rows):
         path (Path): File to write.
         rows (dict): case -> {method: {metric: value}}, with the same methods and metrics in each.
     """
-    table = _with_mean(rows)
+    write_table(path, {case: {f'{metric}_{method}': value for (metric, method), value in values.items()}
+                       for case, values in _with_mean(rows).items()})
+
+
+def write_table(path, table):
+    """Write a table {row: {column: value}} as CSV, whole or not at all."""
     with replacing(path) as temporary, open(temporary, 'w', newline='', encoding='utf-8') as file:
         writer = csv.writer(file)
-        writer.writerow(['case'] + [f'{metric}_{method}' for metric, method in table['mean']])
+        writer.writerow(['case', *next(iter(table.values()))])
         for case, values in table.items():
             writer.writerow([case, *values.values()])
 

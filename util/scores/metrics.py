@@ -5,7 +5,6 @@ import numpy
 
 from util.scores.error_sums import SSIM_WINDOW, error_sums
 from util.script import UserError
-from util.volumes.head_mask import head_mask
 
 ROBUST_PERCENTILE = 99.5  # the maximum is set by a few bright vessels, and PSNR of two scans cannot be compared by it
 REGIONS = {'': 'whole volume', '_head': 'within the head'}  # suffix of a metric -> what a person reads
@@ -59,7 +58,13 @@ def scores(hr, images, head):
         ``ssim_head`` (the mean of the SSIM map), ``rmse_head`` and ``psnr_robust_head``, of the head's voxels alone.
         All ranges are those of the whole channel; that of ``psnr`` and ``ssim`` is max - min. Each score is the mean
         over the channels.
+
+    Raises:
+        UserError: If the volume is smaller than SSIM's window.
     """
+    if min(hr.shape[1:]) < SSIM_WINDOW:
+        raise UserError(f'an HR volume of {hr.shape[1:]} voxels (z, y, x) cannot be scored: SSIM needs {SSIM_WINDOW} '
+                        'or more along each axis')
     inside = numpy.count_nonzero(head)
     counts = numpy.array([head.size, math.prod(side - SSIM_WINDOW + 1 for side in head.shape), inside, inside])
     channels = []
@@ -77,22 +82,3 @@ def _of_means(means, ranges):
     return {f'{metric}{region}': value for region, (square, similarity) in zip(REGIONS, (means[:2], means[2:]))
             for metric, value in {'ssim': similarity, 'rmse': numpy.sqrt(square),
                                   **{name: _decibels(peak, square) for name, peak in ranges.items()}}.items()}
-
-
-def score_images(hr, images):
-    """:func:`scores` of several reconstructions of one volume, in the head that is found in it.
-
-    Args:
-        hr (numpy.ndarray): True HR volume, (C, z, y, x).
-        images (dict): Name -> reconstructed volume, as of :func:`scores`.
-
-    Returns:
-        dict: Scores by name.
-
-    Raises:
-        UserError: If the volume is smaller than SSIM's window, or has no head.
-    """
-    if min(hr.shape[1:]) < SSIM_WINDOW:
-        raise UserError(f'an HR volume of {hr.shape[1:]} voxels (z, y, x) cannot be scored: SSIM needs {SSIM_WINDOW} '
-                        'or more along each axis')
-    return scores(hr, images, head_mask(hr))

@@ -58,9 +58,10 @@ class Picture:
         titles = [text.get_text() for text in axes.texts]
         dots = self.pixels.shape[1] / figure.get_size_inches()[0]
         boxes = [numpy.divide(shown.get_clip_box().bounds, figure.dpi) * dots for shown in axes.images]
-        assert len(titles) == len(boxes) / 3 == 6 * channels == 6 * len(self.bars)
+        columns = len(titles) // channels
+        assert len(titles) == len(boxes) / 3 and columns == 6 + ('deviation' in titles) and channels == len(self.bars)
         # left, bottom, width and height of the three planes, in pixels
-        self.boxes = {(index // 6, title): boxes[3 * index:3 * index + 3] for index, title in enumerate(titles)}
+        self.boxes = {(index // columns, title): boxes[3 * index:3 * index + 3] for index, title in enumerate(titles)}
 
     def colours(self, key, places, shape):
         """The colours in the three planes at places along z, y, x, in HR voxels of a volume's shape from its border."""
@@ -161,6 +162,25 @@ def test_errors_are_signed_and_share_one_colour_scale_per_channel(picture):
                 assert (red > blue)[plane > 0.2 * limit].all() and (blue > red)[plane < -0.2 * limit].all()
 
 
+def test_a_deviation_is_a_column_more_as_red_as_an_error_of_its_size(tmp_path, picture):
+    """And leaves the other columns as they are."""
+    case, centres = make_case(), hr_centres((8, 12, 16))
+    deviation = numpy.abs(case['sr'] - case['hr']) * numpy.random.default_rng(1).uniform(0.5, 2, case['hr'].shape)
+    after = save(tmp_path, {**case, 'deviation': deviation})
+    assert set(after.boxes) == {*picture.boxes, (0, 'deviation'), (1, 'deviation')}
+    for key in picture.boxes:
+        for old, new in zip(*(one.colours(key, centres, (8, 12, 16)) for one in (picture, after))):
+            numpy.testing.assert_array_equal(old, new)
+    for channel, bar in enumerate(after.bars):
+        limit = bar.get_ylim()[1]
+        assert bar.get_ylabel() == 'error or deviation, intensity units'
+        assert picture.bars[channel].get_ylim() == (-limit, limit)
+        for colours, plane in zip(after.colours((channel, 'deviation'), centres, deviation.shape),
+                                  middle_planes(deviation, channel)):
+            expected = colormaps['RdBu_r'](plane / limit / 2 + 0.5)[..., :3]
+            numpy.testing.assert_allclose(colours, expected, atol=0.02)
+
+
 def test_a_volume_shows_in_its_own_columns_and_channel_alone(tmp_path, picture):
     """The changes leave the grey scale and, but for the truth's, the errors' colour scale as they are."""
     case, centres = make_case(), hr_centres((8, 12, 16))
@@ -248,12 +268,16 @@ def test_neither_pyplot_nor_the_backend_nor_an_open_figure_is_touched(tmp_path):
     """In a fresh interpreter, since pytest's may have pyplot by other ways."""
     code = ('import sys, numpy\n'
             'from util.reports.figures import save_case_figure, save_gain_figure, save_spectrum_figure\n'
+            'from util.reports.uncertainty_figures import save_uncertainty_figure\n'
+            'from util.scores.uncertainty import Curves\n'
             'from util.volumes.sampling import Sampling\n'
             'def save():\n'
             '    a = numpy.random.default_rng(0).random((1, 4, 4, 4))\n'
             '    save_case_figure("case.png", "", a[:, ::2, ::2, ::2], a, 2 * a, 3 * a, (1, 1, 1), Sampling(2))\n'
             '    save_gain_figure("gain.png", {"base": {"head": numpy.ones(2)}})\n'
             '    save_spectrum_figure("spectrum.png", "", {"linear": [(numpy.ones(3),) * 2] * 3}, (2, 2, 2))\n'
+            '    curves = Curves(*map(numpy.ones, (19, 20, 20, 96, 96)))\n'
+            '    save_uncertainty_figure("uncertainty.png", "", [curves])\n'
             'save()\n'
             'assert "matplotlib.pyplot" not in sys.modules\n'
             'import matplotlib\n'
@@ -265,4 +289,5 @@ def test_neither_pyplot_nor_the_backend_nor_an_open_figure_is_touched(tmp_path):
     done = subprocess.run([sys.executable, '-c', code], cwd=tmp_path, env={'PYTHONPATH': str(PROJECT)},
                           capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert sorted(path.name for path in tmp_path.iterdir()) == ['case.png', 'gain.png', 'spectrum.png']
+    assert sorted(path.name for path in tmp_path.iterdir()) == ['case.png', 'gain.png', 'spectrum.png',
+                                                                'uncertainty.png']

@@ -1,0 +1,30 @@
+import numpy
+import pytest
+
+from util.reports.score_table import read_csv
+from util.reports.uncertainty_table import HEADINGS, format_table, save_csv
+from util.scores.uncertainty import UNCERTAINTY_METRICS
+
+ROWS = {case: {metric: number + place for place, metric in enumerate(UNCERTAINTY_METRICS)}
+        for case, number in (('0014', 0.125), ('sub-01', 1 / 3))}
+
+
+def test_csv_has_every_bit_of_a_row_per_case_then_their_mean(tmp_path):
+    save_csv(tmp_path / 'uncertainty.csv', ROWS)
+    assert read_csv(tmp_path / 'uncertainty.csv') == ROWS
+    heads, *_, mean = (line.split(',') for line in (tmp_path / 'uncertainty.csv').read_text().splitlines())
+    assert heads == ['case', *UNCERTAINTY_METRICS] and mean[0] == 'mean'
+    for value, metric in zip(mean[1:], UNCERTAINTY_METRICS):
+        assert float(value) == pytest.approx(numpy.mean([row[metric] for row in ROWS.values()]))
+
+
+def test_text_has_each_number_below_its_heading():
+    whole, head, meaning = format_table(ROWS).split('\n\n')
+    assert 'docs/uncertainty.md' in meaning
+    for block, region, suffix in ((whole, 'whole volume', ''), (head, 'within the head', '_head')):
+        title, heads, *lines = block.splitlines()
+        assert title.endswith(region) and max(map(len, block.splitlines())) <= 120
+        assert [line.split()[0] for line in lines] == ['0014', 'sub-01', 'mean']
+        for metric, heading in HEADINGS.items():
+            for line, row in zip(lines, ROWS.values()):
+                assert float(line[heads.index(heading):].split()[0]) == pytest.approx(row[metric + suffix], abs=5e-4)

@@ -1,0 +1,41 @@
+"""The table of how good predicted deviations are: one row per case, and their mean."""
+from util.reports.score_table import with_mean, write_table
+from util.scores.metrics import REGIONS
+
+# what a person sees of the metrics of `util.scores.uncertainty`: metric -> heading; three decimals each
+HEADINGS = {'nll': 'NLL', 'coverage50': 'in 50 %', 'coverage90': 'in 90 %', 'coverage95': 'in 95 %',
+            'miscalibration': 'miscal.', 'sharpness_ratio': 'to RMSE', 'ence': 'ENCE', 'ause': 'AUSE',
+            'left80': 'left80', 'correlation': 'corr.'}
+MEANING = ('NLL in nats per voxel; in 50 %: share of voxels within that interval; to RMSE: predicted deviation over '
+           'RMSE;\nleft80: RMSE of the surest 80 % over that of all (docs/uncertainty.md)')
+
+
+def save_csv(path, rows):
+    """Write scores of uncertainty as CSV, in full precision: one row per case, then their mean.
+
+    Args:
+        path (Path): File to write.
+        rows (dict): case -> {metric: value}, as of `util.scores.uncertainty`.
+    """
+    write_table(path, with_mean(rows))
+
+
+def format_table(rows):
+    """Scores of uncertainty as text for a terminal.
+
+    Args:
+        rows (dict): As of :func:`save_csv`.
+
+    Returns:
+        str: One block per region, with a column per metric.
+    """
+    table = with_mean(rows)
+    width = max(map(len, table))
+    blocks = []
+    for suffix, region in REGIONS.items():
+        lines = [f'predicted deviation, {region}',
+                 'case'.ljust(width) + ''.join(f'  {heading:<7}' for heading in HEADINGS.values())]
+        lines += [case.ljust(width) + ''.join(f'  {values[metric + suffix]:<7.3f}' for metric in HEADINGS)
+                  for case, values in table.items()]
+        blocks.append('\n'.join(line.rstrip() for line in lines))
+    return '\n\n'.join([*blocks, MEANING])
