@@ -19,12 +19,14 @@ class _Softplus(function_node.FunctionNode):
 
     def forward(self, inputs):
         self.retain_inputs((0,))
+        self.retain_outputs((0,))
         x, = inputs
         xp = cuda.get_array_module(x)
         return xp.maximum(x, 0) + xp.log1p(xp.exp(-xp.absolute(x))),
 
     def backward(self, indexes, grad_outputs):
-        return F.sigmoid(self.get_retained_inputs()[0]) * grad_outputs[0],
+        x, y = *self.get_retained_inputs(), *self.get_retained_outputs()
+        return F.exp(x - y) * grad_outputs[0],  # the sigmoid of x, which cannot overflow so
 
 
 def softplus(x):

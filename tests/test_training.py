@@ -7,11 +7,13 @@ import json
 import chainer
 import numpy
 import pytest
+import yaml
 
 from tests.experiment import (HR_GEOMETRY, LR_GEOMETRY, TRAINING_ARGUMENTS, assert_refused, assert_same_weights, call,
                               change, weights)
 from util.config_files import load_config, read_experiment
 from util.lock import locked
+from util.script import PROJECT
 from util.training import trainer as trainer_module
 from util.volumes.reading import read_volume
 from util.volumes.volume import Volume
@@ -203,6 +205,24 @@ def test_a_network_that_predicts_variances_needs_its_file_and_a_loss_alone(exper
     mean, deviation = (read_volume(experiment / f'out/0001{suffix}.mhd') for suffix in ('', '_deviation'))
     assert deviation.array.shape == mean.array.shape and deviation.spacing == mean.spacing
     assert (deviation.array > 0).all()
+
+
+def test_the_recipe_with_uncertainty_trains_and_is_scored(experiment, train, here):
+    """Also where the likelihood is below 0, which no axis of logarithms can show."""
+    import inference
+
+    recipe = yaml.safe_load((experiment / 'experiment.yml').read_text())
+    recipe = {key: recipe[key] for key in recipe if key not in ('models', 'loss', 'intensity_scaling')}
+    (experiment / 'experiment.yml').write_text(f'extends: {PROJECT}/configs/x4_uncertain.yml\n'
+                                               + yaml.safe_dump(recipe))
+    done = train()
+    assert done.returncode == 0, done.stderr
+    log = json.loads((experiment / 'run/log').read_text())
+    assert log[-1]['val/loss'] < 0 and (experiment / 'run/gen_loss.png').exists()
+    done = here(inference.main, '-m', 'run/gen_best.npz', '-R', '.', '-o', 'out')
+    assert done.returncode == 0, done.stderr
+    assert {'0001.mhd', '0001_deviation.mhd', 'scores.csv', 'uncertainty.csv', '0001.png', '0001_uncertainty.png'
+            } <= {path.name for path in (experiment / 'out').iterdir()}
 
 
 @pytest.mark.parametrize('body, error, words', [

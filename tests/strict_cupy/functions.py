@@ -10,8 +10,8 @@ from tests.strict_cupy.arrays import unwrap, wrap
 # A name that is not here raises AttributeError on the stand-in. Before it is added, see that CuPy has it:
 # tests/strict_cupy/test_strict_cupy.py asks the real one where there is a GPU.
 FUNCTIONS = ['absolute', 'add', 'arange', 'broadcast_to', 'concatenate', 'divide', 'empty', 'empty_like', 'exp',
-             'matmul', 'maximum', 'multiply', 'negative', 'ones', 'ones_like', 'sign', 'sqrt', 'stack', 'subtract',
-             'zeros', 'zeros_like']
+             'log', 'log1p', 'matmul', 'maximum', 'multiply', 'negative', 'ones', 'ones_like', 'power', 'sign', 'sqrt',
+             'stack', 'subtract', 'zeros', 'zeros_like']
 
 
 def device_function(function):

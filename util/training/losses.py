@@ -86,9 +86,9 @@ def gaussian_nll(prediction, hr, *, beta=0.5):
     if not isinstance(prediction, Normal):
         raise UserError('loss: gaussian_nll needs a network that returns a Normal distribution, such as '
                         'models/heteroscedastic_espcn3d.py; this one returns a ' + type(prediction).__name__)
-    error, variance = prediction.loc - hr, prediction.scale * prediction.scale
-    likelihood = error * error / variance + F.log(variance)
-    return F.mean(likelihood * (variance.array ** beta / 2))
+    error, log_variance = prediction.loc - hr, 2 * F.log(prediction.scale)
+    likelihood = error * error * F.exp(-log_variance) + log_variance
+    return F.mean(likelihood * (prediction.scale.array ** (2 * beta) / 2))
 
 
 # name -> function of (prediction, hr, *, settings with defaults), a float32 scalar Variable

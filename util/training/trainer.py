@@ -108,7 +108,8 @@ def extend_with_reports(trainer, config):
 
 
 def _log_scale(figure, axes, summary):
-    axes.set_yscale('log')
+    if not any(value <= 0 for line in axes.get_lines() for value in line.get_ydata()):  # a likelihood may be below 0
+        axes.set_yscale('log')
 
 
 def extend_with_files(trainer, config, lie, settings):
