@@ -34,7 +34,7 @@ def main(argv=None):
     args = parse_arguments(argv)
     check_there(args.config_path, 'config')
     check_there(args.model, 'model file')
-    check_there(None if args.resume == NEWEST else args.resume, 'snapshot')
+    check_there(None if args.resume in ('', NEWEST) else args.resume, 'snapshot')
     # Imported here and in `train`: neither --help nor a wrong argument waits for them.
     from util.config_files import load_config
     from util.device import get_device

@@ -58,7 +58,8 @@ class Convolution3DFunction(function_node.FunctionNode):
     The output is (N, C_out, D, H, W) by its shape and channels-last in memory, as the next convolution reads it.
 
     The gradient of a rectified output mostly comes from a convolution as well. That one rectifies it while it is in the
-    cache, and leaves word of it in ``rectified``: a pass over the array is saved, and memory for a second one.
+    cache, and leaves word of it in ``rectified``: a pass over the array is saved, and memory for a second one. It does
+    so only where the output's Variable is gone, as inside a network: nobody can ask for its gradient then.
 
     Args:
         relu (bool): Rectify the output.
@@ -84,6 +85,7 @@ class Convolution3DFunction(function_node.FunctionNode):
         return y.transpose(0, 4, 1, 2, 3),
 
     def backward(self, indexes, grad_outputs):
+        is_seen = self.inputs[0].get_variable_or_none() is not None  # before the next line makes a Variable
         x, W = self.get_retained_inputs()
         gy, = grad_outputs
         mask = self.get_retained_outputs()[0].array if self.relu else self.mask
@@ -99,12 +101,13 @@ class Convolution3DFunction(function_node.FunctionNode):
             ones = cuda.get_array_module(gy.array).ones((1, len(rows)), gy.dtype)
             grads[2] = F.reshape(F.matmul(ones, rows), (-1,))
         if 0 in indexes:
-            grads[0] = self._gradient_of_input(x, gy, _flip(W))
+            grads[0] = self._gradient_of_input(x, gy, _flip(W), is_seen)
         return tuple(grads[i] for i in indexes)
 
-    def _gradient_of_input(self, x, gy, W):
+    def _gradient_of_input(self, x, gy, W, is_seen):
         source = self.inputs[0].creator_node
-        if not isinstance(source, Convolution3DFunction) or not source.relu or _use_stock(gy.array, W.array):
+        if (is_seen or not isinstance(source, Convolution3DFunction) or not source.relu
+                or _use_stock(gy.array, W.array)):
             return convolution_3d(gy, W)
         gx, = Convolution3DFunction(mask=x.array).apply((gy, W))
         source.rectified = gx.array
@@ -187,7 +190,8 @@ class Convolution3D(chainer.Link):
     The convolution runs threads of its own. After a single product on BLAS's threads OpenBLAS leaves these spinning
     for 26 ms, on the cores that the next convolution needs. To give BLAS its threads back::
 
-                workers.stop()
+        from models.cpu_blocks import workers
+        workers.stop()
 
     The next convolution starts its threads anew and holds BLAS again.
 

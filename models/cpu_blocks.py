@@ -124,7 +124,7 @@ class Workers:
         """Call ``task(block, scratch)`` once for every block, in no particular order, and wait for all.
 
         Args:
-            task (callable): Takes a block and the `Scratch` of the thread that it runs in.
+            task (callable): Takes a block and the `Scratch` of the thread that it runs in. It must not call this pool.
             blocks (sequence): Anything but None, which marks the end.
 
         Raises:

@@ -8,6 +8,7 @@ from chainer.backends import cuda
 from chainer.distributions import Normal
 
 from models.espcn3d import ESPCN3D
+from models.network import ArgumentError
 
 # In intensities scaled so that the brightest tissue is about 1.
 LEAST_VARIANCE = 1e-6  # a deviation of a thousandth, far below a scan's noise
@@ -68,7 +69,10 @@ class HeteroscedasticESPCN3D(chainer.Chain):
         super().__init__()
         self.sampling, self.in_channels = sampling, in_channels
         with self.init_scope():
-            self.mean = ESPCN3D(sampling, in_channels, ksizes, residual, conv3_init)
+            try:
+                self.mean = ESPCN3D(sampling, in_channels, ksizes, residual, conv3_init)
+            except ArgumentError as error:
+                raise ArgumentError(str(error)) from None  # of this network as well, whose arguments they are
             self.variance = ESPCN3D(sampling, in_channels, ksizes, conv3_init='zero')
         self.variance.conv3.b.array[...] = math.log(math.expm1(START_VARIANCE))
         self.halo = self.mean.halo

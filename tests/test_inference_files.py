@@ -12,6 +12,7 @@ from util.dataset.pairs_info import write_pairs_info
 from util.files import UNFINISHED
 from util.inference import case_results
 from util.lock import locked
+from util.volumes import interpolation
 from util.reports.score_table import read_csv
 
 
@@ -66,6 +67,25 @@ def test_a_picture_or_score_that_cannot_be_had_does_not_cost_the_rest(experiment
     done = infer()
     assert done.returncode == 1 and f'error: {named}' in done.stderr
     assert results(experiment) == {'0001.mhd', '0001.raw', '0001.png', 'scores.csv'} - {missing}
+
+
+def test_an_interpolation_that_fails_costs_scores_and_picture_of_its_case_alone(experiment, infer, monkeypatch):
+    (experiment / 'test_list.txt').write_text('LR/0001.mhd HR/0001.mhd\nLR/0000.mhd HR/0000.mhd\n')
+    original, made = interpolation.interpolation_matrix, []
+
+    def fail_in_the_first_case(*arguments):
+        if not (experiment / 'out/0000.mhd').exists():
+            made.append(arguments)
+            raise MemoryError('9 GiB')
+        return original(*arguments)
+
+    monkeypatch.setattr(interpolation, 'interpolation_matrix', fail_in_the_first_case)
+    done = infer()
+    assert done.returncode == 1 and made
+    assert [line for line in done.stderr.splitlines() if line.startswith('error: ')] == [
+        'error: 0001: no picture: MemoryError: 9 GiB', 'error: 0001: no scores: MemoryError: 9 GiB']
+    assert list(scores(experiment)) == ['0000', 'mean'] and (experiment / 'out/0000.png').exists()
+    assert (experiment / 'out/0001.mhd').exists()
 
 
 def test_results_that_are_not_finite_are_errors_and_not_written(experiment, infer):

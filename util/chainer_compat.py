@@ -96,16 +96,20 @@ def _make_environment_check():
 
 
 class _Later(types.ModuleType):
-    """Stands for a module that is imported when something of it is asked for."""
+    """Stands for a module that is imported when something of it is asked for.
+
+    It is among the modules while chainer is imported, a tenth of a second: another thread that imports the real one in
+    that time gets this instead.
+    """
 
     def __init__(self, name):
         super().__init__(name)
         self.__path__ = []
 
     def __getattr__(self, name):
-        if name.startswith('__'):  # what the import system asks of every module
-            raise AttributeError(name)
         if sys.modules.get(self.__name__) is self:  # "from scipy import special", while chainer is imported
+            if name.startswith('__'):  # what the import system asks of every module
+                raise AttributeError(name)
             return importlib.import_module(f'{self.__name__}.{name}')
         return getattr(importlib.import_module(self.__name__), name)
 
@@ -121,7 +125,7 @@ class _StandIns:
 
     def find_spec(self, name, path=None, target=None):
         later = any(f'{name}.'.startswith(f'{package}.') for package in self._later)
-        if name in self._makers or (later and self._is_there(name.partition('.')[0])):
+        if name in self._makers or (later and self._is_there(name.partition('.')[0]) and _importer() == 'chainer'):
             return importlib.machinery.ModuleSpec(name, self, is_package=later)
         return None
 
@@ -135,6 +139,14 @@ class _StandIns:
 
     def exec_module(self, module):
         pass
+
+
+def _importer():
+    """The top package of the module that runs the import statement which is being carried out."""
+    frame = sys._getframe(2)
+    while frame and frame.f_globals.get('__name__', '').partition('.')[0] in ('importlib', __name__.partition('.')[0]):
+        frame = frame.f_back
+    return frame.f_globals.get('__name__', '').partition('.')[0] if frame else ''
 
 
 @contextlib.contextmanager
@@ -173,9 +185,18 @@ class _Chainer:
         spec = module.__spec__
         module.__loader__ = spec.loader = spec.loader_state
         _add_numpy_names()
+        if module.__name__ == 'chainer':
+            _import_cupy()
         with _stand_ins(), warnings.catch_warnings():
             warnings.simplefilter('ignore')  # such as that CuPy has no cuDNN, which this project does without
             spec.loader.exec_module(module)
+
+
+def _import_cupy():
+    """Import what chainer imports of CuPy, where that is: CuPy shall find SciPy itself, and no stand-in."""
+    with contextlib.suppress(Exception):  # chainer tries again, and keeps the reason
+        for name in ('cupy', 'cupy.cuda.cublas', 'cupyx.scipy.linalg', 'cupyx.scipy.special'):
+            importlib.import_module(name)
 
 
 def install():

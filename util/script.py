@@ -1,6 +1,5 @@
 """What every script shares: where the project lies, and how a user's mistake is told in one line."""
 import contextlib
-import errno
 import functools
 import os
 import sys
@@ -44,8 +43,12 @@ def check_there(path, what):
     Raises:
         UserError: If it is not there.
     """
-    if path is not None and not os.path.exists(path):
-        raise UserError(f'{path}: cannot read this {what}: {os.strerror(errno.ENOENT)}')
+    if path is None:
+        return
+    try:
+        os.stat(path)
+    except (OSError, ValueError) as error:  # a ValueError: a path that no file can have
+        raise UserError(f'{path}: cannot read this {what}: {getattr(error, "strerror", error)}') from None
 
 
 def note(text):

@@ -8,6 +8,7 @@ import numpy
 import pytest
 from chainer import gradient_check
 
+from models import gather_3d
 from models.convolution_3d import Convolution3D, convolution_3d
 
 # (batch, in, out, (depth, height, width), kernel): both ways of computing, sizes that no tile or vector divides,
@@ -103,8 +104,12 @@ def test_gradients_of_gradients_equal_numerical_ones(case):
 
 
 @pytest.mark.parametrize('past', [False, True])
-def test_gradients_through_rectified_convolutions_equal_stock_ones(past):
-    """First and second ones; a convolution's gradient is rectified where it is made, or later if it is one of two."""
+@pytest.mark.parametrize('seen', [False, True])
+def test_gradients_through_rectified_convolutions_equal_stock_ones(past, seen):
+    """First and second ones; a convolution's gradient is rectified where it is made, or later if it is one of two.
+
+    Where somebody holds the rectified output, its own gradient is asked for as well: that is not rectified.
+    """
     r = numpy.random.default_rng(0)
     shapes = (2, 3, 5, 4, 6), (6, 3, 3, 3, 3), (6,), (5, 6, 3, 3, 3), (4, 5, 1, 1, 1)
     arrays = [r.standard_normal(shape) for shape in shapes]
@@ -117,6 +122,9 @@ def test_gradients_through_rectified_convolutions_equal_stock_ones(past):
         h = convolve_and_rectify(x, W_1, b)
         y = convolve(convolve_and_rectify(h, W_2, None), W_3, None)
         loss = F.sum(y * y) + F.sum(h) if past else F.sum(y * y)
+        if seen:
+            variables.append(h)
+        del h
         first = chainer.grad([loss], variables, enable_double_backprop=True)
         second = chainer.grad([sum(F.sum(g * g) for g in first)], variables)
         return [g.array for g in first + second]
@@ -124,6 +132,32 @@ def test_gradients_through_rectified_convolutions_equal_stock_ones(past):
     expected = gradients(stock, lambda *arguments: F.relu(stock(*arguments)))
     for ours, theirs in zip(gradients(convolution_3d, rectified), expected, strict=True):
         assert distance(ours, theirs) < TOLERANCE['float64']
+
+
+def test_a_gradient_that_is_kept_is_that_of_the_rectified_output():
+    """As Chainer's retain_grad keeps it: of the rectifier's output, not of its input."""
+    r = numpy.random.default_rng(0)
+    x, W_1, W_2 = (chainer.Variable(r.standard_normal(shape))
+                   for shape in ((1, 2, 3, 4, 5), (4, 2, 3, 3, 3), (3, 4, 3, 3, 3)))
+    kept = []
+    for h, convolve in ((convolution_3d(x, W_1, relu=True), convolution_3d), (F.relu(stock(x, W_1, None)), stock)):
+        y = convolve(h, W_2, None)
+        F.sum(y * y).backward(retain_grad=True)
+        kept.append(h.grad)
+    assert distance(*kept) < TOLERANCE['float64'] and (kept[0][h.array == 0] != 0).any()
+
+
+def test_inside_a_network_a_gradient_is_rectified_where_it_is_made(monkeypatch):
+    """Once for each rectified convolution that feeds another one: this is what saves the time."""
+    masked, convolve = [], gather_3d.convolve
+    monkeypatch.setattr(gather_3d, 'convolve', lambda x, W, b, relu, mask: (
+        masked.append(mask is not None), convolve(x, W, b, relu, mask))[1])
+    r = numpy.random.default_rng(0)
+    x, W_1, W_2, W_3 = (chainer.Variable(r.standard_normal(shape))
+                        for shape in ((1, 2, 3, 4, 5), *((2, 2, 1, 1, 1),) * 3))
+    y = convolution_3d(convolution_3d(convolution_3d(x, W_1, relu=True), W_2, relu=True), W_3)
+    F.sum(y).backward()
+    assert sum(masked) == 2
 
 
 @pytest.mark.parametrize('case', [(5, 100, 64, (8, 8, 8), 3), (3, 1, 50, (8, 8, 8), 3)], ids=str)

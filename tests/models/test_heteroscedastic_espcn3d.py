@@ -7,6 +7,9 @@ from chainer.distributions import Normal
 from models.espcn3d import ESPCN3D
 from models.heteroscedastic_espcn3d import LEAST_VARIANCE, START_VARIANCE, HeteroscedasticESPCN3D, softplus
 from models.network import ArgumentError, check_prediction
+from util.config_files import load_config
+from util.inference.network import build_network
+from util.script import PROJECT, UserError
 from util.training.losses import gaussian_nll
 from util.volumes.sampling import Sampling
 
@@ -86,6 +89,13 @@ def test_it_finds_a_noise_that_varies_in_space():
     deviation = numpy.sqrt(net(x).variance.array)
     for region, true in ((bright, 0.1), (~bright, 0.01)):
         assert numpy.median(deviation[region]) == pytest.approx(true, rel=0.15)
+
+
+def test_a_config_s_wrong_arguments_are_told_in_one_line():
+    """They pass through to the networks inside, and are the user's all the same."""
+    config = load_config(PROJECT / 'configs/x4_uncertain.yml', ['models.generator.args.ksizes=[1, 3]'])
+    with pytest.raises(UserError, match='models.generator.args: .*ksizes must be three odd numbers'):
+        build_network(config)
 
 
 def test_arguments_that_cannot_be_are_refused_as_those_of_one_network():

@@ -14,6 +14,7 @@ from util.files import read_text, write_text
 from util.reports.score_table import columns_of, is_current
 from util.scores.metrics import METRICS
 from util.script import PROJECT, UserError
+from util.volumes.degradation import DEGRADATIONS
 from util.volumes.interpolation import METHODS
 from util.yaml_text import MOST_BYTES, load_yaml
 
@@ -43,11 +44,14 @@ def plan_runs(recipes, out, degradations=None, seeds=None, iterations=None, chan
         list of Run: By recipe, degradation and seed.
 
     Raises:
-        UserError: If a recipe cannot be read, or two have one name.
+        UserError: If a recipe cannot be read, two have one name, or a degradation is unknown.
     """
     names = [path.stem for path in recipes]
     if len(set(names)) < len(names):
         raise UserError(f'two recipes of one name, and results are named after recipes: {", ".join(names)}')
+    for name in degradations or ():
+        if name not in DEGRADATIONS:
+            raise UserError(f'--degradation {name}: no such degradation; allowed: {", ".join(DEGRADATIONS)}')
     runs = []
     for path in recipes:
         recipe = load_config(path, changes)

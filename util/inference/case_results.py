@@ -68,14 +68,14 @@ def score_case(out, case, lr, sr, hr, sampling):
     from util.scores.metrics import scores
     from util.volumes.head_mask import head_mask
     from util.volumes.interpolation import METHODS, Upsampled
-    failures = []
+    failures = {}
     mean, deviation = (volume and volume.array for volume in sr)
 
     def draw_case():
         from util.reports.figures import save_case_figure  # this, too, goes on beside the scores
 
-        save_case_figure(out / f'{case.name}.png', case.name, lr.array, interpolated['linear'], mean, hr.array,
-                         hr.spacing, sampling, deviation)
+        save_case_figure(out / f'{case.name}.png', case.name, lr.array, Upsampled(lr.array, sampling, 'linear'), mean,
+                         hr.array, hr.spacing, sampling, deviation)
 
     def draw_uncertainty(curves):
         from util.reports.uncertainty_figures import save_uncertainty_figure
@@ -94,18 +94,21 @@ def score_case(out, case, lr, sr, hr, sampling):
         try:
             return function(*arguments)
         except Exception as error:
-            failures.append(f'{case.name}: {what}: {type(error).__name__}: {error}')
+            failures[what] = f'{case.name}: {what}: {type(error).__name__}: {error}'
 
-    interpolated = {method: Upsampled(lr.array, sampling, method) for method in METHODS}
+    def score_images(head):
+        return scores(hr.array, {'network': mean, **{method: Upsampled(lr.array, sampling, method)
+                                                     for method in METHODS}}, head)
+
     with ThreadPoolExecutor(1) as pool:  # drawing is Python, and the scores' work goes on beside it
-        pool.submit(attempt, 'no picture', draw_case)
+        attempt('no picture', pool.submit, attempt, 'no picture', draw_case)
         scored = uncertainty = None
         head = attempt('no scores', head_mask, hr.array)
         if head is not None:
             if deviation is not None:
                 uncertainty = attempt('no scores of the uncertainty', score_uncertainty, head)
-            scored = attempt('no scores', scores, hr.array, {'network': mean, **interpolated}, head)
-    return scored or {}, uncertainty or {}, failures
+            scored = attempt('no scores', score_images, head)
+    return scored or {}, uncertainty or {}, [failures[what] for what in sorted(failures)]
 
 
 def forget_scores(out, case, tables):

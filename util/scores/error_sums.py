@@ -37,12 +37,14 @@ def error_sums(hr, images, channel, head, data_range):
     filters = [_gaussian_matrix(side) for side in head.shape]
     c1, c2 = (numpy.float32((k * data_range) ** 2) for k in (0.01, 0.03))
     slabs, rows, columns = (_parts(side, size) for side, size in zip(head.shape, (_SLAB, _HEIGHT, _WIDTH)))
+    # Variances are differences of squares, the more exact the smaller these are; a shift leaves them as they are.
+    centre = numpy.float32(hr[channel].mean(dtype=numpy.float64))
     sums = {}
 
     def of_slab(slab, scratch):
         z, around_z = slab
-        truth = hr[channel, around_z].astype(numpy.float32, copy=False)
-        others = [image[channel, around_z].astype(numpy.float32, copy=False) for image in images.values()]
+        truth = hr[channel, around_z].astype(numpy.float32, copy=False) - centre
+        others = [image[channel, around_z].astype(numpy.float32, copy=False) - centre for image in images.values()]
         own = slice(z.start - around_z.start, z.stop - around_z.start)
         sums[z.start] = sum(
             numpy.array(of_block((z, y), (around_z, around_y), truth[:, around_y],
@@ -76,6 +78,10 @@ def error_sums(hr, images, channel, head, data_range):
         square = numpy.multiply(mean, mean, out=scratch.get('square', mean.shape, numpy.float32))
         variance -= square
         variance += c2
+        shifted = scratch.get('shifted', mean.shape, numpy.float32)
+        shifted[...] = mean
+        mean += centre
+        numpy.multiply(mean, mean, out=square)
         square += c1
         mean *= 2
         result = []
@@ -84,18 +90,23 @@ def error_sums(hr, images, channel, head, data_range):
             numpy.multiply(other, other, out=products[1])
             numpy.multiply(other, truth, out=products[2])
             its_mean, its_variance, covariance = means(products)
-            similarity = numpy.multiply(mean, its_mean, out=scratch.get('similarity', mean.shape, numpy.float32))
-            covariance *= 2             # in place, step by step: equation 13
+            # in place, step by step: equation 13
+            similarity = numpy.multiply(shifted, its_mean, out=scratch.get('similarity', mean.shape, numpy.float32))
             covariance -= similarity
+            covariance *= 2
             covariance += c2
+            its_variance -= numpy.multiply(its_mean, its_mean, out=similarity)
+            its_variance += variance
+            its_mean += centre
+            numpy.multiply(mean, its_mean, out=similarity)
             similarity += c1
             similarity *= covariance
             its_mean *= its_mean
-            its_variance -= its_mean
-            its_variance += variance
             its_mean += square
             its_variance *= its_mean
-            precise = numpy.divide(similarity, its_variance, out=scratch.get('precise', mean.shape, numpy.float64))
+            precise = scratch.get('precise', mean.shape, numpy.float64)
+            with numpy.errstate(divide='ignore', invalid='ignore'):  # a range of 0, which has no similarity
+                numpy.divide(similarity, its_variance, out=precise)
             result += precise[away].sum(), numpy.vdot(precise, inside)
             numpy.subtract(truth[own], other[own], out=precise)
             precise *= precise

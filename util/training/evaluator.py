@@ -4,6 +4,7 @@ import numpy
 from chainer import training
 
 from models import reused_memory
+from models.cpu_blocks import workers
 from models.network import mean_of
 from util.inference.tiling import predict
 from util.scores.metrics import psnr
@@ -31,7 +32,9 @@ class VolumeEvaluator(training.Extension):
         self.net = net
         self.pairs = pairs
         self.loss = loss
-        self.psnr_linear = numpy.mean([psnr(hr, upsample(lr, net.sampling, 'linear')) for lr, hr in pairs])
+        # BLAS on one thread, as in training: on several it rounds otherwise from run to run, and logs would differ.
+        with workers.alone():
+            self.psnr_linear = numpy.mean([psnr(hr, upsample(lr, net.sampling, 'linear')) for lr, hr in pairs])
 
     def __call__(self, trainer):
         losses, psnrs = [], []

@@ -22,7 +22,10 @@ def mse(prediction, hr):
     Returns:
         ~chainer.Variable: Scalar, float32.
     """
-    return _MeanSquare().apply((mean_of(prediction) - hr,))[0]
+    mean = mean_of(prediction)
+    if mean.shape != hr.shape:
+        raise ValueError(f'a prediction of {mean.shape} and a truth of {hr.shape} are not of one shape')
+    return _MeanSquare().apply((mean - hr,))[0]
 
 
 class _MeanSquare(function_node.FunctionNode):

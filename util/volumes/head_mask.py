@@ -29,9 +29,11 @@ def head_mask(volume):
     image = volume[0] if len(volume) == 1 else numpy.sqrt(numpy.sum(volume.astype(numpy.float64) ** 2, axis=0))
     low, high = float(image.min()), float(image.max())
     if not low < high or not numpy.isfinite(high - low):
-        raise UserError(f'no head can be found in a volume with intensities from {low:g} to {high:g}; '
-                        'a volume with tissue brighter than air is wanted')
-    bright = image > threshold_li(image)
+        raise _no_head(low, high)
+    with numpy.errstate(over='ignore', invalid='ignore'):  # values so large that the threshold is infinite
+        bright = image > threshold_li(image)
+    if not bright.any():
+        raise _no_head(low, high)
     labels, _ = ndimage.label(bright)
     mask = labels == numpy.bincount(labels[bright]).argmax()
     # What lies outside of the mask's box is no hole, and what touches its faces is connected with that.
@@ -40,6 +42,11 @@ def head_mask(volume):
     filled = filled | _holes(filled, (0, 1, 2))
     mask[box] = filled | _holes(filled, (1, 2)) | _holes(filled, (0, 2)) | _holes(filled, (0, 1))
     return mask
+
+
+def _no_head(low, high):
+    return UserError(f'no head can be found in a volume with intensities from {low:g} to {high:g}; a volume with '
+                     'tissue brighter than air is wanted')
 
 
 def _extent(line):

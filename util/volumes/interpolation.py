@@ -5,6 +5,7 @@ volume are clamped to its edge. Every method is separable, so an axis is one pro
 size): exact, and far quicker than resampling voxel by voxel.
 """
 import functools
+import operator
 
 import numpy
 
@@ -34,7 +35,7 @@ class Upsampled:
     """An LR array interpolated on the HR grid, computed where it is asked for.
 
     Planes and blocks of the HR array cost what they hold, and no HR array lies in memory: indexed by (channel, z, y, x)
-    as a NumPy array of ``shape``, with numbers and slices, it gives float32 arrays.
+    as a NumPy array of ``shape``, with whole numbers and slices, it gives float32 arrays.
 
     Args:
         lr (numpy.ndarray): (C, z, y, x).
@@ -55,24 +56,23 @@ class Upsampled:
     """
 
     def __init__(self, lr, sampling, method):
-        along_z, along_y, along_x = (interpolation_matrix(n, r, o, method)
-                                     for n, r, o in zip(lr.shape[-3:], sampling.rate, sampling.offset))
+        self._matrices = [interpolation_matrix(n, r, o, method)
+                          for n, r, o in zip(lr.shape[-3:], sampling.rate, sampling.offset)]
+        self._lr = numpy.asarray(lr, dtype=numpy.float32)
         self.shape = sampling.hr_shape(lr.shape)
-        self._along_z = along_z
-        # One product an axis: BLAS may wait for its threads at each, and slice by slice there would be hundreds.
-        along_xs = numpy.asarray(lr, dtype=numpy.float32).reshape(-1, lr.shape[-1]) @ along_x.T
-        slices = numpy.tensordot(along_y, along_xs.reshape(*lr.shape[:3], -1), (1, 2))  # (r_y*y, C, z, r_x*x)
-        self._lr_slices = numpy.ascontiguousarray(numpy.moveaxis(slices, 0, 2))
 
     def __getitem__(self, where):
-        where = where if isinstance(where, tuple) else (where,)
-        channel, z, y, x = where + (slice(None),) * (4 - len(where))
-        one = isinstance(channel, int)
-        slices = self._lr_slices[slice(channel, channel + 1) if one else channel, :, y, x]
-        rows = numpy.atleast_2d(self._along_z[z])
-        hr = (rows @ slices.reshape(*slices.shape[:2], -1)).reshape(len(slices), len(rows), *slices.shape[2:])
-        hr = hr[:, 0] if isinstance(z, int) else hr
-        return hr[0] if one else hr
+        where = [part if isinstance(part, slice) else operator.index(part)
+                 for part in (where if isinstance(where, tuple) else (where,))]
+        where += [slice(None)] * (4 - len(where))
+        # A number is taken for a list of one, whose axis goes in the end.
+        channel, *places = (part if isinstance(part, slice) else [part] for part in where)
+        along_z, along_y, along_x = (matrix[place] for matrix, place in zip(self._matrices, places, strict=True))
+        # One product an axis: BLAS may wait for its threads at each, and slice by slice there would be hundreds.
+        part = numpy.tensordot(along_y, numpy.tensordot(along_z, self._lr[channel], (1, 1)), (1, 2))  # y, z, C, LR x
+        part = numpy.ascontiguousarray(part.transpose(2, 1, 0, 3))
+        hr = (part.reshape(-1, part.shape[3]) @ along_x.T).reshape(*part.shape[:3], len(along_x))
+        return hr[tuple(slice(None) if isinstance(part, slice) else 0 for part in where)]
 
 
 def upsample(lr, sampling, method):

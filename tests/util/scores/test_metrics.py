@@ -113,6 +113,13 @@ def test_several_reconstructions_are_scored_as_each_alone():
         assert result[name] == scores(hr, image, ANYWHERE)
 
 
+def test_a_channel_of_one_value_has_no_similarity():
+    """It is relative to the range, which is none: whatever rounding leaves of it would look like a score."""
+    hr, sr = (numpy.concatenate(images) for images in zip(pair(), (numpy.full((1, 20, 24, 22), 7, numpy.float32),) * 2))
+    result = scores(hr, sr + 1, ANYWHERE)
+    assert numpy.isnan(result['ssim']) and numpy.isnan(result['ssim_head']) and numpy.isfinite(result['rmse'])
+
+
 def test_a_volume_that_ssim_cannot_score_is_refused():
     hr, sr = pair()
     scores(hr[:, :11], sr[:, :11], ANYWHERE[:11])

@@ -68,7 +68,8 @@ def test_a_channel_and_a_batch_are_interpolated_as_if_alone(method):
 @pytest.mark.parametrize('method', METHODS)
 @pytest.mark.parametrize('where', [
     numpy.s_[:], numpy.s_[1], numpy.s_[0, 5], numpy.s_[:, 3:9], numpy.s_[1, 2:4, 1:7], numpy.s_[0, :, 8],
-    numpy.s_[1, :, :, 2], numpy.s_[1:, 7, ::2, 3:], numpy.s_[0, 1, 2, 3], numpy.s_[:, -1]])
+    numpy.s_[1, :, :, 2], numpy.s_[1:, 7, ::2, 3:], numpy.s_[0, 1, 2, 3], numpy.s_[:, -1], numpy.s_[-1],
+    numpy.s_[1:1], numpy.s_[numpy.int64(1), numpy.int32(2)], numpy.s_[:, 5:2]])
 def test_a_part_is_what_the_whole_has_there(method, where):
     """Planes, blocks and voxels of an interpolation that does not lie in memory, by NumPy's own indexing."""
     lr = numpy.random.default_rng(1).random((2, 4, 5, 6)).astype(numpy.float32)
@@ -77,6 +78,12 @@ def test_a_part_is_what_the_whole_has_there(method, where):
     assert lazy.shape == whole.shape
     assert lazy[where].shape == whole[where].shape and lazy[where].dtype == numpy.float32
     numpy.testing.assert_allclose(lazy[where], whole[where], rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize('where', [numpy.s_[..., 0], numpy.s_[[0, 1]], numpy.s_[None], numpy.s_[0, 0.5]])
+def test_a_part_is_asked_for_by_numbers_and_slices_alone(where):
+    with pytest.raises(TypeError):
+        Upsampled(numpy.zeros((2, 4, 5, 6)), Sampling(2), 'linear')[where]
 
 
 @pytest.mark.parametrize('method', METHODS)
