@@ -87,7 +87,14 @@ class ESPCN3D(chainer.Chain):
         """Super-resolve a batch: (N, in_channels, D, H, W) -> (N, in_channels, r_z*D, r_y*H, r_x*W), float32."""
         h = self.conv3(self.conv2(self.conv1(x)))
         y = pixel_shuffler_3d(h, self.sampling.rate)
-        return y if self.residual == 'none' else y + self.interpolate(x)
+        if self.residual == 'none':
+            return y
+        if chainer.config.enable_backprop:
+            return y + self.interpolate(x)
+        interpolated, hr = self.interpolate(x).array, y.array
+        with chainer.using_device(self.device):
+            hr += interpolated  # in place: another array of HR's size takes as long as conv1
+        return y
 
     def interpolate(self, x):
         """What the residual is added to, (N, C, D, H, W) -> (N, C, r_z*D, r_y*H, r_x*W); no weights are involved."""

@@ -1,6 +1,7 @@
 """What every script shares: where the project lies, and how a user's mistake is told in one line."""
 import contextlib
 import functools
+import gc
 import os
 import sys
 from pathlib import Path
@@ -92,6 +93,7 @@ def run(main):
         finally:
             if sys.stdout is not None:
                 sys.stdout.flush()  # at Python's own end it would be too late to tell a full disk
+        gc.freeze()  # or Python's own end would look through all objects for cycles, for a tenth of a second
         sys.exit(code)
     except UserError as error:
         sys.exit(_say(f'error: {error}', 2))

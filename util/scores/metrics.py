@@ -18,7 +18,14 @@ def data_range(hr):
 
 def robust_range(hr):
     """The range of ``psnr_robust``: the 99.5th percentile of the true HR channel less its minimum."""
-    return float(numpy.percentile(hr, ROBUST_PERCENTILE)) - float(hr.min())
+    # It lies among the brightest voxels; to put these alone in order takes a tenth of the time. Where they begin is
+    # judged from a sample, a little too low.
+    floor = numpy.percentile(hr.ravel()[::64], ROBUST_PERCENTILE - 1)
+    bright = hr[hr >= floor]
+    place = (hr.size - 1) * ROBUST_PERCENTILE / 100 - (hr.size - bright.size)  # in the order of the bright ones
+    if place < 0 or bright.size < 2:
+        bright, place = hr.ravel(), (hr.size - 1) * ROBUST_PERCENTILE / 100
+    return float(numpy.percentile(bright, min(100 * place / max(bright.size - 1, 1), 100))) - float(hr.min())
 
 
 def psnr(hr, sr):

@@ -113,6 +113,16 @@ def test_several_reconstructions_are_scored_as_each_alone():
         assert result[name] == scores(hr, image, ANYWHERE)
 
 
+@pytest.mark.parametrize('values', [
+    numpy.random.default_rng(0).gamma(1, 50, (20, 30, 40)), numpy.arange(3.0), numpy.zeros(1), numpy.full(999, 7.0),
+    numpy.random.default_rng(1).integers(0, 3, (30, 30, 30)).astype(numpy.int16),
+    numpy.r_[numpy.zeros(5000), numpy.arange(10.0)], numpy.where(numpy.arange(6400) % 64, 5.0, 900.0)])
+def test_the_robust_range_ends_at_the_percentile_whatever_a_sample_says_of_it(values):
+    """Continuous, few, constant and tied values; bright ones that are rare; a sample of bright ones alone."""
+    expected = numpy.percentile(values, 99.5) - values.min()
+    assert metrics.robust_range(values) == pytest.approx(expected, rel=1e-6, abs=1e-9)
+
+
 def test_a_channel_of_one_value_has_no_similarity():
     """It is relative to the range, which is none: whatever rounding leaves of it would look like a score."""
     hr, sr = (numpy.concatenate(images) for images in zip(pair(), (numpy.full((1, 20, 24, 22), 7, numpy.float32),) * 2))
