@@ -67,6 +67,7 @@ def test_likelihood_and_gradients_are_finite_whatever_the_second_network_says(ra
     assert numpy.isfinite(loss.array) and all(numpy.isfinite(param.grad).all() for param in net.params())
 
 
+@pytest.mark.slow
 def test_it_finds_a_noise_that_varies_in_space():
     """HR is LR's voxel plus noise whose deviation is a tenth where LR is bright and a hundredth where it is dark.
 

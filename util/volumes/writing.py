@@ -23,6 +23,7 @@ _UNSAFE = re.compile(r'^(?=(skip)?list)|[%\x00-\x1f\x7f]|^\s|\s$', re.IGNORECASE
 _TYPES = {'int8': 'MET_CHAR', 'uint8': 'MET_UCHAR', 'int16': 'MET_SHORT', 'uint16': 'MET_USHORT', 'int32': 'MET_INT',
           'uint32': 'MET_UINT', 'int64': 'MET_LONG_LONG', 'uint64': 'MET_ULONG_LONG', 'float32': 'MET_FLOAT',
           'float64': 'MET_DOUBLE'}
+_PIECE = 1 << 19  # bytes that are written at a time
 _LONGEST_HEADER = 1 << 16  # bytes in which that name is looked for
 _DATA_FILE = re.compile(rb'^[ \t]*(?:ElementDataFile[ \t]*=|data ?file:)[ \t]*([^\r\n]+?)[ \t]*\r?$',
                         re.MULTILINE | re.IGNORECASE)
@@ -126,10 +127,12 @@ def _write_beside(path, volume):
 
 
 def _slices(volume):
-    """The bytes of the voxels, slice after slice, uint8, (bytes,): no second volume in memory."""
+    """The bytes of the voxels, a few slices at a time, uint8, (bytes,): no second volume in memory."""
     little = volume.array.dtype.newbyteorder('<')
-    for slices in volume.array.transpose(1, 2, 3, 0):  # the channels of a voxel lie together
-        yield numpy.ascontiguousarray(slices, little).reshape(-1).view(numpy.uint8)
+    voxels = volume.array.transpose(1, 2, 3, 0)  # the channels of a voxel lie together
+    step = max(_PIECE * len(voxels) // voxels.nbytes, 1)
+    for z in range(0, len(voxels), step):
+        yield numpy.ascontiguousarray(voxels[z:z + step], little).reshape(-1).view(numpy.uint8)
 
 
 def _header(volume, name):
