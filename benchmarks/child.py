@@ -44,7 +44,7 @@ class Server:
         self._implementation, self._gpu = IMPLEMENTATIONS[name], gpu
         for module in self._implementation.modules:
             importlib.import_module(module)
-        self._device = open_device(self._implementation.library, gpu)
+        self._device = open_device(self._implementation.package, gpu)
         self._step = None
 
     def answer(self, request):

@@ -105,11 +105,11 @@ class TorchDevice:
                 'total': self._cuda.max_memory_reserved() / 2 ** 20}
 
 
-def open_device(library, gpu):
+def open_device(package, gpu):
     """The device of an implementation.
 
     Args:
-        library (str): Whose memory a GPU's is: ``'numpy'`` (that is CuPy) or ``'torch'``.
+        package (str): Whose memory a GPU's is: ``'numpy'`` (that is CuPy) or ``'torch'``.
         gpu (int): GPU number, or negative for the CPU.
 
     Returns:
@@ -117,4 +117,4 @@ def open_device(library, gpu):
     """
     if gpu < 0:
         return Host()
-    return TorchDevice(gpu) if library == 'torch' else CupyDevice(gpu)
+    return TorchDevice(gpu) if package == 'torch' else CupyDevice(gpu)

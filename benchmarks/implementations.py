@@ -20,7 +20,7 @@ class Implementation(NamedTuple):
     """One way to do the work."""
     prepare: Callable   # (case, gpu) -> step
     modules: list       # imported before memory is counted
-    library: str        # whose memory pool a GPU's memory is in: numpy (CuPy) or torch
+    package: str        # whose memory pool a GPU's memory is in: numpy (CuPy) or torch
     volumes_only: bool = False  # takes part in whole volumes on the CPU alone
 
 

@@ -122,6 +122,17 @@ def assert_sound(found, whole):
             assert numpy.isfinite(found[name]).all(), name
 
 
+@contextlib.contextmanager
+def unchanged_if_refused(thing):
+    """What is refused has changed nothing of the network or trainer that it was to fill."""
+    before = state(thing)
+    try:
+        yield
+    except UserError:
+        assert_same(before, state(thing))
+        raise
+
+
 def test_model_files(tmp_path):
     rng, tally, path = random.Random(2), Tally('model file'), tmp_path / 'gen.npz'
     config = load_config(PROJECT / 'configs/base.yml', SMALL)
@@ -132,14 +143,10 @@ def test_model_files(tmp_path):
     for _ in range(MODELS):
         checked, damaged = damaged_npz(rng, content)
         path.write_bytes(damaged)
-        before = state(net)
         with tally.trying(damaged):
-            try:
+            with unchanged_if_refused(net):
                 experiment = read_experiment(path)
                 load_network(path, net)
-            except UserError:
-                assert_same(before, state(net))
-                raise
             assert experiment is None or isinstance(experiment, Config)
             assert_sound(state(net), whole)
             if not checked:
@@ -175,13 +182,9 @@ def test_snapshots(make, tmp_path, capfd):
     for _ in range(SNAPSHOTS):
         checked, damaged = damaged_npz(rng, content)
         path.write_bytes(damaged)
-        before = state(trainer)
         with tally.trying(damaged):
-            try:
+            with unchanged_if_refused(trainer):
                 load_snapshot(path, trainer)
-            except UserError:
-                assert_same(before, state(trainer))
-                raise
             loaded, used, trainer = state(trainer), trainer, make.trainer()
             assert_sound(loaded, whole)
             if not checked:

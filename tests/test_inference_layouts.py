@@ -38,10 +38,11 @@ class TestAScanThatLiesOtherwise:
         def save(lie):
             save_network(experiment / 'gen.npz', net, load_config(experiment / 'experiment.yml').to_yaml(), lie)
 
-        def scan(layout):
+        def scan(layout, spacing=None):
             array = numpy.random.default_rng(0).uniform(10, 90, (1, 6, 10, 12)).astype(numpy.float32)
             volume = lay(Volume(array, (1.0, 1.0, 4.0), (-3.0, 20.0, 5.0), self.LAS), layout)
-            write_volume(experiment / 'scan.mhd', replace(volume, array=numpy.ascontiguousarray(volume.array)))
+            write_volume(experiment / 'scan.mhd', replace(volume, array=numpy.ascontiguousarray(volume.array),
+                                                          spacing=spacing or volume.spacing))
         return experiment, save, scan
 
     def result(self, experiment):
@@ -71,19 +72,15 @@ class TestAScanThatLiesOtherwise:
         """Sagittal slices: by the body's axes they would be made 1 x 1 x 0.25 mm of 4 x 1 x 1."""
         experiment, save, scan = thick
         save(self.LIE)
-        scan(AS_IT_IS)
-        volume = read_volume(experiment / 'scan.mhd')
-        write_volume(experiment / 'scan.mhd', replace(volume, spacing=(4.0, 1.0, 1.0)))
+        scan(AS_IT_IS, (4.0, 1.0, 1.0))
         done = infer('-i', 'scan.mhd')
         assert done.returncode == 0, done.stderr
         assert self.result(experiment).spacing == pytest.approx((1, 1, 1))
 
     def test_a_spacing_unlike_the_training_s_is_said_with_both(self, thick, infer):
-        experiment, save, scan = thick
+        _, save, scan = thick
         save(self.LIE)
-        scan(AS_IT_IS)
-        volume = read_volume(experiment / 'scan.mhd')
-        write_volume(experiment / 'scan.mhd', replace(volume, spacing=(1.0, 1.0, 1.0)))
+        scan(AS_IT_IS, (1.0, 1.0, 1.0))
         done = infer('-i', 'scan.mhd')
         assert done.returncode == 0
         assert ('note: scan.mhd: its spacing is 1 x 1 x 1 mm (x, y, z) where the training had 1 x 1 x 4 mm; the result '

@@ -88,6 +88,10 @@ class _Forward:
         maps = check_prediction(prediction, self.net.sampling.hr_shape(part[None].shape))
         return {name: array[0] for name, array in maps.items()}
 
+    def cut(self, lr, tile):
+        """What `tiles` and `tiled` take, to run the network on a volume."""
+        return self, lr, self.net.sampling.rate, self.net.halo, tile or choose_tile(lr.shape[-3:], self.net)
+
 
 def predict(net, lr, tile=None):
     """Super-resolve a volume of any size; equal, to float precision, to running the whole volume at once.
@@ -109,7 +113,7 @@ def predict(net, lr, tile=None):
         ValueError: If the HR volume's channels or size are not what they ought to be.
     """
     forward = _Forward(net)
-    maps = tiled(forward, lr, net.sampling.rate, net.halo, tile or choose_tile(lr.shape[-3:], net))
+    maps = tiled(*forward.cut(lr, tile))
     return put_together(forward.kind, maps)
 
 
@@ -120,5 +124,5 @@ def predicted_tiles(net, lr, tile=None):
         (tuple, prediction): For each tile its place in the HR volume, three slices, and the prediction there.
     """
     forward = _Forward(net)
-    for place, maps in tiles(forward, lr, net.sampling.rate, net.halo, tile or choose_tile(lr.shape[-3:], net)):
+    for place, maps in tiles(*forward.cut(lr, tile)):
         yield place, put_together(forward.kind, maps)

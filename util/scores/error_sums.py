@@ -28,14 +28,15 @@ def error_sums(hr, images, channel, head, data_range):
             indexed like one (`util.volumes.interpolation.Upsampled`).
         channel (int): Which channel.
         head (numpy.ndarray): Voxels that count as the head, bool, (z, y, x).
-        data_range (float): The range that structural similarity is relative to.
+        data_range (float): The range that structural similarity is relative to; 0 has none.
 
     Returns:
         dict: Name -> (4,), float64: the squared error of all voxels; the similarity of those whose window lies in the
-        volume (`SSIM_WINDOW` // 2 voxels from its border or more); and both for the head's voxels.
+        volume (`SSIM_WINDOW` // 2 voxels from its border or more); and both for the head's voxels. Without a range the
+        similarities are NaN.
     """
     filters = [_gaussian_matrix(side) for side in head.shape]
-    c1, c2 = (numpy.float32((k * data_range) ** 2) for k in (0.01, 0.03))
+    c1, c2 = (numpy.float32((k * (data_range or numpy.nan)) ** 2) for k in (0.01, 0.03))
     slabs, rows, columns = (_parts(side, size) for side, size in zip(head.shape, (_SLAB, _HEIGHT, _WIDTH)))
     # Variances are differences of squares, the more exact the smaller these are; a shift leaves them as they are.
     centre = numpy.float32(hr[channel].mean(dtype=numpy.float64))
@@ -105,8 +106,7 @@ def error_sums(hr, images, channel, head, data_range):
             its_mean += square
             its_variance *= its_mean
             precise = scratch.get('precise', mean.shape, numpy.float64)
-            with numpy.errstate(divide='ignore', invalid='ignore'):  # a range of 0, which has no similarity
-                numpy.divide(similarity, its_variance, out=precise)
+            numpy.divide(similarity, its_variance, out=precise)
             result += precise[away].sum(), numpy.vdot(precise, inside)
             numpy.subtract(truth[own], other[own], out=precise)
             precise *= precise

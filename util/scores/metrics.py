@@ -78,8 +78,6 @@ def scores(hr, images, head):
     for channel, truth in enumerate(hr):
         ranges = {'psnr': data_range(truth), 'psnr_robust': robust_range(truth)}
         sums = error_sums(hr, images, channel, head, ranges['psnr'])
-        if ranges['psnr'] == 0:
-            sums = {name: values * [1, numpy.nan, 1, numpy.nan] for name, values in sums.items()}
         with numpy.errstate(invalid='ignore'):  # no voxel of head
             channels.append({name: _of_means(values / counts, ranges) for name, values in sums.items()})
     return {name: {metric: float(numpy.mean([channel[name][metric] for channel in channels])) for metric in METRICS}

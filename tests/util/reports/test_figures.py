@@ -4,8 +4,8 @@ import sys
 import numpy
 import pytest
 from matplotlib import colormaps, image
-from matplotlib.figure import Figure
 
+from tests.util.reports.remembered import remember_figures
 from util.reports import figures
 from util.reports.figures import middle_planes, save_case_figure, save_gain_figure, save_spectrum_figure
 from util.scores.phase_error import error_spectra
@@ -30,22 +30,9 @@ def shown(volume, channel):
     return numpy.concatenate([plane.ravel() for plane in middle_planes(volume, channel)])
 
 
-def remember_figures(monkeypatch):
-    """A list to which each figure that is made from now on is added."""
-    made = []
-
-    class Remembered(Figure):
-        def __init__(self, *args, **kwargs):
-            super().__init__(*args, **kwargs)
-            made.append(self)
-
-    monkeypatch.setattr(figures, 'Figure', Remembered)
-    return made
-
-
 @pytest.fixture
 def drawn(monkeypatch):
-    return remember_figures(monkeypatch)
+    return remember_figures(monkeypatch, figures)
 
 
 class Picture:
@@ -88,7 +75,7 @@ def make_case(sampling=SAMPLING, channels=2):
 
 def save(folder, case, sampling=SAMPLING):
     with pytest.MonkeyPatch.context() as monkeypatch:
-        made = remember_figures(monkeypatch)
+        made = remember_figures(monkeypatch, figures)
         save_case_figure(folder / 'case.png', 'a case', **case, spacing=SPACING, sampling=sampling)
     assert [path.name for path in folder.iterdir()] == ['case.png']  # it replaces the old file
     return Picture(folder / 'case.png', made[0], len(case['hr']))

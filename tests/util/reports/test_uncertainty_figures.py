@@ -1,8 +1,8 @@
 import numpy
 import pytest
 from matplotlib import image
-from matplotlib.figure import Figure
 
+from tests.util.reports.remembered import remember_figures
 from util.reports import uncertainty_figures
 from util.reports.uncertainty_figures import save_uncertainty_figure
 from util.scores.uncertainty import TAKEN_OUT, uncertainty_scores
@@ -16,14 +16,7 @@ def curves(channels=2):
 
 
 def save(path, channels, monkeypatch):
-    made = []
-
-    class Remembered(Figure):
-        def __init__(self, *args, **kwargs):
-            super().__init__(*args, **kwargs)
-            made.append(self)
-
-    monkeypatch.setattr(uncertainty_figures, 'Figure', Remembered)
+    made = remember_figures(monkeypatch, uncertainty_figures)
     save_uncertainty_figure(path, '0001', channels)
     assert [file.name for file in path.parent.iterdir()] == [path.name]
     assert image.imread(path)[..., :3].std() > 0.05
