@@ -3,14 +3,15 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 from util.inference.super_resolution import SuperResolved, super_resolve
-from util.script import blaming, note
+from util.script import UserError, blaming, note
 from util.volumes.intensity import like_input
 from util.volumes.orientation import AS_IT_IS, inverse, lay, layout_as, unlike_training
 from util.volumes.reading import read_volume
 from util.volumes.writing import remove_volume, write_volume
 
 
-def super_resolve_case(out, case, lr, net, scaling, lie=None, ensemble=False, as_input=False):
+def super_resolve_case(out, case, lr, net, scaling, lie=None, ensemble=False, as_input=False,
+                       factor=None):
     """Super-resolve a case, laid as the training's volumes, and write its volumes.
 
     Args:
@@ -22,6 +23,7 @@ def super_resolve_case(out, case, lr, net, scaling, lie=None, ensemble=False, as
         lie (~util.volumes.orientation.Lie): How the training's volumes lie; None: unknown.
         ensemble (bool): Take the mean over the eight mirrorings.
         as_input (bool): Write the volume in the range and type of the LR volume's file.
+        factor (float): Write the deviation times this as well: half the width of intervals. None: no intervals.
 
     Returns:
         ~util.inference.super_resolution.SuperResolved: The volumes that were written.
@@ -36,6 +38,9 @@ def super_resolve_case(out, case, lr, net, scaling, lie=None, ensemble=False, as
         note(f'{case.lr_path}: {line}')
     with blaming(case.lr_path):
         mean, deviation = super_resolve(net, laid, scaling, ensemble)
+    if factor is not None and deviation is None:
+        raise UserError(f'{case.lr_path}: there are no intervals, since this network predicts no deviation; leave '
+                        '--interval out')
     mean = lay(mean, inverse(layout))
     if as_input:
         mean = replace(mean, array=like_input(mean.array, read_volume(case.lr_path).array))
@@ -46,10 +51,15 @@ def super_resolve_case(out, case, lr, net, scaling, lie=None, ensemble=False, as
     else:
         deviation = lay(deviation, inverse(layout))
         write_volume(path, deviation)
+    path = out / f'{case.name}_interval.mhd'
+    if factor is None:
+        remove_volume(path)
+    else:
+        write_volume(path, replace(deviation, array=deviation.array * factor))
     return SuperResolved(mean, deviation)
 
 
-def score_case(out, case, lr, sr, hr, sampling):
+def score_case(out, case, lr, sr, hr, sampling, factors=None):
     """Score a case beside the interpolations of its LR volume, and what deviation is predicted; save its pictures.
 
     Args:
@@ -58,6 +68,7 @@ def score_case(out, case, lr, sr, hr, sampling):
         lr, hr (~util.volumes.volume.Volume): Its volumes.
         sr (~util.inference.super_resolution.SuperResolved): What the network made of it.
         sampling (~util.volumes.sampling.Sampling): Where LR voxels lie among HR voxels.
+        factors (dict): Of a calibrated network (`util.inference.calibration`); None: it is not.
 
     Returns:
         (dict, dict, list): method -> {metric: value}; metric -> value of the predicted deviation
@@ -83,9 +94,12 @@ def score_case(out, case, lr, sr, hr, sampling):
         save_uncertainty_figure(out / f'{case.name}_uncertainty.png', f'{case.name}, within the head', curves)
 
     def score_uncertainty(head):
+        from util.scores.intervals import calibrated_coverage
         from util.scores.uncertainty import uncertainty_scores
 
         values, curves = uncertainty_scores(hr.array, mean, deviation, head)
+        if factors:
+            values |= calibrated_coverage(hr.array, mean, deviation, head, factors)
         pool.submit(attempt, 'no picture of the uncertainty', draw_uncertainty, curves)
         return values
 

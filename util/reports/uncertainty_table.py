@@ -1,13 +1,16 @@
 """The table of how good predicted deviations are: one row per case, and their mean."""
 from util.reports.score_table import with_mean, write_table
+from util.scores.intervals import SCORED
 from util.scores.metrics import REGIONS
 
 # what a person sees of the metrics of `util.scores.uncertainty`: metric -> heading; three decimals each
 HEADINGS = {'nll': 'NLL', 'coverage50': 'in 50 %', 'coverage90': 'in 90 %', 'coverage95': 'in 95 %',
             'miscalibration': 'miscal.', 'sharpness_ratio': 'to RMSE', 'ence': 'ENCE', 'ause': 'AUSE',
             'left80': 'left80', 'correlation': 'corr.'}
+CALIBRATED = {f'calibrated{level}': f'cal. {level}' for level in SCORED}  # of a calibrated network, within the head
 MEANING = ('NLL in nats per voxel; in 50 %: share of voxels within that interval; to RMSE: predicted deviation over '
-           'RMSE;\nleft80: RMSE of the surest 80 % over that of all (docs/uncertainty.md)')
+           'RMSE;\nleft80: RMSE of the surest 80 % over that of all; cal. 50: share within the calibrated interval '
+           '(docs/uncertainty.md)')
 
 
 def save_csv(path, rows):
@@ -27,15 +30,17 @@ def format_table(rows):
         rows (dict): As of :func:`save_csv`.
 
     Returns:
-        str: One block per region, with a column per metric.
+        str: One block per region, with a column per metric; calibrated intervals in that of the head.
     """
     table = with_mean(rows)
     width = max(map(len, table))
     blocks = []
     for suffix, region in REGIONS.items():
+        calibrated = suffix and f'calibrated50{suffix}' in table['mean']
+        headings = {**HEADINGS, **CALIBRATED} if calibrated else HEADINGS
         lines = [f'predicted deviation, {region}',
-                 'case'.ljust(width) + ''.join(f'  {heading:<7}' for heading in HEADINGS.values())]
-        lines += [case.ljust(width) + ''.join(f'  {values[metric + suffix]:<7.3f}' for metric in HEADINGS)
+                 'case'.ljust(width) + ''.join(f'  {heading:<7}' for heading in headings.values())]
+        lines += [case.ljust(width) + ''.join(f'  {values[metric + suffix]:<7.3f}' for metric in headings)
                   for case, values in table.items()]
         blocks.append('\n'.join(line.rstrip() for line in lines))
     return '\n\n'.join([*blocks, MEANING])

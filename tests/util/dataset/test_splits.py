@@ -1,5 +1,4 @@
 import shutil
-from types import SimpleNamespace
 
 import numpy
 import pytest
@@ -23,7 +22,7 @@ def folder(tmp_path):
 
 
 def check(folder):
-    check_splits(SimpleNamespace(model_dump=lambda: LISTS), folder)
+    check_splits(LISTS, folder)
 
 
 def refusal(folder):
