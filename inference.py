@@ -77,8 +77,7 @@ def main(argv=None):
             forget_scores(args.out, case, {'scores.csv': rows, 'uncertainty.csv': unsure})
             if hr is not None:
                 from util.reports import score_table, uncertainty_table
-                scored, uncertainty, failed = score_case(args.out, case, lr, sr, hr, net.sampling,
-                                                           factors)
+                scored, uncertainty, failed = score_case(args.out, case, lr, sr, hr, net.sampling, factors)
                 failures += failed
                 if scored:
                     rows[case.name] = scored

@@ -10,8 +10,7 @@ from util.volumes.reading import read_volume
 from util.volumes.writing import remove_volume, write_volume
 
 
-def super_resolve_case(out, case, lr, net, scaling, lie=None, ensemble=False, as_input=False,
-                       factor=None):
+def super_resolve_case(out, case, lr, net, scaling, lie=None, ensemble=False, as_input=False, factor=None):
     """Super-resolve a case, laid as the training's volumes, and write its volumes.
 
     Args:
