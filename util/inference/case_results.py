@@ -10,7 +10,10 @@ from util.volumes.reading import read_volume
 from util.volumes.writing import remove_volume, write_volume
 
 
-def super_resolve_case(out, case, lr, net, scaling, lie=None, ensemble=False, as_input=False):
+MAPS = ('deviation', 'intrinsic', 'parameter')  # the volumes NAME_*.mhd beside NAME.mhd: fields of SuperResolved
+
+
+def super_resolve_case(out, case, lr, net, scaling, lie=None, ensemble=False, samples=None, as_input=False):
     """Super-resolve a case, laid as the training's volumes, and write its volumes.
 
     Args:
@@ -21,6 +24,7 @@ def super_resolve_case(out, case, lr, net, scaling, lie=None, ensemble=False, as
         scaling (str): The intensity scaling that the network was trained with.
         lie (~util.volumes.orientation.Lie): How the training's volumes lie; None: unknown.
         ensemble (bool): Take the mean over the eight mirrorings.
+        samples (int): How many networks to draw (`util.inference.super_resolution`); None: none.
         as_input (bool): Write the volume in the range and type of the LR volume's file.
 
     Returns:
@@ -35,18 +39,18 @@ def super_resolve_case(out, case, lr, net, scaling, lie=None, ensemble=False, as
     for line in unlike_training(lr, layout, lie, net.sampling.rate, case.hr_path is not None):
         note(f'{case.lr_path}: {line}')
     with blaming(case.lr_path):
-        mean, deviation = super_resolve(net, laid, scaling, ensemble)
-    mean = lay(mean, inverse(layout))
+        sr = super_resolve(net, laid, scaling, ensemble, samples)
+    sr = SuperResolved(*(volume and lay(volume, inverse(layout)) for volume in sr))
     if as_input:
-        mean = replace(mean, array=like_input(mean.array, read_volume(case.lr_path).array))
-    write_volume(out / f'{case.name}.mhd', mean)
-    path = out / f'{case.name}_deviation.mhd'
-    if deviation is None:
-        remove_volume(path)  # of an earlier network's volume, and it would be taken for this one's
-    else:
-        deviation = lay(deviation, inverse(layout))
-        write_volume(path, deviation)
-    return SuperResolved(mean, deviation)
+        sr = sr._replace(mean=replace(sr.mean, array=like_input(sr.mean.array, read_volume(case.lr_path).array)))
+    write_volume(out / f'{case.name}.mhd', sr.mean)
+    for name in MAPS:
+        path, volume = out / f'{case.name}_{name}.mhd', getattr(sr, name)
+        if volume is None:
+            remove_volume(path)  # of an earlier network's volume, and it would be taken for this one's
+        else:
+            write_volume(path, volume)
+    return sr
 
 
 def score_case(out, case, lr, sr, hr, sampling):
@@ -69,7 +73,7 @@ def score_case(out, case, lr, sr, hr, sampling):
     from util.volumes.head_mask import head_mask
     from util.volumes.interpolation import METHODS, Upsampled
     failures = {}
-    mean, deviation = (volume and volume.array for volume in sr)
+    mean, deviation = sr.mean.array, sr.deviation and sr.deviation.array
 
     def draw_case():
         from util.reports.figures import save_case_figure  # this, too, goes on beside the scores
