@@ -79,7 +79,8 @@ def score_case(out, case, lr, sr, hr, sampling):
         from util.reports.figures import save_case_figure  # this, too, goes on beside the scores
 
         save_case_figure(out / f'{case.name}.png', case.name, lr.array, Upsampled(lr.array, sampling, 'linear'), mean,
-                         hr.array, hr.spacing, sampling, deviation)
+                         hr.array, hr.spacing, sampling,
+                         [(name, volume.array) for name, volume in zip(MAPS, sr[1:]) if volume is not None])
 
     def draw_uncertainty(curves):
         from util.reports.uncertainty_figures import save_uncertainty_figure
