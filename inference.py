@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from util.script import PROJECT, UserError, check_there, progress, run
+from util.script import PROJECT, UserError, check_there, note, progress, run
 
 
 def parse_arguments(argv):
@@ -22,6 +22,9 @@ def parse_arguments(argv):
                         help="LR volumes to super-resolve, instead of the config's test list")
     parser.add_argument('--ensemble', action='store_true',
                         help='mean over the eight mirrorings of each volume: a little better, seven times the time')
+    parser.add_argument('--samples', type=int, metavar='T',
+                        help='draw T networks, such as 32, from one with uncertain weights: their mean, and how sure it'
+                             ' is in all, from the LR (intrinsic) and from the training (parameter)')
     parser.add_argument('--like-input', action='store_true',
                         help="write, and score, volumes in the LR volume's range, rounded if that is of an integer type"
                              ' (default: float32, as the network gives them)')
@@ -38,8 +41,11 @@ def main(argv=None):
     args = parse_arguments(argv)
     check_there(args.model, 'model file')
     check_there(args.config_path, 'config')
+    if args.samples is not None and args.samples < 2:
+        raise UserError(f'--samples {args.samples}: the spread of the drawn networks needs 2 or more')
     # Imported here: neither --help nor a wrong argument waits for them.
     import numpy
+    from models.network import BayesianNetwork
     from util.dataset.pairs import read_pair
     from util.device import get_device
     from util.inference import experiment
@@ -57,7 +63,9 @@ def main(argv=None):
     load_network(args.model, net)
     net.to_device(device)
     lie = read_lie(args.model)
-    calibration = choose_calibration(args.model, args.interval is not None, args.ensemble)
+    if isinstance(net, BayesianNetwork) and args.samples is None:
+        note(f'{args.model}: its weights are uncertain, which the deviation says nothing of without --samples 32')
+    calibration = choose_calibration(args.model, args.interval is not None, args.ensemble, args.samples)
     factors = calibration.factors if calibration else {}
     cases = (experiment.cases_of_volumes(args.input) if args.input
              else experiment.listed_cases(config, args.config_path or args.model, args.root))
@@ -69,7 +77,8 @@ def main(argv=None):
             try:
                 lr, hr = read_pair(case, config) if case.hr_path else (read_volume(case.lr_path, numpy.float32), None)
                 sr = super_resolve_case(args.out, case, lr, net, config.intensity_scaling, lie, args.ensemble,
-                                        args.like_input, factors.get(args.interval))
+                                        args.samples, args.like_input,
+                                        factors.get(args.interval))
             except (UserError, OSError, MemoryError) as error:  # the other cases are done all the same
                 failures.append(str(error) if isinstance(error, UserError) else f'{case.name}: {error!r}')
                 continue

@@ -77,15 +77,22 @@ class ESPCN3D(chainer.Chain):
         # between two neighbours needs 1.
         self.halo = max(sum(k // 2 for k in ksizes), 0 if residual == 'none' else 1)
         with self.init_scope():
-            self.conv1 = Convolution3D(in_channels, 50, k1, relu=True)
-            self.conv2 = Convolution3D(50, 100, k2, relu=True, initialW=initializers.HeNormal())
+            self.conv1 = self.layer('conv1', in_channels, 50, k1, relu=True)
+            self.conv2 = self.layer('conv2', 50, 100, k2, relu=True, initialW=initializers.HeNormal())
             he_normal = initializers.HeNormal()
             initial = {'he_normal': he_normal, 'icnr': ICNR(he_normal, factor), 'zero': 0}[conv3_init]
-            self.conv3 = Convolution3D(100, in_channels * factor, k3, initialW=initial)
+            self.conv3 = self.layer('conv3', 100, in_channels * factor, k3, initialW=initial)
+
+    def layer(self, name, *arguments, **settings):
+        """The convolution of that name, from Convolution3D's arguments. A network with other ones overrides this."""
+        return Convolution3D(*arguments, **settings)
 
     def forward(self, x):
         """Super-resolve a batch: (N, in_channels, D, H, W) -> (N, in_channels, r_z*D, r_y*H, r_x*W), float32."""
-        h = self.conv3(self.conv2(self.conv1(x)))
+        return self.upscale(self.conv3(self.conv2(self.conv1(x))), x)
+
+    def upscale(self, h, x):
+        """From conv3's output h (N, in_channels*r³, D, H, W), and the LR batch x, to the HR batch."""
         y = pixel_shuffler_3d(h, self.sampling.rate)
         if self.residual == 'none':
             return y

@@ -15,12 +15,17 @@ as ``chainer.distributions.Normal(loc, scale)``, and whose class takes its ``par
 super-resolved volume, and its standard deviation says how sure the network is, if the loss has taught it to: the losses
 that look at the mean alone leave it as it was.
 
+A network whose weights are uncertain is a :class:`BayesianNetwork` as well.
+
 The constructor raises :class:`ArgumentError` for arguments that cannot be, which a user is told in one line. Any other
 exception is a mistake in the network, and is shown with its traceback.
 """
+from typing import NamedTuple
+
 import chainer
 from chainer.distribution import Distribution
 
+from models.spread import Spread
 from util.volumes.sampling import Sampling
 
 ATTRIBUTES = {'sampling': Sampling, 'halo': int, 'in_channels': int}  # name -> type
@@ -29,6 +34,68 @@ POINT = 'point'  # the one map of a prediction that is an array
 
 class ArgumentError(ValueError):
     """An argument of a network that cannot be; its text says what is allowed."""
+
+
+class Predictive(NamedTuple):
+    """What many draws of the weights say of HR: arrays (N, C, r_z*D, r_y*H, r_x*W), float32."""
+    mean: object       # the mean of the draws' means
+    intrinsic: object  # variance: the mean of the draws' variances; what LR leaves open. None of a network without
+    parameter: object  # variance: that of the draws' means; what the training leaves open
+
+
+class BayesianNetwork(chainer.Chain):
+    """A network whose weights are uncertain: they have a distribution, and stand for many networks.
+
+    Called in use, it computes with the mean weights; in training (``chainer.config.train``) with noise.
+    """
+
+    def seed_noise(self, *numbers):
+        """Begin the noise of the training anew, before each batch: so a resumed training sees the same.
+
+        Args:
+            numbers (int): 0 or more, such as the experiment's seed and the iteration.
+        """
+        raise NotImplementedError
+
+    def divergence(self):
+        """Kullback-Leibler divergence of the weights' distribution from their prior.
+
+        Returns:
+            ~chainer.Variable or 0: Scalar, in nats; 0 where the training asks for none.
+        """
+        raise NotImplementedError
+
+    def sample(self, x, generators):
+        """The predictions of drawn networks.
+
+        A generator in the same state draws the same weights, whatever x is: so the tiles of a volume, each with fresh
+        generators of the same seeds, fit together without seams.
+
+        Args:
+            x (array): LR patches, (N, C, D, H, W), float32, on the network's device.
+            generators (iterable of numpy.random.Generator): One for each draw.
+
+        Yields:
+            ~chainer.Variable or ~chainer.distribution.Distribution: As the network itself returns.
+        """
+        raise NotImplementedError
+
+    def predictive(self, x, generators):
+        """Mean and variances over drawn networks; arguments as of :meth:`sample`, two generators or more.
+
+        Source: R. Tanno et al., NeuroImage 225:117366, 2021: by the law of total variance, the prediction's is the mean
+        of the variances ("intrinsic") plus the variance of the means ("parameter"). The latter is the unbiased
+        estimate, of T draws over T - 1.
+
+        Returns:
+            Predictive: One draw at a time is in memory.
+        """
+        means, variances = Spread(), Spread()
+        for prediction in self.sample(x, generators):
+            means.add(chainer.as_variable(mean_of(prediction)).array)
+            if isinstance(prediction, Distribution):
+                variances.add(prediction.variance.array)
+        return Predictive(means.mean(), variances.mean() if variances.count else None, means.variance())
 
 
 def mean_of(prediction):

@@ -207,14 +207,18 @@ def test_a_network_that_predicts_variances_needs_its_file_and_a_loss_alone(exper
     assert (deviation.array > 0).all()
 
 
+def take_recipe(folder, name):
+    """Let the experiment be a recipe of the project, on its own data and as short as it is."""
+    own = yaml.safe_load((folder / 'experiment.yml').read_text())
+    own = {key: own[key] for key in own if key not in ('models', 'loss', 'intensity_scaling')}
+    (folder / 'experiment.yml').write_text(f'extends: {PROJECT}/configs/{name}.yml\n' + yaml.safe_dump(own))
+
+
 def test_the_recipe_with_uncertainty_trains_and_is_scored(experiment, train, here):
     """Also where the likelihood is below 0, which no axis of logarithms can show."""
     import inference
 
-    recipe = yaml.safe_load((experiment / 'experiment.yml').read_text())
-    recipe = {key: recipe[key] for key in recipe if key not in ('models', 'loss', 'intensity_scaling')}
-    (experiment / 'experiment.yml').write_text(f'extends: {PROJECT}/configs/x4_uncertain.yml\n'
-                                               + yaml.safe_dump(recipe))
+    take_recipe(experiment, 'x4_uncertain')
     done = train()
     assert done.returncode == 0, done.stderr
     log = json.loads((experiment / 'run/log').read_text())
@@ -223,6 +227,40 @@ def test_the_recipe_with_uncertainty_trains_and_is_scored(experiment, train, her
     assert done.returncode == 0, done.stderr
     assert {'0001.mhd', '0001_deviation.mhd', 'scores.csv', 'uncertainty.csv', '0001.png', '0001_uncertainty.png'
             } <= {path.name for path in (experiment / 'out').iterdir()}
+
+
+def test_the_recipe_with_uncertain_weights_trains_resumes_and_is_drawn_from(experiment, train, here):
+    """Its noise goes on where it was: a resumed run ends with the same weights as an uninterrupted one."""
+    import inference
+
+    take_recipe(experiment, 'x4_bayesian')
+    assert_refused(train('--set', 'loss=l1', out='other'), 'loss: l1 is no likelihood')
+    assert train().returncode == 0
+    done = train('--resume', 'run/snapshot_iter_3.npz', out='resumed')
+    assert done.returncode == 0, done.stderr
+    assert_same_weights(experiment / 'run/gen_iter_6.npz', experiment / 'resumed/gen_iter_6.npz')
+
+    arguments = inference.main, '-m', 'run/gen_best.npz', '-R', '.', '-o', 'out'
+    done = here(*arguments)
+    assert done.returncode == 0 and 'without --samples' in done.stderr
+    one = read_volume(experiment / 'out/0001_deviation.mhd')
+    done = here(*arguments, '--samples', 4)
+    assert done.returncode == 0 and '--samples' not in done.stderr, done.stderr
+    parts = [read_volume(experiment / f'out/0001_{name}.mhd') for name in ('deviation', 'intrinsic', 'parameter')]
+    numpy.testing.assert_array_equal(parts[1].array, one.array)
+    assert (parts[0].array >= parts[1].array).all() and (parts[2].array > 0).all()
+    assert len({(part.spacing, part.origin, part.direction) for part in (one, *parts)}) == 1
+    assert here(*arguments).returncode == 0  # whose parts the other run's are no more
+    assert not list((experiment / 'out').glob('*_parameter.*')) and not list((experiment / 'out').glob('*_intrin*'))
+
+
+@pytest.mark.parametrize('samples', ['0', '1', '-3'])
+def test_the_spread_of_fewer_than_two_networks_is_refused(experiment, here, samples):
+    import inference
+
+    (experiment / 'gen.npz').touch()
+    done = here(inference.main, '-m', 'gen.npz', f'--samples={samples}')
+    assert_refused(done, 'needs 2 or more')
 
 
 @pytest.mark.parametrize('body, error, words', [

@@ -78,6 +78,26 @@ def random_uniform(low=0.0, high=1.0, size=None, dtype=float):
     return functions.wrap(numpy.random.uniform(low, high, size).astype(dtype))
 
 
+class Philox4x3210:
+    """One of CuPy's bit generators; a seed is a number or a list of them."""
+
+    def __init__(self, seed=None):
+        self.generator = numpy.random.default_rng(seed)
+
+
+class Generator:
+    """CuPy's, of which the project uses two methods."""
+
+    def __init__(self, bit_generator):
+        self._generator = bit_generator.generator
+
+    def random(self, size=None, dtype=numpy.float64):
+        return functions.wrap(self._generator.random(size, dtype))
+
+    def standard_normal(self, size=None, dtype=numpy.float64):
+        return functions.wrap(self._generator.standard_normal(size, dtype))
+
+
 def _package(name, **contents):
     """A package of that name in sys.modules, and in the one that it is part of."""
     module = types.ModuleType(name)
@@ -108,6 +128,7 @@ def install():
     _package('cupy.lib')
     _package('cupy.lib.stride_tricks',
              as_strided=functions.device_function(numpy.lib.stride_tricks.as_strided))
-    _package('cupy.random', normal=random_normal, uniform=random_uniform)
+    _package('cupy.random', normal=random_normal, uniform=random_uniform, Generator=Generator,
+             Philox4x3210=Philox4x3210)
     for name in ('cupyx', 'cupyx.scipy', 'cupyx.scipy.linalg', 'cupyx.scipy.special'):
         _package(name)

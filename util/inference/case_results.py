@@ -10,7 +10,11 @@ from util.volumes.reading import read_volume
 from util.volumes.writing import remove_volume, write_volume
 
 
-def super_resolve_case(out, case, lr, net, scaling, lie=None, ensemble=False, as_input=False, factor=None):
+MAPS = ('deviation', 'intrinsic', 'parameter')  # the volumes NAME_*.mhd beside NAME.mhd: fields of SuperResolved
+
+
+def super_resolve_case(out, case, lr, net, scaling, lie=None, ensemble=False, samples=None, as_input=False,
+                       factor=None):
     """Super-resolve a case, laid as the training's volumes, and write its volumes.
 
     Args:
@@ -21,6 +25,7 @@ def super_resolve_case(out, case, lr, net, scaling, lie=None, ensemble=False, as
         scaling (str): The intensity scaling that the network was trained with.
         lie (~util.volumes.orientation.Lie): How the training's volumes lie; None: unknown.
         ensemble (bool): Take the mean over the eight mirrorings.
+        samples (int): How many networks to draw (`util.inference.super_resolution`); None: none.
         as_input (bool): Write the volume in the range and type of the LR volume's file.
         factor (float): Write the deviation times this as well: half the width of intervals. None: no intervals.
 
@@ -36,26 +41,23 @@ def super_resolve_case(out, case, lr, net, scaling, lie=None, ensemble=False, as
     for line in unlike_training(lr, layout, lie, net.sampling.rate, case.hr_path is not None):
         note(f'{case.lr_path}: {line}')
     with blaming(case.lr_path):
-        mean, deviation = super_resolve(net, laid, scaling, ensemble)
-    if factor is not None and deviation is None:
+        sr = super_resolve(net, laid, scaling, ensemble, samples)
+    if factor is not None and sr.deviation is None:
         raise UserError(f'{case.lr_path}: there are no intervals, since this network predicts no deviation; leave '
                         '--interval out')
-    mean = lay(mean, inverse(layout))
+    sr = SuperResolved(*(volume and lay(volume, inverse(layout)) for volume in sr))
     if as_input:
-        mean = replace(mean, array=like_input(mean.array, read_volume(case.lr_path).array))
-    write_volume(out / f'{case.name}.mhd', mean)
-    path = out / f'{case.name}_deviation.mhd'
-    if deviation is None:
-        remove_volume(path)  # of an earlier network's volume, and it would be taken for this one's
-    else:
-        deviation = lay(deviation, inverse(layout))
-        write_volume(path, deviation)
-    path = out / f'{case.name}_interval.mhd'
-    if factor is None:
-        remove_volume(path)
-    else:
-        write_volume(path, replace(deviation, array=deviation.array * factor))
-    return SuperResolved(mean, deviation)
+        sr = sr._replace(mean=replace(sr.mean, array=like_input(sr.mean.array, read_volume(case.lr_path).array)))
+    write_volume(out / f'{case.name}.mhd', sr.mean)
+    maps = {name: getattr(sr, name) for name in MAPS}
+    maps['interval'] = factor and replace(sr.deviation, array=sr.deviation.array * factor)
+    for name, volume in maps.items():
+        path = out / f'{case.name}_{name}.mhd'
+        if volume is None:
+            remove_volume(path)  # of an earlier network's volume, and it would be taken for this one's
+        else:
+            write_volume(path, volume)
+    return sr
 
 
 def score_case(out, case, lr, sr, hr, sampling, factors=None):
@@ -79,13 +81,14 @@ def score_case(out, case, lr, sr, hr, sampling, factors=None):
     from util.volumes.head_mask import head_mask
     from util.volumes.interpolation import METHODS, Upsampled
     failures = {}
-    mean, deviation = (volume and volume.array for volume in sr)
+    mean, deviation = sr.mean.array, sr.deviation and sr.deviation.array
 
     def draw_case():
         from util.reports.figures import save_case_figure  # this, too, goes on beside the scores
 
         save_case_figure(out / f'{case.name}.png', case.name, lr.array, Upsampled(lr.array, sampling, 'linear'), mean,
-                         hr.array, hr.spacing, sampling, deviation)
+                         hr.array, hr.spacing, sampling,
+                         [(name, volume.array) for name, volume in zip(MAPS, sr[1:]) if volume is not None])
 
     def draw_uncertainty(curves):
         from util.reports.uncertainty_figures import save_uncertainty_figure

@@ -3,6 +3,7 @@ from util.config_files import load_config, read_experiment
 from util.dataset.case_lists import Case, read_list
 from util.dataset.case_names import distinct_names
 from util.dataset.pairs_info import read_pairs_info
+from util.inference.case_results import MAPS
 from util.inference.network import check_code_of_model
 from util.script import PROJECT, UserError, blaming
 
@@ -78,7 +79,7 @@ def check_results(out, cases):
     """
     names = {case.name for case in cases}
     for name in names:
-        for suffix in ('deviation', 'interval', 'uncertainty'):
+        for suffix in (*MAPS, 'interval', 'uncertainty'):
             if f'{name}_{suffix}' in names:
                 raise UserError(f'{name}_{suffix} would be the name of two results; call that volume otherwise')
     if out.name in ('LR', 'HR') and read_pairs_info(out.parent):

@@ -6,9 +6,10 @@ import numpy
 from chainer.distribution import Distribution
 
 from models import reused_memory
+from models.network import BayesianNetwork
 from util.inference.ensemble import mean_over_mirrorings
 from util.inference.network import check_channels
-from util.inference.tiling import predict, predicted_tiles
+from util.inference.tiling import join, predicted_tiles, predictive_tiles
 from util.script import UserError
 from util.volumes.geometry import hr_volume_geometry
 from util.volumes.intensity import intensity_scale
@@ -16,12 +17,15 @@ from util.volumes.volume import Volume
 
 
 class SuperResolved(NamedTuple):
-    """What a network makes of an LR volume, both in the LR's intensity units and place in space."""
-    mean: Volume                        # the super-resolved volume
-    deviation: Volume | None = None  # the standard deviation, of a network that returns a distribution
+    """What a network makes of an LR volume, all in the LR's intensity units and place in space."""
+    mean: Volume                     # the super-resolved volume
+    deviation: Volume | None = None  # the standard deviation of HR, of a network that returns a distribution
+    # The two parts of it, where networks were drawn; their squares add up to its square.
+    intrinsic: Volume | None = None  # what LR leaves open, of a network that returns a distribution
+    parameter: Volume | None = None  # what the training leaves open
 
 
-def super_resolve(net, lr, scaling, ensemble=False):
+def super_resolve(net, lr, scaling, ensemble=False, samples=None):
     """Super-resolve a volume.
 
     Args:
@@ -29,40 +33,51 @@ def super_resolve(net, lr, scaling, ensemble=False):
         lr (~util.volumes.volume.Volume): LR volume, of any type.
         scaling (str): The intensity scaling that the network was trained with (`util.volumes.intensity.SCALINGS`).
         ensemble (bool): Take the mean over the eight mirrorings (`util.inference.ensemble`).
+        samples (int): How many networks are drawn from one with uncertain weights, and their mean taken, 2 or more;
+            None: the mean weights alone.
 
     Returns:
         SuperResolved: float32.
 
     Raises:
-        UserError: If the volume has other channels than the network, it gives no intensity scale, or the result is
-            not finite.
+        UserError: If the volume has other channels than the network, it gives no intensity scale, the result is not
+            finite, or networks are to be drawn from one that has no uncertain weights.
     """
     check_channels(net, lr.array)
+    if samples is not None and not isinstance(net, BayesianNetwork):
+        raise UserError('this network has no uncertain weights that samples could be drawn of; leave --samples out, or '
+                        'train one that has (configs/x4_bayesian.yml)')
     array = lr.array.astype(numpy.float32, copy=False)  # of float64, the convolution would be many times slower
     scale = intensity_scale(array, scaling)
 
-    def parts(mirrored):
-        return ((place, _moments(prediction)) for place, prediction in predicted_tiles(net, mirrored))
+    def parts(image):
+        if samples is None:
+            return ((place, _moments(prediction)) for place, prediction in predicted_tiles(net, image))
+        return predictive_tiles(net, image, samples)
 
     scaled = array / scale
     try:
-        moments = mean_over_mirrorings(parts, scaled, net.sampling) if ensemble else _moments(predict(net, scaled))
+        maps = (mean_over_mirrorings(parts, scaled, net.sampling) if ensemble
+                else join(parts(scaled), net.sampling.hr_shape(scaled.shape)[1:]))
     finally:
         reused_memory.release()  # only now: each mirroring uses the memory of the one before
+    if 'parameter' in maps:
+        maps['deviation'] = maps['parameter'] + maps.get('intrinsic', 0)
     volumes = {}
-    for name, array in moments.items():  # in place: an HR volume is large
+    for name, array in maps.items():  # in place: an HR volume is large
         with numpy.errstate(over='ignore', invalid='ignore'):  # looked for below
-            if name == 'variance':
+            if name != 'mean':
                 numpy.sqrt(array, out=array)
             array *= scale
         if not numpy.isfinite(array.min() + array.max()):
             raise UserError(f'the network gives values that are not finite, as its {name}; its weights or this volume '
                             'are not what it was trained for')
         volumes[name] = Volume(array, *hr_volume_geometry(lr, net.sampling))
-    return SuperResolved(volumes['mean'], volumes.get('variance'))
+    return SuperResolved(**volumes)
 
 
 def _moments(prediction):
+    """The mean and the variances of a prediction: maps by their names in SuperResolved."""
     if isinstance(prediction, Distribution):
-        return {'mean': prediction.mean.array, 'variance': prediction.variance.array}
+        return {'mean': prediction.mean.array, 'deviation': prediction.variance.array}
     return {'mean': prediction}

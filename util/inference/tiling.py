@@ -60,16 +60,24 @@ def tiles(function, lr, rate, halo, tile):
 
 
 def tiled(function, lr, rate, halo, tile):
-    """What :func:`tiles` gives, as whole HR arrays.
+    """What :func:`tiles` gives, as whole HR arrays: :func:`join`'s."""
+    return join(tiles(function, lr, rate, halo, tile), [r * side for r, side in zip(rate, lr.shape[-3:])])
+
+
+def join(parts, sides):
+    """The parts of a volume as whole arrays.
+
+    Args:
+        parts: What :func:`tiles` yields.
+        sides ((int, int, int)): HR voxels of the volume, (z, y, x).
 
     Returns:
-        dict: Name -> numpy.ndarray (..., r_z*z, r_y*y, r_x*x), of the first tile's leading axes and dtype.
+        dict: Name -> numpy.ndarray (..., z, y, x), of the first part's leading axes and dtype.
     """
     whole = {}
-    for place, parts in tiles(function, lr, rate, halo, tile):
-        for name, part in parts.items():
+    for place, maps in parts:
+        for name, part in maps.items():
             if name not in whole:
-                sides = [r * side for r, side in zip(rate, lr.shape[-3:])]
                 whole[name] = numpy.empty((*part.shape[:-3], *sides), part.dtype)
             whole[name][(..., *place)] = part
     return whole
@@ -88,9 +96,10 @@ class _Forward:
         maps = check_prediction(prediction, self.net.sampling.hr_shape(part[None].shape))
         return {name: array[0] for name, array in maps.items()}
 
-    def cut(self, lr, tile):
-        """What `tiles` and `tiled` take, to run the network on a volume."""
-        return self, lr, self.net.sampling.rate, self.net.halo, tile or choose_tile(lr.shape[-3:], self.net)
+
+def _cut(function, net, lr, tile):
+    """What `tiles` and `tiled` take, to run a network on a volume."""
+    return function, lr, net.sampling.rate, net.halo, tile or choose_tile(lr.shape[-3:], net)
 
 
 def predict(net, lr, tile=None):
@@ -113,7 +122,7 @@ def predict(net, lr, tile=None):
         ValueError: If the HR volume's channels or size are not what they ought to be.
     """
     forward = _Forward(net)
-    maps = tiled(*forward.cut(lr, tile))
+    maps = tiled(*_cut(forward, net, lr, tile))
     return put_together(forward.kind, maps)
 
 
@@ -124,5 +133,29 @@ def predicted_tiles(net, lr, tile=None):
         (tuple, prediction): For each tile its place in the HR volume, three slices, and the prediction there.
     """
     forward = _Forward(net)
-    for place, maps in tiles(*forward.cut(lr, tile)):
+    for place, maps in tiles(*_cut(forward, net, lr, tile)):
         yield place, put_together(forward.kind, maps)
+
+
+def predictive_tiles(net, lr, samples, tile=None):
+    """Mean and variances over drawn networks, a tile at a time.
+
+    The draws are always the same: the first, the second and so on, whatever the volume and the tile. So there are no
+    seams, and memory does not grow with their number.
+
+    Args:
+        net (~models.network.BayesianNetwork): It runs where its parameters are.
+        lr (numpy.ndarray): LR volume, (C, z, y, x), float32.
+        samples (int): How many networks are drawn, 2 or more.
+        tile ((int, int, int)): As of :func:`predict`.
+
+    Yields:
+        (tuple, dict): For each tile its place in the HR volume, three slices, and what `models.network.Predictive` has:
+        name -> (C, z, y, x), float32. A variance that it has not is left out.
+    """
+    def predictive(part):
+        with chainer.using_config('train', False), chainer.no_backprop_mode():
+            found = net.predictive(net.device.send(part[None]), map(numpy.random.default_rng, range(samples)))
+        return {name: array[0] for name, array in found._asdict().items() if array is not None}
+
+    return tiles(*_cut(predictive, net, lr, tile))

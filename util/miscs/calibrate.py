@@ -24,6 +24,8 @@ def parse_arguments(argv):
                         help="case list of people that the training has not seen (default: the config's val_list)")
     parser.add_argument('--ensemble', action='store_true',
                         help='calibrate what inference.py --ensemble predicts, and not what it does without')
+    parser.add_argument('--samples', type=int, metavar='T',
+                        help='calibrate what inference.py --samples T predicts, and not what it does without')
     parser.add_argument('-R', '--root', type=Path, default=PROJECT,
                         help="folder that the config's and the list's relative paths start from (default: the project)")
     return parser.parse_args(argv)
@@ -35,6 +37,8 @@ def main(argv=None):
     check_there(args.model, 'model file')
     check_there(args.config_path, 'config')
     check_there(args.list_path, 'case list')
+    if args.samples is not None and args.samples < 2:
+        raise UserError(f'--samples {args.samples}: the spread of the drawn networks needs 2 or more')
     # Imported here: neither --help nor a wrong argument waits for them.
     from util.device import get_device
     from util.inference import experiment
@@ -55,10 +59,10 @@ def main(argv=None):
         cases = [(number, case) for number, its in enumerate(subjects) for case in its]
         counts = [0] * len(subjects)
         for number, case in progress(cases, 'calibrate', 'case'):
-            counts[number] = counts[number] + count(case, net, config, args.ensemble)
+            counts[number] = counts[number] + count(case, net, config, args)
         with blaming(args.model):
             fitted = fit(counts)
-        save_calibration(args.model, Calibration.of(fitted, args.ensemble))
+        save_calibration(args.model, Calibration.of(fitted, args.ensemble, args.samples))
     print(f'subjects: {len(subjects)}, cases: {len(cases)}\n\n{format_calibration(fitted)}\ncalibrated: {args.model}')
 
 
@@ -81,7 +85,7 @@ def held_out(args, config):
     return by_subject(cases)
 
 
-def count(case, net, config, ensemble):
+def count(case, net, config, args):
     """How many of a case's head voxels err by how much of their deviation (`util.scores.intervals.ratio_counts`)."""
     from util.dataset.pairs import read_pair
     from util.inference.super_resolution import super_resolve
@@ -90,13 +94,13 @@ def count(case, net, config, ensemble):
 
     lr, hr = read_pair(case, config)
     with blaming(case.lr_path):
-        mean, deviation = super_resolve(net, lr, config.intensity_scaling, ensemble)
-        if deviation is None:
+        sr = super_resolve(net, lr, config.intensity_scaling, args.ensemble, args.samples)
+        if sr.deviation is None:
             raise UserError('this network predicts no deviation, so there is nothing to calibrate; '
                             'configs/x4_uncertain.yml trains one that does')
     with blaming(case.hr_path):
         head = head_mask(hr.array)
-    return ratio_counts(hr.array, mean.array, deviation.array, head)
+    return ratio_counts(hr.array, sr.mean.array, sr.deviation.array, head)
 
 
 if __name__ == '__main__':

@@ -16,14 +16,15 @@ def middle_planes(volume, channel=0):
     return volume[channel, z], volume[channel, :, y], volume[channel, :, :, x]
 
 
-def save_case_figure(path, title, lr, linear, sr, hr, spacing, sampling, deviation=None):
+def save_case_figure(path, title, lr, linear, sr, hr, spacing, sampling, deviations=()):
     """Save a figure of a case: LR, linear interpolation, network, truth, and the two errors, in their middle planes.
 
     In each channel, the four volumes share one grey scale and the two errors one colour scale, so that what looks
     different is different. Grey goes from 0, or from the 0.5th percentile of the truth's three planes where that is
     negative, to their 99.5th percentile. Colours end at the 99.5th percentile of what the planes show of the absolute
-    error of linear interpolation. A predicted deviation is a seventh column of that scale: it is as red as an error of
-    its size. The channels stand below each other.
+    error of linear interpolation. Predicted deviations are further columns of that scale: as red as an error of their
+    size. Where a part of the deviation is far smaller, it is shown a whole number of times as large, which its heading
+    says. The channels stand below each other.
 
     Args:
         path (Path): PNG file to write.
@@ -35,7 +36,7 @@ def save_case_figure(path, title, lr, linear, sr, hr, spacing, sampling, deviati
         hr (numpy.ndarray): The truth, of the same shape.
         spacing ((float, float, float)): HR voxel spacing in mm, x, y, z.
         sampling (~util.volumes.sampling.Sampling): Where LR voxels lie among HR voxels.
-        deviation (numpy.ndarray): The network's standard deviation, of the truth's shape; None: it predicts none.
+        deviations (iterable): Heading, and standard deviation that the network predicts, of the truth's shape.
     """
     sx, sy, sz = spacing
     aspects = sy / sx, sz / sx, sz / sy  # height over width of a voxel in each plane
@@ -43,24 +44,24 @@ def save_case_figure(path, title, lr, linear, sr, hr, spacing, sampling, deviati
     # All pictures lie in one axes whose units are inches: making and laying out as many axes takes ten times as long.
     side, gap, titles = 2.4, 0.08, 0.35  # the width of a picture, between two, and above each channel
     block = sum(side * ratio + gap for ratio in heights) + titles
-    width, height = (6 if deviation is None else 7) * (side + gap) + 1.1, len(hr) * block + 0.4
+    width, height = (6 + len(deviations)) * (side + gap) + 1.1, len(hr) * block + 0.4
     figure = Figure(figsize=(width, height))
     axes = figure.add_axes([0, 0, 1, 1])
     axes.set_axis_off()
     for channel in range(len(hr)):
         planes = {name: middle_planes(volume, channel)
                   for name, volume in (('LR', lr), ('linear', linear), ('network', sr), ('truth', hr))}
-        own = {} if deviation is None else {'deviation': middle_planes(deviation, channel)}
+        own = {name: middle_planes(volume, channel) for name, volume in deviations}
         top = height - 0.4 - channel * block - titles
         shown = _draw_channel(axes, planes, own, heights, sampling, top, side, gap)
         bar = figure.add_axes([1 - 1 / width, (top - 0.75 * block) / height, 0.15 / width, 0.5 * block / height])
-        figure.colorbar(shown, cax=bar, label=' or '.join(['error', *own]) + ', intensity units')
+        figure.colorbar(shown, cax=bar, label=f'error{" or deviation" * bool(own)}, intensity units')
     axes.set(xlim=(0, width), ylim=(0, height), aspect='auto')
     figure.suptitle(title)
     save_figure(figure, path, 80)
 
 
-def _draw_channel(axes, planes, deviation, heights, sampling, top, side, gap):
+def _draw_channel(axes, planes, deviations, heights, sampling, top, side, gap):
     """Three rows of pictures of one channel's planes below ``top``; returns the last one, for the colour bar."""
     # Where LR voxel 0 begins, in HR voxels: a place shall be at the same place in every column.
     z0, y0, x0 = (o - (r - 1) / 2 for o, r in zip(sampling.offset, sampling.rate))
@@ -71,7 +72,8 @@ def _draw_channel(axes, planes, deviation, heights, sampling, top, side, gap):
     black, white = numpy.percentile(_all(planes['truth']), (0.5, 99.5))
     grey = dict(cmap='gray', vmin=min(0.0, black), vmax=max(0.0, white))
     limit = numpy.percentile(numpy.abs(_all(errors['linear - truth'])), 99.5)
-    for column, (name, three) in enumerate({**planes, **errors, **deviation}.items()):
+    deviations = dict(_magnified(name, three, limit) for name, three in deviations.items())
+    for column, (name, three) in enumerate({**planes, **errors, **deviations}.items()):
         left, bottom = gap + column * (side + gap), top
         axes.text(left + side / 2, top + 0.05, name, ha='center', fontsize='large')
         colours = dict(cmap='RdBu_r', vmin=-limit, vmax=limit) if name not in planes else grey
@@ -85,6 +87,13 @@ def _draw_channel(axes, planes, deviation, heights, sampling, top, side, gap):
             shown.set_clip_box(TransformedBbox(Bbox.from_bounds(left, bottom, side, side * ratio), axes.transData))
             bottom -= gap
     return shown
+
+
+def _magnified(name, planes, limit):
+    """A map's heading and planes, a whole number of times as large where they would look empty."""
+    brightest = numpy.percentile(_all(planes), 99.5)
+    times = int(limit / brightest) if brightest > 0 and limit / brightest >= 3 else 1
+    return (name, planes) if times == 1 else (f'{name} x {times}', [times * plane for plane in planes])
 
 
 def _all(planes):

@@ -64,11 +64,14 @@ def charbonnier(prediction, hr, *, epsilon=1e-3):
     return F.mean(F.sqrt(difference * difference + epsilon ** 2))
 
 
-def gaussian_nll(prediction, hr, *, beta=0.5):
+def gaussian_nll(prediction, hr, divergence=0, *, beta=0.5):
     """Negative log-likelihood of the truth under a Gaussian for each voxel, weighted by the variance to the power beta.
 
     Mean of s^(2 beta) ((hr - m)^2 / s^2 + log s^2) / 2, of mean m and standard deviation s; the weight takes no part in
     the gradient. The constant log(2 pi) / 2 is left out.
+
+    To that comes, with the mean of the weights s^(2 beta), the divergence of uncertain weights from their prior: so it
+    counts as much against the likelihood as without weights, where the sum is the evidence lower bound's negative.
 
     Source: R. Tanno et al., MICCAI 2017, section 2, for beta 0, which is the likelihood itself. There the mean learns
     little where the variance is large, and the variance is large where the mean has not learned: M. Seitzer et al.,
@@ -78,6 +81,8 @@ def gaussian_nll(prediction, hr, *, beta=0.5):
     Args:
         prediction (~chainer.distributions.Normal): Of HR, (..., z, y, x), float32.
         hr (~chainer.Variable or array): The truth, of the same shape.
+        divergence (~chainer.Variable or float): Of the network's weights from their prior
+            (`models.network.BayesianNetwork`), in nats per voxel and channel of the whole training set.
         beta (float): From 0 to 1.
 
     Returns:
@@ -91,8 +96,11 @@ def gaussian_nll(prediction, hr, *, beta=0.5):
                         'models/heteroscedastic_espcn3d.py; this one returns a ' + type(prediction).__name__)
     error, log_variance = prediction.loc - hr, 2 * F.log(prediction.scale)
     likelihood = error * error * F.exp(-log_variance) + log_variance
-    return F.mean(likelihood * (prediction.scale.array ** (2 * beta) / 2))
+    weights = prediction.scale.array ** (2 * beta)
+    return F.mean(likelihood * (weights / 2)) + divergence * weights.mean()
 
 
-# name -> function of (prediction, hr, *, settings with defaults), a float32 scalar Variable
+# name -> function of (prediction, hr, *, settings with defaults), a float32 scalar Variable. A likelihood, in nats per
+# voxel, takes a divergence as well.
 LOSSES = {'mse': mse, 'l1': l1, 'charbonnier': charbonnier, 'gaussian_nll': gaussian_nll}
+LIKELIHOODS = ('gaussian_nll',)

@@ -7,14 +7,14 @@ import chainer
 from chainer import training
 from chainer.training import extensions
 
-from models.network import check_prediction
+from models.network import BayesianNetwork, check_prediction
 from util.dataset.patches import PatchDataset
 from util.inference.model_file import save_network
 from util.inference.network import check_channels
-from util.script import blaming
+from util.script import UserError, blaming
 from util.training.best_model import BestModel
 from util.training.evaluator import VolumeEvaluator
-from util.training.losses import LOSSES
+from util.training.losses import LIKELIHOODS, LOSSES
 from util.training.resume import find_snapshots, settings_of
 from util.training.schedules import AlphaSchedule
 from util.training.snapshot import save_snapshot
@@ -46,11 +46,18 @@ def make_trainer(config, net, pairs, val_pairs, out, stop=None):
             check_channels(net, lr)
     optimizer = chainer.optimizers.Adam(config.adam.alpha, config.adam.beta1, config.adam.beta2).setup(net)
     loss = functools.partial(LOSSES[config.loss.name], **config.loss.settings)
+    is_bayesian = isinstance(net, BayesianNetwork)
+    if is_bayesian and config.loss.name not in LIKELIHOODS:
+        raise UserError(f'loss: {config.loss.name} is no likelihood, which a network with uncertain weights is trained '
+                        f'with; allowed for this one: {", ".join(LIKELIHOODS)}')
+    voxels = sum(hr.size for _, hr in pairs.arrays)
 
     def training_loss(lr, hr):
+        if is_bayesian:
+            net.seed_noise(config.seed, updater.iteration)
         prediction = net(lr)
         check_prediction(prediction, hr.shape)
-        value = loss(prediction, hr)
+        value = loss(prediction, hr, net.divergence() / voxels) if is_bayesian else loss(prediction, hr)
         chainer.report({'loss': value}, net)
         return value
 

@@ -1,10 +1,14 @@
 """A Volume to a Volume: in the LR's intensity units, where it belongs in space, with what the network is unsure of."""
+from dataclasses import replace
+
 import numpy
 import pytest
 from chainer.distributions import Normal
 
+from models.bayesian_espcn3d import BayesianESPCN3D
 from models.espcn3d import ESPCN3D
 from util.inference.super_resolution import super_resolve
+from util.script import UserError
 from util.volumes.degradation import DEGRADATIONS, sampling_of
 from util.volumes.geometry import hr_volume_geometry
 from util.volumes.interpolation import upsample
@@ -37,10 +41,10 @@ def scan(channels=1):
 @pytest.mark.parametrize('channels', [1, 2])
 def test_a_residual_network_of_zero_weights_interpolates_in_place_and_units(channels, name, scaling):
     sampling, lr = sampling_of(name, (2, 1, 3)), scan(channels)
-    mean, deviation = super_resolve(silent(ESPCN3D(sampling, channels, residual='linear')), lr, scaling)
+    mean, *others = super_resolve(silent(ESPCN3D(sampling, channels, residual='linear')), lr, scaling)
     numpy.testing.assert_allclose(mean.array, upsample(lr.array, sampling, 'linear'), rtol=1e-5)
     assert (mean.spacing, mean.origin, mean.direction) == tuple(hr_volume_geometry(lr, sampling))
-    assert deviation is None
+    assert others == [None] * 3
 
 
 @pytest.mark.parametrize('ensemble', [False, True])
@@ -48,10 +52,32 @@ def test_a_network_that_returns_a_distribution_gives_its_standard_deviation_too(
     """In intensity units, beside the mean. Amid blocks, mirroring changes nothing for interpolation."""
     sampling, lr = sampling_of('block_mean', (2, 2, 2)), scan(2)
     net = silent(Unsure(sampling, 2, residual='nearest'))
-    mean, deviation = super_resolve(net, lr, 'percentile', ensemble)
+    mean, deviation, *others = super_resolve(net, lr, 'percentile', ensemble)
+    assert others == [None] * 2
     numpy.testing.assert_allclose(mean.array, upsample(lr.array, sampling, 'nearest'), rtol=1e-5)
     numpy.testing.assert_allclose(deviation.array, mean.array / 10, rtol=1e-4)
     assert (deviation.spacing, deviation.origin) == (mean.spacing, mean.origin)
+
+
+@pytest.mark.parametrize('ensemble', [False, True])
+def test_networks_that_are_drawn_give_two_parts_of_the_deviation_in_intensity_units(ensemble):
+    """A hundred times the intensities are a hundred times each, and their squares add up."""
+    sampling, lr = sampling_of('bspline', (2, 1, 2)), scan(2)
+    net = BayesianESPCN3D(sampling, 2, residual='linear')
+    found = super_resolve(net, lr, 'percentile', ensemble, samples=5)
+    total = found.intrinsic.array.astype(float) ** 2 + found.parameter.array.astype(float) ** 2
+    numpy.testing.assert_allclose(found.deviation.array, numpy.sqrt(total), rtol=1e-5)
+    assert found.parameter.array.mean() > 0.01 * found.mean.array.std()
+    for volume in found:
+        assert (volume.array.dtype, volume.origin) == (numpy.float32, hr_volume_geometry(lr, sampling).origin)
+    brighter = super_resolve(net, replace(lr, array=100 * lr.array), 'percentile', ensemble, samples=5)
+    for one, other in zip(found, brighter):
+        numpy.testing.assert_allclose(other.array, 100 * one.array, rtol=1e-3, atol=1e-3 * other.array.max())
+
+
+def test_of_certain_weights_no_network_can_be_drawn():
+    with pytest.raises(UserError, match='no uncertain weights that samples could be drawn of; leave --samples out'):
+        super_resolve(ESPCN3D(sampling_of('bspline', (2, 2, 2))), scan(), 'none', samples=4)
 
 
 def test_the_ensemble_is_another_mean_than_the_network_s_own():

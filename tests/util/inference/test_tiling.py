@@ -1,12 +1,16 @@
 """Tiles give what the whole volume gives, whatever a network returns and however many channels it has."""
+import tracemalloc
+
 import chainer
 import numpy
 import pytest
 from chainer.distributions import Normal
 
+from models import reused_memory
+from models.bayesian_espcn3d import DROPOUTS, BayesianESPCN3D
 from models.espcn3d import ESPCN3D
 from tests.strict_cupy import arrays
-from util.inference.tiling import choose_tile, predict, tiled
+from util.inference.tiling import choose_tile, join, predict, predictive_tiles, tiled
 from util.volumes.sampling import Sampling
 
 
@@ -152,3 +156,31 @@ def test_a_tile_goes_to_the_gpu_once_and_its_output_back_once(gpu):
     arrays.transfers.clear()
     predict(net, lr, (7, 8, 11))
     assert arrays.transfers == {'to_device': 4 * 4, 'to_host': 4}  # of four tiles
+
+
+@pytest.mark.parametrize('dropout', DROPOUTS)
+def test_networks_that_are_drawn_leave_no_seams(dropout):
+    """Each tile is computed by the same networks, halos included, and on no other than the whole volume is."""
+    net, lr = BayesianESPCN3D(Sampling(2), residual='linear', dropout=dropout), volume()
+    with chainer.using_config('train', False), chainer.no_backprop_mode():
+        whole = net.predictive(lr[None], map(numpy.random.default_rng, range(5)))
+    maps = join(predictive_tiles(net, lr, 5, (5, 16, 3)), [2 * side for side in lr.shape[1:]])
+    assert set(maps) == set(whole._fields)
+    for name, found in maps.items():
+        assert_close(found, getattr(whole, name)[0])
+
+
+def test_memory_does_not_grow_with_the_number_of_networks():
+    net, lr = BayesianESPCN3D(Sampling(2), dropout='binary', variance='homoscedastic'), volume(size=(24, 24, 24))
+
+    def peak(samples):
+        tracemalloc.start()
+        try:
+            for _ in predictive_tiles(net, lr, samples):
+                reused_memory.release()
+            return tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+
+    peak(2)
+    assert peak(12) < 1.05 * peak(2)

@@ -7,9 +7,12 @@ import SimpleITK as sitk
 import yaml
 
 import inference
-from tests.experiment import assert_refused, assert_same_weights
+from tests.experiment import assert_refused, assert_same_weights, make_experiment
 from tests.test_inference import make_unsure, prepare, results
+from util.config_files import load_config
 from util.inference.calibration import read_calibration
+from util.inference.model_file import save_network
+from util.inference.network import build_network
 from util.lock import locked
 from util.miscs import calibrate
 from util.reports.score_table import read_csv
@@ -106,6 +109,29 @@ def test_what_an_ensemble_predicts_is_calibrated_by_itself(unsure, infer, calibr
     assert ensemble.ensemble and ensemble.factors != plain
     done = infer('--ensemble', '--interval', 95)
     assert (done.returncode, done.stderr) == (0, '') and '0001_interval.mhd' in results(unsure)
+
+
+def test_what_drawn_networks_predict_is_calibrated_by_itself(tmp_path, here, infer, calibrated):
+    """By their whole deviation: that of a network and that of the draws."""
+    make_experiment(tmp_path)
+    config = load_config(tmp_path / 'experiment.yml', (
+        'models.generator.fn=models/bayesian_espcn3d.py', 'models.generator.name=BayesianESPCN3D',
+        'models.generator.args={residual: linear, dropout: binary}', 'intensity_scaling=percentile'))
+    save_network(tmp_path / 'gen.npz', build_network(config), config.to_yaml())
+    assert_refused(here(calibrate.main, *MODEL, '--samples', 1), 'needs 2 or more')
+    calibrated()
+    plain = read_calibration(tmp_path / 'gen.npz')
+    assert_refused(infer('--samples', 3, '--interval', 95), 'calibrated without options, and run with --samples 3')
+    calibrated('--samples', 3)
+    drawn = read_calibration(tmp_path / 'gen.npz')
+    assert (drawn.samples, plain.samples) == (3, None) and drawn.factors[95] < plain.factors[95]
+    done = infer('--samples', 3, '--interval', 95)
+    assert (done.returncode, done.stderr) == (0, '')
+    deviation, interval = (read_volume(tmp_path / f'out/0001_{name}.mhd').array for name in ('deviation', 'interval'))
+    numpy.testing.assert_allclose(interval, deviation * drawn.factors[95], rtol=1e-6)
+    done = infer('--samples', 4)
+    assert 'calibrated with --samples 3, and run with --samples 4' in done.stderr
+    assert '0001_interval.mhd' not in results(tmp_path)
 
 
 def test_cases_of_the_training_are_refused_and_a_training_that_is_not_known_is_told(unsure, here):

@@ -46,7 +46,7 @@ class Picture:
         dots = self.pixels.shape[1] / figure.get_size_inches()[0]
         boxes = [numpy.divide(shown.get_clip_box().bounds, figure.dpi) * dots for shown in axes.images]
         columns = len(titles) // channels
-        assert len(titles) == len(boxes) / 3 and columns == 6 + ('deviation' in titles) and channels == len(self.bars)
+        assert len(titles) == len(boxes) / 3 and columns >= 6 and channels == len(self.bars)
         # left, bottom, width and height of the three planes, in pixels
         self.boxes = {(index // columns, title): boxes[3 * index:3 * index + 3] for index, title in enumerate(titles)}
 
@@ -149,12 +149,18 @@ def test_errors_are_signed_and_share_one_colour_scale_per_channel(picture):
                 assert (red > blue)[plane > 0.2 * limit].all() and (blue > red)[plane < -0.2 * limit].all()
 
 
-def test_a_deviation_is_a_column_more_as_red_as_an_error_of_its_size(tmp_path, picture):
-    """And leaves the other columns as they are."""
+def test_deviations_are_columns_more_as_red_as_an_error_of_their_size(tmp_path, picture):
+    """And leave the other columns as they are. A small part is shown as many times as large as it says."""
     case, centres = make_case(), hr_centres((8, 12, 16))
     deviation = numpy.abs(case['sr'] - case['hr']) * numpy.random.default_rng(1).uniform(0.5, 2, case['hr'].shape)
-    after = save(tmp_path, {**case, 'deviation': deviation})
-    assert set(after.boxes) == {*picture.boxes, (0, 'deviation'), (1, 'deviation')}
+    maps = {'deviation': deviation, 'intrinsic': deviation / 2, 'parameter': deviation / 40}
+    after = save(tmp_path, {**case, 'deviations': list(maps.items())})
+    more = [(channel, title) for channel, title in after.boxes if (channel, title) not in picture.boxes]
+    times = {(channel, name): int(title.partition(' x ')[2] or 1) for channel, title in more
+             for name in [title.partition(' x ')[0]]}
+    assert times.keys() == {(channel, name) for channel in range(2) for name in maps}
+    assert set(after.boxes) > set(picture.boxes)
+    assert times[0, 'deviation'] == times[0, 'intrinsic'] == 1 and 5 < times[0, 'parameter'] < 40
     for key in picture.boxes:
         for old, new in zip(*(one.colours(key, centres, (8, 12, 16)) for one in (picture, after))):
             numpy.testing.assert_array_equal(old, new)
@@ -162,10 +168,12 @@ def test_a_deviation_is_a_column_more_as_red_as_an_error_of_its_size(tmp_path, p
         limit = bar.get_ylim()[1]
         assert bar.get_ylabel() == 'error or deviation, intensity units'
         assert picture.bars[channel].get_ylim() == (-limit, limit)
-        for colours, plane in zip(after.colours((channel, 'deviation'), centres, deviation.shape),
-                                  middle_planes(deviation, channel)):
-            expected = colormaps['RdBu_r'](plane / limit / 2 + 0.5)[..., :3]
-            numpy.testing.assert_allclose(colours, expected, atol=0.02)
+        for key in more:
+            name = key[1].partition(' x ')[0]
+            for colours, plane in zip(after.colours(key, centres, deviation.shape), middle_planes(maps[name], key[0])):
+                if key[0] == channel:
+                    expected = colormaps['RdBu_r'](times[channel, name] * plane / limit / 2 + 0.5)[..., :3]
+                    numpy.testing.assert_allclose(colours, expected, atol=0.02)
 
 
 def test_a_volume_shows_in_its_own_columns_and_channel_alone(tmp_path, picture):

@@ -64,6 +64,18 @@ def test_the_gaussian_loss_s_gradients_are_those_of_the_likelihood_times_the_var
         numpy.testing.assert_allclose(mean.grad, d / d.size, rtol=1e-4, atol=1e-9)
 
 
+@pytest.mark.parametrize('beta', [0.0, 0.5])
+def test_a_divergence_counts_as_much_as_a_voxel_s_likelihood_does(beta):
+    """With the mean weight, which has no gradient: only the divergence itself has one."""
+    hr, divergence = DIFFERENCE * 0, chainer.Variable(numpy.array(0.3, numpy.float32))
+    prediction = Normal(DIFFERENCE, SCALE)
+    loss = gaussian_nll(prediction, hr, divergence, beta=beta)
+    weight = numpy.mean(SCALE.astype(float) ** (2 * beta))
+    assert float((loss - gaussian_nll(prediction, hr, beta=beta)).array) == pytest.approx(0.3 * weight, rel=1e-3)
+    loss.backward()
+    assert float(divergence.grad) == pytest.approx(weight, rel=1e-5)
+
+
 @pytest.mark.parametrize('prediction', [chainer.Variable(DIFFERENCE), Laplace(DIFFERENCE, SCALE)])
 def test_the_gaussian_loss_refuses_what_is_no_gaussian(prediction):
     with pytest.raises(UserError, match='gaussian_nll needs a network that returns a Normal distribution, .* this one '

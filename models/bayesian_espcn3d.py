@@ -1,0 +1,132 @@
+"""3D-ESPCN with uncertain weights: the paper's parameter uncertainty, alone or with the intrinsic one."""
+import functools
+
+import chainer
+import chainer.functions as F
+from chainer.distributions import Normal
+
+from models.convolution_3d import Convolution3D
+from models.espcn3d import ESPCN3D
+from models.network import ArgumentError, BayesianNetwork, Predictive
+from models.noisy_convolution_3d import DroppedInputs, Noise, VariationalConvolution3D
+from models.pixel_shuffler_3d import pixel_shuffler_3d
+from models.spread import Spread
+from models.variance import ConstantVariance, VarianceESPCN3D
+
+# name -> the layers that have noise, and what makes them; it is given the noise of the training
+DROPOUTS = {
+    'binary': (('conv2', 'conv3'), DroppedInputs),
+    'per_weight': (('conv1', 'conv2', 'conv3'), functools.partial(VariationalConvolution3D, per_kernel=False)),
+    'per_kernel': (('conv1', 'conv2', 'conv3'), functools.partial(VariationalConvolution3D, per_kernel=True)),
+}
+VARIANCES = ('heteroscedastic', 'homoscedastic')
+
+
+class NoisyESPCN3D(ESPCN3D):
+    """A 3D-ESPCN, of convolutions whose weights are uncertain.
+
+    Args:
+        dropout (str): A name of :data:`DROPOUTS`. The others are as of ESPCN3D.
+    """
+
+    def __init__(self, dropout, *arguments):
+        self.noise = Noise()
+        self.noisy, self._make = DROPOUTS[dropout]
+        super().__init__(*arguments)
+
+    def layer(self, name, *arguments, **settings):
+        if name in self.noisy:
+            return self._make(*arguments, noise=self.noise, **settings)
+        return Convolution3D(*arguments, **settings)
+
+    def divergence(self):
+        """The sum over the layers, in nats: 0 or a scalar Variable."""
+        return sum(self[name].divergence() for name in self.noisy)
+
+    def drawn(self, x, generators):
+        """conv3's output (N, C*r³, D, H, W), a Variable, for one draw of the weights after another.
+
+        What comes before the first layer with noise is computed once.
+        """
+        names = ['conv1', 'conv2', 'conv3']
+        while names[0] not in self.noisy:
+            x = self[names.pop(0)](x)
+        for generator in generators:
+            h = x
+            for name in names:
+                h = self[name].drawn(h, generator)
+            yield h
+
+
+class BayesianESPCN3D(BayesianNetwork):
+    """3D-ESPCN that returns a Gaussian for each HR voxel, and of which many networks can be drawn.
+
+    Its variance is the intrinsic uncertainty, as of `models.heteroscedastic_espcn3d`. How much the drawn networks
+    differ is the parameter uncertainty: what the training did not settle.
+
+    Source: R. Tanno et al., MICCAI 2017, section 2, and NeuroImage 225:117366, 2021. There the network of the variance
+    has uncertain weights, too; here it has none (docs/departures.md).
+
+    Args:
+        sampling (~util.volumes.sampling.Sampling): As of `models.espcn3d.ESPCN3D`, and so are the others, of both
+            networks.
+        in_channels (int): Channels of the LR volume, and of the HR volume.
+        ksizes ((int, int, int)): Odd kernel sizes of conv1, conv2 and conv3.
+        residual (str): Of the network of the mean.
+        conv3_init (str): Of the network of the mean.
+        dropout (str): How the weights of the mean's network are uncertain (`models.noisy_convolution_3d`):
+            ``'per_weight'`` or ``'per_kernel'``, variational dropout of the paper's type I or II, which learn how much;
+            or ``'binary'``, which leaves out feature maps.
+        variance (str): ``'heteroscedastic'``: of a second 3D-ESPCN, for each voxel. ``'homoscedastic'``: one number
+            for each channel, learned.
+
+    Raises:
+        ArgumentError: If ``dropout`` or ``variance`` is none of these, and as of ESPCN3D.
+    """
+
+    def __init__(self, sampling, in_channels=1, ksizes=(3, 1, 3), residual='none', conv3_init='he_normal',
+                 dropout='per_weight', variance='heteroscedastic'):
+        super().__init__()
+        for key, value, names in (('dropout', dropout, tuple(DROPOUTS)), ('variance', variance, VARIANCES)):
+            if value not in names:
+                raise ArgumentError(f'{key} {value!r} is unknown; allowed: {", ".join(names)}')
+        self.sampling, self.in_channels = sampling, in_channels
+        with self.init_scope():
+            try:
+                self.mean = NoisyESPCN3D(dropout, sampling, in_channels, ksizes, residual, conv3_init)
+            except ArgumentError as error:
+                raise ArgumentError(str(error)) from None  # of this network as well, whose arguments they are
+            self.variance = (VarianceESPCN3D(sampling, in_channels, ksizes) if variance == 'heteroscedastic'
+                             else ConstantVariance(sampling, in_channels))
+        self.halo = self.mean.halo
+
+    def forward(self, x):
+        """Super-resolve a batch.
+
+        Args:
+            x (~chainer.Variable or array): LR patches, (N, in_channels, D, H, W), float32.
+
+        Returns:
+            ~chainer.distributions.Normal: Of HR, (N, in_channels, r_z*D, r_y*H, r_x*W).
+        """
+        variance = self.variance(x)
+        return Normal(self.mean(x), scale=F.sqrt(variance))
+
+    def seed_noise(self, *numbers):
+        self.mean.noise.seed(*numbers)
+
+    def divergence(self):
+        return self.mean.divergence()
+
+    def sample(self, x, generators):
+        scale = F.sqrt(self.variance(x))
+        for h in self.mean.drawn(x, generators):
+            yield Normal(self.mean.upscale(h, x), scale)
+
+    def predictive(self, x, generators):
+        spread = Spread()  # of what the shuffler takes: it and the residual are the same for every draw
+        for h in self.mean.drawn(x, generators):
+            spread.add(h.array)
+        mean = self.mean.upscale(chainer.as_variable(spread.mean()), x)
+        return Predictive(mean.array, self.variance(x).array,
+                          pixel_shuffler_3d(spread.variance(), self.sampling.rate).array)

@@ -1,0 +1,173 @@
+"""3D convolutions whose weights are uncertain: each stands for the networks that the training leaves possible.
+
+All are a `models.convolution_3d.Convolution3D` of the mean weights, and compute that in use. In training they add
+noise. :meth:`drawn` convolves with weights of one draw: the same everywhere in a volume, so that tiles fit together.
+"""
+import chainer
+import chainer.functions as F
+from chainer import function_node
+from chainer.backends import cuda
+import numpy
+
+from models.convolution_3d import Convolution3D, convolution_3d
+from models.softplus import softplus
+
+DROPPED = 0.1        # share of the feature maps that binary dropout leaves out, as the paper
+START_ALPHA = 0.01   # variance of a weight over its squared mean, of an untrained network
+LEAST_VARIANCE = 1e-8  # of a noisy output: the root of 0 has no gradient
+# D. Molchanov et al., ICML 2017, equation 14.
+K1, K2, K3 = 0.63576, 1.87320, 1.48695
+
+
+class Noise:
+    """Standard numbers for a training, the same again after the same seed."""
+
+    def __init__(self):
+        self.seed(0)
+
+    def seed(self, *numbers):
+        """Begin anew.
+
+        Args:
+            numbers (int): 0 or more, such as the experiment's seed and the iteration.
+        """
+        self._numbers, self._generator = list(numbers), None
+
+    def generator(self, xp):
+        """numpy.random.Generator or cupy.random.Generator, where the arrays of a batch are."""
+        if self._generator is None:
+            # CuPy's default generator takes milliseconds to begin.
+            self._generator = (numpy.random.default_rng(self._numbers) if xp is numpy
+                               else xp.random.Generator(xp.random.Philox4x3210(self._numbers)))
+        return self._generator
+
+
+class DroppedInputs(Convolution3D):
+    """Binary dropout: whole feature maps of the input are left out, :data:`DROPPED` of them, and the others grow.
+
+    Source: N. Srivastava et al., JMLR 2014; by whole maps, J. Tompson et al., CVPR 2015, since neighbours within a map
+    say nearly the same. At test "MC dropout", Y. Gal and Z. Ghahramani, ICML 2016: each draw leaves out other maps.
+
+    Args:
+        noise (Noise): Of the training. The others are as of Convolution3D.
+    """
+
+    def __init__(self, *arguments, noise, **settings):
+        super().__init__(*arguments, **settings)
+        self.noise = noise
+
+    def forward(self, x):
+        if chainer.config.train:
+            generator = self.noise.generator(self.xp)
+            x = x * self._factors(generator, self.xp, x.shape[:2] + (1, 1, 1))
+        return super().forward(x)
+
+    def drawn(self, x, generator):
+        """Convolve with one draw of the weights.
+
+        Args:
+            x (~chainer.Variable or array): (N, in_channels, D, H, W).
+            generator (numpy.random.Generator): Where the draw comes from.
+
+        Returns:
+            ~chainer.Variable: (N, out_channels, D, H, W).
+        """
+        factors = self._factors(generator, numpy, (1, self.W.shape[1], 1, 1, 1))
+        return convolution_3d(x, self.W * self.device.send(factors), self.b, self.relu)
+
+    @staticmethod
+    def _factors(generator, xp, shape):
+        kept = generator.random(shape, dtype=numpy.float32) >= DROPPED
+        return kept.astype(numpy.float32) / numpy.float32(1 - DROPPED)
+
+    def divergence(self):
+        """0: binary dropout has no prior of which this were known."""
+        return 0
+
+
+class VariationalConvolution3D(Convolution3D):
+    """Variational dropout: each weight w is Gaussian, with mean ``W`` and variance alpha W^2; alpha is learned.
+
+    In training the outputs are drawn, and not the weights ("local reparametrisation"): of an input x the output has the
+    mean x * W + b and the variance x^2 * (alpha W^2), and each voxel a draw of its own. That gives gradients of much
+    less noise.
+
+    Source: D. P. Kingma, T. Salimans and M. Welling, "Variational dropout and the local reparameterization trick",
+    NIPS 2015; the prior is uniform in log |w|. Used for 3D-ESPCN by R. Tanno et al., MICCAI 2017, section 2.
+
+    Args:
+        noise (Noise): Of the training.
+        per_kernel (bool): Whether the weights of an output channel share one alpha ("type II"), or each has its own
+            ("type I"). The others are as of Convolution3D.
+
+    Attributes:
+        log_alpha (~chainer.Parameter): log alpha, (out_channels, in_channels*k_z*k_y*k_x), or (out_channels, 1).
+    """
+
+    def __init__(self, *arguments, noise, per_kernel, **settings):
+        super().__init__(*arguments, **settings)
+        self.noise = noise
+        with self.init_scope():
+            shape = len(self.W), 1 if per_kernel else self.W[0].size
+            self.log_alpha = chainer.Parameter(numpy.log(START_ALPHA), shape)
+
+    def _alpha(self):
+        alpha = F.exp(self.log_alpha)
+        return F.reshape(alpha, self.W.shape if alpha.shape[1] > 1 else (-1, 1, 1, 1, 1))
+
+    def forward(self, x):
+        if not chainer.config.train:
+            return super().forward(x)
+        mean = convolution_3d(x, self.W, self.b)
+        weights = self.W * self.W
+        variance = convolution_3d(x * x, F.broadcast_to(self._alpha(), weights.shape) * weights)
+        n, channels, depth, height, width = mean.shape
+        noise = self.noise.generator(self.xp).standard_normal((n, depth, height, width, channels), dtype=numpy.float32)
+        return _Draw(noise.transpose(0, 4, 1, 2, 3), self.relu).apply((mean, variance))[0]
+
+    def drawn(self, x, generator):
+        """Convolve with one draw of the weights; as of :class:`DroppedInputs`."""
+        draw = self.device.send(generator.standard_normal(self.W.shape, dtype=numpy.float32))
+        alpha = F.broadcast_to(self._alpha(), self.W.shape)
+        return convolution_3d(x, self.W * (1 + F.sqrt(alpha) * draw), self.b, self.relu)
+
+    def divergence(self):
+        """Kullback-Leibler divergence of the weights from their prior, in nats; 0 where alpha is infinite.
+
+        Source: D. Molchanov, A. Ashukha and D. Vetrov, "Variational dropout sparsifies deep neural networks", ICML
+        2017, equation 14: within 0.01 of the integral that has no closed form.
+
+        Returns:
+            ~chainer.Variable: Scalar, float32.
+        """
+        sigmoid = F.exp(-softplus(-K2 - K3 * self.log_alpha))
+        return F.sum(K1 - K1 * sigmoid + 0.5 * softplus(-self.log_alpha)) * (self.W.size / self.log_alpha.size)
+
+
+class _Draw(function_node.FunctionNode):
+    """mean + sqrt(variance) * noise, rectified or not."""
+
+    def __init__(self, noise, relu):
+        self.noise, self.relu = noise, relu
+
+    def forward(self, inputs):
+        mean, variance = inputs
+        self.retain_inputs((1,))
+        xp = cuda.get_array_module(mean)
+        y = xp.absolute(variance)  # by Winograd's filtering a 0 may come out a little below
+        y += LEAST_VARIANCE
+        xp.sqrt(y, out=y)
+        y *= self.noise
+        y += mean
+        if self.relu:
+            xp.maximum(y, 0, out=y)
+            self.retain_outputs((0,))
+        return y,
+
+    def backward(self, indexes, grad_outputs):
+        variance, = self.get_retained_inputs()
+        gradient, = grad_outputs
+        if self.relu:
+            gradient = gradient * (self.get_retained_outputs()[0].array > 0).astype(gradient.dtype)
+        sign = cuda.get_array_module(variance.array).sign(variance.array)
+        return gradient, gradient * (self.noise * sign / 2) / F.sqrt(variance * sign + LEAST_VARIANCE)
