@@ -28,6 +28,9 @@ def parse_arguments(argv):
     parser.add_argument('--like-input', action='store_true',
                         help="write, and score, volumes in the LR volume's range, rounded if that is of an integer type"
                              ' (default: float32, as the network gives them)')
+    parser.add_argument('--interval', type=int, choices=range(5, 100, 5), metavar='PERCENT',
+                        help='also write NAME_interval.mhd: how far below and above NAME.mhd the truth lies in as many '
+                             'percent of the head, 5, 10 ... 95; of a model that calibrate.py has calibrated')
     parser.add_argument('-R', '--root', type=Path, default=PROJECT,
                         help="folder that the config's and the list's relative paths start from (default: the project)")
     return parser.parse_args(argv)
@@ -46,6 +49,7 @@ def main(argv=None):
     from util.dataset.pairs import read_pair
     from util.device import get_device
     from util.inference import experiment
+    from util.inference.calibration import choose_calibration
     from util.inference.case_results import forget_scores, score_case, super_resolve_case
     from util.inference.model_file import load_network, read_lie
     from util.inference.network import build_network
@@ -61,6 +65,8 @@ def main(argv=None):
     lie = read_lie(args.model)
     if isinstance(net, BayesianNetwork) and args.samples is None:
         note(f'{args.model}: its weights are uncertain, which the deviation says nothing of without --samples 32')
+    calibration = choose_calibration(args.model, args.interval is not None, args.ensemble, args.samples)
+    factors = calibration.factors if calibration else {}
     cases = (experiment.cases_of_volumes(args.input) if args.input
              else experiment.listed_cases(config, args.config_path or args.model, args.root))
     experiment.check_results(args.out, cases)
@@ -71,7 +77,8 @@ def main(argv=None):
             try:
                 lr, hr = read_pair(case, config) if case.hr_path else (read_volume(case.lr_path, numpy.float32), None)
                 sr = super_resolve_case(args.out, case, lr, net, config.intensity_scaling, lie, args.ensemble,
-                                        args.samples, args.like_input)
+                                        args.samples, args.like_input,
+                                        factors.get(args.interval))
             except (UserError, OSError, MemoryError) as error:  # the other cases are done all the same
                 failures.append(str(error) if isinstance(error, UserError) else f'{case.name}: {error!r}')
                 continue
@@ -79,7 +86,7 @@ def main(argv=None):
             forget_scores(args.out, case, {'scores.csv': rows, 'uncertainty.csv': unsure})
             if hr is not None:
                 from util.reports import score_table, uncertainty_table
-                scored, uncertainty, failed = score_case(args.out, case, lr, sr, hr, net.sampling)
+                scored, uncertainty, failed = score_case(args.out, case, lr, sr, hr, net.sampling, factors)
                 failures += failed
                 if scored:
                     rows[case.name] = scored

@@ -71,7 +71,7 @@ def train(args, config, device, stop):
     net.to_device(device)
     pairs, val_pairs = load_data(args, config)
     with blaming(args.config_path):
-        check_splits(config.dataset, args.root)
+        check_splits(config.dataset.model_dump(), args.root)
         trainer = make_trainer(config, net, pairs, val_pairs, args.out, stop)
     if args.resume:
         archive = args.out / 'config.yml'

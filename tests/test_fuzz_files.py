@@ -18,12 +18,15 @@ from util.config import Config
 from util.config_files import load_config, parse_config, read_experiment
 from util.dataset.case_lists import read_list
 from util.dataset.pairs import Pairs
-from util.inference.model_file import load_network, save_network
+from util.inference.calibration import Calibration, read_calibration, save_calibration
+from util.inference.model_file import load_network, read_lie, save_network
 from util.inference.network import build_network
+from util.scores.intervals import PERCENTS
 from util.script import PROJECT, UserError
 from util.training.snapshot import load_snapshot, save_snapshot
 from util.training.trainer import make_trainer
 from util.volumes.geometry import Geometry
+from util.volumes.orientation import Lie
 
 pytestmark = pytest.mark.slow
 
@@ -136,7 +139,9 @@ def unchanged_if_refused(thing):
 def test_model_files(tmp_path):
     rng, tally, path = random.Random(2), Tally('model file'), tmp_path / 'gen.npz'
     config = load_config(PROJECT / 'configs/base.yml', SMALL)
-    save_network(path, build_network(config), config.to_yaml())
+    save_network(path, build_network(config), config.to_yaml(), Lie('RAS', (1.0, 1.0, 4.0)))
+    factors = {percent: percent / 40 for percent in PERCENTS}
+    save_calibration(path, Calibration(factors, {**factors, 95: None}, 12, False))
     content, net = path.read_bytes(), build_network(config)
     load_network(path, net)
     whole = state(net)
@@ -145,9 +150,11 @@ def test_model_files(tmp_path):
         path.write_bytes(damaged)
         with tally.trying(damaged):
             with unchanged_if_refused(net):
-                experiment = read_experiment(path)
+                experiment, lie, calibration = read_experiment(path), read_lie(path), read_calibration(path)
                 load_network(path, net)
             assert experiment is None or isinstance(experiment, Config)
+            assert isinstance(lie, (Lie, type(None)))
+            assert calibration is None or all(0 < q < 1e5 for q in calibration.factors.values())
             assert_sound(state(net), whole)
             if not checked:
                 assert_same(state(net), whole)

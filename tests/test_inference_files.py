@@ -140,9 +140,9 @@ def test_an_uncertainty_that_cannot_be_drawn_or_scored_does_not_cost_the_rest(ex
 
 def test_a_name_that_would_be_that_of_another_case_s_result_is_refused(experiment, infer):
     volume = sitk.ReadImage(str(experiment / 'LR/0000.mhd'))
-    for name in ('a', 'a_deviation', 'b', 'b_uncertainty'):
+    for name in ('a', 'a_deviation', 'b', 'b_uncertainty', 'c', 'c_interval'):
         sitk.WriteImage(volume, str(experiment / f'{name}.nii.gz'))
-    for name in ('a_deviation', 'b_uncertainty'):
+    for name in ('a_deviation', 'b_uncertainty', 'c_interval'):
         assert_refused(infer('-i', f'{name[0]}.nii.gz', f'{name}.nii.gz'), f'{name} would be the name of two results')
 
 

@@ -11,7 +11,7 @@ _FILE = '.lock'
 
 
 @contextlib.contextmanager
-def locked(folder):
+def locked(folder, instead='name another folder with -o'):
     """Keep other runs of this project out of a folder while the block runs; the folder is made if need be.
 
     The lock is the operating system's and goes with the process, however that ends. What killed runs left half written
@@ -19,6 +19,7 @@ def locked(folder):
 
     Args:
         folder (Path): Folder of results.
+        instead (str): What to do rather than to wait for another run's end.
 
     Raises:
         UserError: If another run holds the folder.
@@ -29,8 +30,8 @@ def locked(folder):
     try:
         lock.acquire(timeout=0)
     except filelock.Timeout:
-        raise UserError(f'{folder}: another run is writing into this folder; wait for its end, or name another folder '
-                        'with -o') from None
+        raise UserError(f'{folder}: another run is writing into this folder; wait for its end, or '
+                        f'{instead}') from None
     try:
         remove_strays(folder)
         yield

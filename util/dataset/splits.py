@@ -9,7 +9,7 @@ from util.script import UserError
 from util.volumes.reading import read_volume
 
 
-def check_splits(dataset, root):
+def check_splits(lists, root):
     """Refuse case lists that share a case or a subject.
 
     Two cases are the same if a file of theirs is, whatever links lead to it, if they have one name in one folder, or if
@@ -18,14 +18,14 @@ def check_splits(dataset, root):
     A test list need not be there yet; what cannot be read of it is told, and not compared.
 
     Args:
-        dataset (~util.config.Dataset): The paths of the lists.
+        lists (dict): What a list is called -> its path, such as those of a config's `dataset`.
         root (Path): Folder that relative paths start from.
 
     Raises:
         UserError: Naming two lists, a case in each, and what they share.
     """
     marks, scans, lists_of_scans, infos = {}, SeenScans(), {}, {}
-    for key, path in dataset.model_dump().items():
+    for key, path in lists.items():
         if key == 'test_list' and not (root / path).exists():
             continue
         for case in _attempt(key, read_list, root / path, root) or []:
@@ -75,6 +75,25 @@ def _marks(case, infos):
             if subject:
                 marks['subject', folder, subject] = f'of one subject, {subject}'
     return marks
+
+
+def by_subject(cases):
+    """Cases that are of one subject, together.
+
+    Args:
+        cases (list of ~util.dataset.case_lists.Case): Cases.
+
+    Returns:
+        list of list of Case: Each subject's, in order; a case of whom nothing is known is a subject of its own.
+
+    Raises:
+        UserError: If what is known of them cannot be read.
+    """
+    infos, groups = {}, {}
+    for case in cases:
+        known = [mark for mark in _marks(case, infos) if mark[0] == 'subject']
+        groups.setdefault(known[0] if known else case.name, []).append(case)
+    return list(groups.values())
 
 
 def _refuse(one, other, what):

@@ -3,7 +3,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 from util.inference.super_resolution import SuperResolved, super_resolve
-from util.script import blaming, note
+from util.script import UserError, blaming, note
 from util.volumes.intensity import like_input
 from util.volumes.orientation import AS_IT_IS, inverse, lay, layout_as, unlike_training
 from util.volumes.reading import read_volume
@@ -13,7 +13,8 @@ from util.volumes.writing import remove_volume, write_volume
 MAPS = ('deviation', 'intrinsic', 'parameter')  # the volumes NAME_*.mhd beside NAME.mhd: fields of SuperResolved
 
 
-def super_resolve_case(out, case, lr, net, scaling, lie=None, ensemble=False, samples=None, as_input=False):
+def super_resolve_case(out, case, lr, net, scaling, lie=None, ensemble=False, samples=None, as_input=False,
+                       factor=None):
     """Super-resolve a case, laid as the training's volumes, and write its volumes.
 
     Args:
@@ -26,6 +27,7 @@ def super_resolve_case(out, case, lr, net, scaling, lie=None, ensemble=False, sa
         ensemble (bool): Take the mean over the eight mirrorings.
         samples (int): How many networks to draw (`util.inference.super_resolution`); None: none.
         as_input (bool): Write the volume in the range and type of the LR volume's file.
+        factor (float): Write the deviation times this as well: half the width of intervals. None: no intervals.
 
     Returns:
         ~util.inference.super_resolution.SuperResolved: The volumes that were written.
@@ -40,12 +42,17 @@ def super_resolve_case(out, case, lr, net, scaling, lie=None, ensemble=False, sa
         note(f'{case.lr_path}: {line}')
     with blaming(case.lr_path):
         sr = super_resolve(net, laid, scaling, ensemble, samples)
+    if factor is not None and sr.deviation is None:
+        raise UserError(f'{case.lr_path}: there are no intervals, since this network predicts no deviation; leave '
+                        '--interval out')
     sr = SuperResolved(*(volume and lay(volume, inverse(layout)) for volume in sr))
     if as_input:
         sr = sr._replace(mean=replace(sr.mean, array=like_input(sr.mean.array, read_volume(case.lr_path).array)))
     write_volume(out / f'{case.name}.mhd', sr.mean)
-    for name in MAPS:
-        path, volume = out / f'{case.name}_{name}.mhd', getattr(sr, name)
+    maps = {name: getattr(sr, name) for name in MAPS}
+    maps['interval'] = factor and replace(sr.deviation, array=sr.deviation.array * factor)
+    for name, volume in maps.items():
+        path = out / f'{case.name}_{name}.mhd'
         if volume is None:
             remove_volume(path)  # of an earlier network's volume, and it would be taken for this one's
         else:
@@ -53,7 +60,7 @@ def super_resolve_case(out, case, lr, net, scaling, lie=None, ensemble=False, sa
     return sr
 
 
-def score_case(out, case, lr, sr, hr, sampling):
+def score_case(out, case, lr, sr, hr, sampling, factors=None):
     """Score a case beside the interpolations of its LR volume, and what deviation is predicted; save its pictures.
 
     Args:
@@ -62,6 +69,7 @@ def score_case(out, case, lr, sr, hr, sampling):
         lr, hr (~util.volumes.volume.Volume): Its volumes.
         sr (~util.inference.super_resolution.SuperResolved): What the network made of it.
         sampling (~util.volumes.sampling.Sampling): Where LR voxels lie among HR voxels.
+        factors (dict): Of a calibrated network (`util.inference.calibration`); None: it is not.
 
     Returns:
         (dict, dict, list): method -> {metric: value}; metric -> value of the predicted deviation
@@ -88,9 +96,12 @@ def score_case(out, case, lr, sr, hr, sampling):
         save_uncertainty_figure(out / f'{case.name}_uncertainty.png', f'{case.name}, within the head', curves)
 
     def score_uncertainty(head):
+        from util.scores.intervals import calibrated_coverage
         from util.scores.uncertainty import uncertainty_scores
 
         values, curves = uncertainty_scores(hr.array, mean, deviation, head)
+        if factors:
+            values |= calibrated_coverage(hr.array, mean, deviation, head, factors)
         pool.submit(attempt, 'no picture of the uncertainty', draw_uncertainty, curves)
         return values
 

@@ -79,7 +79,7 @@ def check_results(out, cases):
     """
     names = {case.name for case in cases}
     for name in names:
-        for suffix in (*MAPS, 'uncertainty'):
+        for suffix in (*MAPS, 'interval', 'uncertainty'):
             if f'{name}_{suffix}' in names:
                 raise UserError(f'{name}_{suffix} would be the name of two results; call that volume otherwise')
     if out.name in ('LR', 'HR') and read_pairs_info(out.parent):

@@ -13,6 +13,7 @@ from util.yaml_text import MOST_BYTES
 
 EXPERIMENT = 'experiment'  # the entry of a model file that holds the experiment's YAML
 TRAINED_ON = 'trained_on'  # the entry that holds how the training's volumes lie, as JSON
+CALIBRATION = 'calibration'  # the entry that calibrate.py adds, as JSON: how wide the intervals of its deviations are
 
 
 def save_network(path, net, experiment, lie=None):
@@ -48,19 +49,54 @@ def read_lie(path):
     Raises:
         UserError: If the file cannot be read, or what it says is damaged.
     """
-    with Npz(path, 'model file') as archive:
-        if TRAINED_ON not in archive.names:
-            return None
-        text = archive.text(TRAINED_ON, MOST_BYTES)
+    told = read_told(path, TRAINED_ON)
+    if told is None:
+        return None
     try:
-        told = json.loads(text)
         lie = Lie(str(told['axes']), tuple(float(s) for s in told['spacing']))
         if (sorted(lie.axes.translate(str.maketrans('LPI', 'RAS'))) != ['A', 'R', 'S'] or len(lie.spacing) != 3
                 or not all(0 < s < math.inf for s in lie.spacing)):
             raise ValueError(told)
-    except (ValueError, TypeError, KeyError, RecursionError) as error:
+    except (ValueError, TypeError, KeyError, OverflowError) as error:
         raise UserError(f'{path}: what it says of its training is damaged: {error}') from None
     return lie
+
+
+def read_told(path, entry):
+    """The JSON object in an entry of a model file, a dict of anything; None where there is no such entry.
+
+    Raises:
+        UserError: If the file cannot be read, or the entry is no JSON object.
+    """
+    with Npz(path, 'model file') as archive:
+        if entry not in archive.names:
+            return None
+        text = archive.text(entry, MOST_BYTES)
+    try:
+        told = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise UserError(f'{path}: its entry {entry} is damaged: {error}') from None
+    if not isinstance(told, dict):
+        raise UserError(f'{path}: its entry {entry} is damaged: no JSON object')
+    return told
+
+
+def put_told(path, entry, told):
+    """Put an entry of JSON into a model file, or in the place of an older one; each array stays as it is, bit for bit.
+
+    Args:
+        path (Path): The model file; replaced as a whole or not at all.
+        entry (str): The entry's name.
+        told (dict): Of what JSON can hold.
+
+    Raises:
+        UserError: If the file cannot be read.
+    """
+    with Npz(path, 'model file') as archive:
+        arrays = {name: archive.array(name) for name in archive.names}
+    arrays[entry] = numpy.array(json.dumps(told, allow_nan=False))
+    with replacing(path) as temporary:
+        numpy.savez_compressed(temporary, **arrays)
 
 
 def read_experiment_text(path):

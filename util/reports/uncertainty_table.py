@@ -1,11 +1,13 @@
 """The table of how good predicted deviations are: one row per case, and their mean."""
 from util.reports.score_table import with_mean, write_table
+from util.scores.intervals import SCORED
 from util.scores.metrics import REGIONS
 
 # what a person sees of the metrics of `util.scores.uncertainty`: metric -> heading; three decimals each
 HEADINGS = {'nll': 'NLL', 'coverage50': 'in 50 %', 'coverage90': 'in 90 %', 'coverage95': 'in 95 %',
             'miscalibration': 'miscal.', 'sharpness_ratio': 'to RMSE', 'ence': 'ENCE', 'ause': 'AUSE',
             'left80': 'left80', 'correlation': 'corr.'}
+CALIBRATED = {f'calibrated{level}': f'in {level} %' for level in SCORED}  # of a calibrated network
 MEANING = ('NLL in nats per voxel; in 50 %: share of voxels within that interval; to RMSE: predicted deviation over '
            'RMSE;\nleft80: RMSE of the surest 80 % over that of all (docs/uncertainty.md)')
 
@@ -27,15 +29,18 @@ def format_table(rows):
         rows (dict): As of :func:`save_csv`.
 
     Returns:
-        str: One block per region, with a column per metric.
+        str: One block per region, with a column per metric; and one of calibrated intervals, within the head.
     """
-    table = with_mean(rows)
+    table, inside = with_mean(rows), '_head'
+    blocks = [(f'predicted deviation, {region}', suffix, HEADINGS) for suffix, region in REGIONS.items()]
+    if f'calibrated50{inside}' in table['mean']:
+        blocks.append((f'calibrated intervals, {REGIONS[inside]}', inside, CALIBRATED))
+    return '\n\n'.join([*(_format_block(table, *block) for block in blocks), MEANING])
+
+
+def _format_block(table, title, suffix, headings):
     width = max(map(len, table))
-    blocks = []
-    for suffix, region in REGIONS.items():
-        lines = [f'predicted deviation, {region}',
-                 'case'.ljust(width) + ''.join(f'  {heading:<7}' for heading in HEADINGS.values())]
-        lines += [case.ljust(width) + ''.join(f'  {values[metric + suffix]:<7.3f}' for metric in HEADINGS)
-                  for case, values in table.items()]
-        blocks.append('\n'.join(line.rstrip() for line in lines))
-    return '\n\n'.join([*blocks, MEANING])
+    lines = [title, 'case'.ljust(width) + ''.join(f'  {heading:<7}' for heading in headings.values())]
+    lines += [case.ljust(width) + ''.join(f'  {values[metric + suffix]:<7.3f}' for metric in headings)
+              for case, values in table.items()]
+    return '\n'.join(line.rstrip() for line in lines)

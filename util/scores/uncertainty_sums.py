@@ -43,14 +43,24 @@ def region_sums(truth, mean, deviation, head):
     """
     parts = Sums(numpy.zeros((2, 2)), numpy.zeros((len(LEVELS), 2)), numpy.zeros((3, 2, _BINS)),
                  numpy.zeros((2, 2, _BINS)))  # along the second axis: what is not the head, and what is
-    for block in _blocks(truth, mean, deviation, head):
+    for block in voxel_blocks(truth, mean, deviation, head):
         _add(parts, *block)
     regions = [Sums(*(sums.sum(axis=1) for sums in parts)), Sums(*(sums[:, 1] for sums in parts))]
-    return list(zip(regions, _correlations(regions, _blocks(truth, mean, deviation, head))))
+    return list(zip(regions, _correlations(regions, voxel_blocks(truth, mean, deviation, head))))
 
 
-def _blocks(truth, mean, deviation, head):
-    """Block by block: the head, bool; absolute error and deviation, float32; the bins of deviation and error."""
+def voxel_blocks(truth, mean, deviation, head):
+    """Voxels of a volume, block by block, so that nothing of its size is made.
+
+    Args:
+        truth, mean, deviation, head (numpy.ndarray): As of :func:`region_sums`; or more axes, the same for all.
+
+    Yields:
+        The head, bool; absolute error and deviation, float32; and the bins of [deviation, error], int: each (voxels,).
+
+    Raises:
+        ValueError: As of :func:`region_sums`.
+    """
     truth, mean, deviation, head = (array.reshape(-1) for array in (truth, mean, deviation, head))
     for start in range(0, head.size, _BLOCK):
         part = slice(start, start + _BLOCK)

@@ -1,5 +1,4 @@
 import shutil
-from types import SimpleNamespace
 
 import numpy
 import pytest
@@ -7,7 +6,8 @@ import yaml
 
 import training
 from tests.experiment import assert_refused, make_experiment
-from util.dataset.splits import check_splits
+from util.dataset.case_lists import read_list
+from util.dataset.splits import by_subject, check_splits
 from util.script import UserError
 from util.volumes.reading import read_volume
 from util.volumes.volume import Volume
@@ -23,7 +23,7 @@ def folder(tmp_path):
 
 
 def check(folder):
-    check_splits(SimpleNamespace(model_dump=lambda: LISTS), folder)
+    check_splits(LISTS, folder)
 
 
 def refusal(folder):
@@ -101,6 +101,20 @@ def test_one_name_in_two_data_sets_is_two_subjects(folder):
     for key, case in (('training', '0000'), ('test', '0001')):
         (folder / f'{key}_list.txt').write_text(f'set{case}/LR/0000.mhd set{case}/HR/0000.mhd\n')
     check(folder)
+
+
+def test_cases_of_a_subject_go_together_and_a_name_in_two_data_sets_is_two_subjects(folder):
+    info = {'cases': [], 'complete': True, 'subjects': {'0000': 'sub-07', '0001': 'sub-03', '0002': 'sub-07'}}
+    (folder / 'degradation.yml').write_text(yaml.safe_dump(info))
+    for kind in ('LR', 'HR'):
+        for name in ('sub-07', 'a', 'b', 'sub-9_run-1', 'sub-9_run-2'):
+            write_volume(folder / f'other/{kind}/{name}.mhd', read_volume(folder / f'{kind}/0000.mhd'))
+    paths = [*(f'LR/000{n}.mhd' for n in range(3)),
+             *(f'other/LR/{name}.mhd' for name in ('sub-07', 'a', 'b', 'sub-9_run-2', 'sub-9_run-1'))]
+    (folder / 'list.txt').write_text('\n'.join(f'{path} {path.replace("LR/", "HR/")}' for path in paths))
+    groups = by_subject(read_list(folder / 'list.txt', folder))
+    assert [[case.name for case in its] for its in groups] == [
+        ['0000', '0002'], ['0001'], ['sub-07'], ['a'], ['b'], ['sub-9_run-2', 'sub-9_run-1']]
 
 
 def test_there_need_be_no_test_list_and_one_that_cannot_be_read_is_told(folder, capsys):

@@ -2,7 +2,7 @@ import numpy
 import pytest
 
 from util.reports.score_table import read_csv
-from util.reports.uncertainty_table import HEADINGS, format_table, save_csv
+from util.reports.uncertainty_table import CALIBRATED, HEADINGS, format_table, save_csv
 from util.scores.uncertainty import UNCERTAINTY_METRICS
 
 ROWS = {case: {metric: number + place for place, metric in enumerate(UNCERTAINTY_METRICS)}
@@ -28,3 +28,17 @@ def test_text_has_each_number_below_its_heading():
         for metric, heading in HEADINGS.items():
             for line, row in zip(lines, ROWS.values()):
                 assert float(line[heads.index(heading):].split()[0]) == pytest.approx(row[metric + suffix], abs=5e-4)
+
+
+def test_a_calibrated_network_has_a_block_of_its_intervals_in_the_head(tmp_path):
+    columns = [f'{metric}{suffix}' for suffix in ('', '_head') for metric in CALIBRATED]
+    rows = {case: {**values, **{column: place + 0.25 for place, column in enumerate(columns)}}
+            for case, values in ROWS.items()}
+    *others, intervals, meaning = format_table(rows).split('\n\n')
+    assert [*others, meaning] == format_table(ROWS).split('\n\n')
+    title, heads, *lines = intervals.splitlines()
+    assert title == 'calibrated intervals, within the head'
+    for place, heading in enumerate(CALIBRATED.values(), 3):
+        assert [float(line[heads.index(heading):].split()[0]) for line in lines] == [place + 0.25] * 3
+    save_csv(tmp_path / 'uncertainty.csv', rows)
+    assert read_csv(tmp_path / 'uncertainty.csv') == rows

@@ -1,7 +1,8 @@
 """Scores of a predicted deviation: against their definitions, voxel by voxel, and where the noise is known.
 
 The definitions are written here with sorts and `scipy.stats`. The package uncertainty-toolbox has some of them as well,
-and gave the same to twelve digits. But it brings scikit-learn and 60 MB along, and is imported for three seconds.
+and gave the same to twelve digits. But it brings scikit-learn and 60 MB along, and is imported for three seconds, so
+that test_uncertainty_toolbox.py compares with it only where it is installed.
 """
 import numpy
 import pytest

@@ -1,0 +1,31 @@
+"""The report of a calibration: how wide intervals must be, and what the subjects it was learned from make of them."""
+from statistics import NormalDist
+
+from util.scores.intervals import PERCENTS, SCORED, subjects_needed
+
+MEANING = ("factor: what the predicted deviation is multiplied by, for half an interval's width; normal: what errors "
+           'of\na normal law would need; guaranteed: what holds for a new subject on average (docs/uncertainty.md)')
+
+
+def format_calibration(fit):
+    """A calibration as text for a terminal.
+
+    Args:
+        fit (~util.scores.intervals.Fit): What was fitted.
+
+    Returns:
+        str: A line per level that is scored.
+    """
+    lines = ['within the head', 'level  factor   normal   subjects hold      guaranteed']
+    for percent in SCORED:
+        level = PERCENTS.index(percent)
+        normal, coverage = NormalDist().inv_cdf((1 + percent / 100) / 2), 100 * fit.coverage[:, level]
+        lines.append(f'{percent} %   {fit.factors[level]:<7.3f}  {normal:<7.3f}  '
+                     f'{f"{coverage.min():.1f} to {coverage.max():.1f} %":<17}  {_guaranteed(fit, level)}')
+    return '\n'.join([*lines, MEANING])
+
+
+def _guaranteed(fit, level):
+    if len(fit.coverage) < subjects_needed(PERCENTS[level]):
+        return f'needs {subjects_needed(PERCENTS[level])} subjects or more'
+    return f'{fit.guaranteed[level]:.3f}'
