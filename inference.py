@@ -50,8 +50,8 @@ def main(argv=None):
     from util.device import get_device
     from util.inference import experiment
     from util.inference.calibration import choose_calibration
-    from util.inference.case_results import forget_scores, score_case, super_resolve_case
-    from util.inference.model_file import load_network, read_lie
+    from util.inference.case_results import Manner, forget_scores, score_case, super_resolve_case
+    from util.inference.model_file import load_network, read_lie, read_looks
     from util.inference.network import build_network
     from util.lock import locked
     from util.volumes.reading import read_volume
@@ -62,31 +62,31 @@ def main(argv=None):
     net = build_network(config, args.root)
     load_network(args.model, net)
     net.to_device(device)
-    lie = read_lie(args.model)
     if isinstance(net, BayesianNetwork) and args.samples is None:
         note(f'{args.model}: its weights are uncertain, which the deviation says nothing of without --samples 32')
     calibration = choose_calibration(args.model, args.interval is not None, args.ensemble, args.samples)
-    factors = calibration.factors if calibration else {}
+    manner = Manner(config.intensity_scaling, read_lie(args.model), read_looks(args.model, net.in_channels),
+                    args.ensemble, args.samples, args.like_input, calibration and calibration.factors, args.interval)
     cases = (experiment.cases_of_volumes(args.input) if args.input
              else experiment.listed_cases(config, args.config_path or args.model, args.root))
     experiment.check_results(args.out, cases)
     with locked(args.out):
         remove_strays(args.out)
-        rows, unsure, failures, done = {}, {}, [], 0
+        rows, unsure, unlike, failures, done = {}, {}, {}, [], 0
         for case in progress(cases, 'inference', 'case'):
             try:
                 lr, hr = read_pair(case, config) if case.hr_path else (read_volume(case.lr_path, numpy.float32), None)
-                sr = super_resolve_case(args.out, case, lr, net, config.intensity_scaling, lie, args.ensemble,
-                                        args.samples, args.like_input,
-                                        factors.get(args.interval))
+                sr, difference = super_resolve_case(args.out, case, lr, net, manner)
             except (UserError, OSError, MemoryError) as error:  # the other cases are done all the same
                 failures.append(str(error) if isinstance(error, UserError) else f'{case.name}: {error!r}')
                 continue
             done += 1
+            if difference:
+                unlike[case.name] = difference
             forget_scores(args.out, case, {'scores.csv': rows, 'uncertainty.csv': unsure})
             if hr is not None:
                 from util.reports import score_table, uncertainty_table
-                scored, uncertainty, failed = score_case(args.out, case, lr, sr, hr, net.sampling, factors)
+                scored, uncertainty, failed = score_case(args.out, case, lr, sr, hr, net.sampling, manner.factors)
                 failures += failed
                 if scored:
                     rows[case.name] = scored
@@ -94,10 +94,10 @@ def main(argv=None):
                 if uncertainty:
                     unsure[case.name] = uncertainty
                     uncertainty_table.save_csv(args.out / 'uncertainty.csv', unsure)
-        return report(args.out, rows, unsure, failures, done, len(cases))
+        return report(args.out, rows, unsure, unlike, failures, done, len(cases))
 
 
-def report(out, rows, unsure, failures, done, count):
+def report(out, rows, unsure, unlike, failures, done, count):
     """Print the scores, and say what could not be done; returns the exit code."""
     if rows:
         from util.reports.score_table import format_table
@@ -108,6 +108,8 @@ def report(out, rows, unsure, failures, done, count):
         print(f'\n{uncertainty_table.format_table(unsure)}\nscores of the uncertainty: {out / "uncertainty.csv"}')
     if done:
         print(f'volumes: {out}/*.mhd')
+    for name, difference in unlike.items():
+        note(f'{name} is unlike the scans of the training, so the network may be wrong, and sure of it: {difference}')
     for failure in failures:
         print(f'error: {failure}', file=sys.stderr)
     if not failures:

@@ -19,13 +19,14 @@ from util.config_files import load_config, parse_config, read_experiment
 from util.dataset.case_lists import read_list
 from util.dataset.pairs import Pairs
 from util.inference.calibration import Calibration, read_calibration, save_calibration
-from util.inference.model_file import load_network, read_lie, save_network
+from util.inference.model_file import load_network, read_lie, read_looks, save_network
 from util.inference.network import build_network
 from util.scores.intervals import PERCENTS
 from util.script import PROJECT, UserError
 from util.training.snapshot import load_snapshot, save_snapshot
 from util.training.trainer import make_trainer
 from util.volumes.geometry import Geometry
+from util.volumes.looks import FEATURES, unlike
 from util.volumes.orientation import Lie
 
 pytestmark = pytest.mark.slow
@@ -139,7 +140,8 @@ def unchanged_if_refused(thing):
 def test_model_files(tmp_path):
     rng, tally, path = random.Random(2), Tally('model file'), tmp_path / 'gen.npz'
     config = load_config(PROJECT / 'configs/base.yml', SMALL)
-    save_network(path, build_network(config), config.to_yaml(), Lie('RAS', (1.0, 1.0, 4.0)))
+    save_network(path, build_network(config), config.to_yaml(), Lie('RAS', (1.0, 1.0, 4.0)),
+                 {name: [[0.5, 0.25]] for name in FEATURES})
     factors = {percent: percent / 40 for percent in PERCENTS}
     save_calibration(path, Calibration(factors, {**factors, 95: None}, 12, False))
     content, net = path.read_bytes(), build_network(config)
@@ -151,9 +153,11 @@ def test_model_files(tmp_path):
         with tally.trying(damaged):
             with unchanged_if_refused(net):
                 experiment, lie, calibration = read_experiment(path), read_lie(path), read_calibration(path)
+                looks = read_looks(path, 1)
                 load_network(path, net)
             assert experiment is None or isinstance(experiment, Config)
             assert isinstance(lie, (Lie, type(None)))
+            assert looks is None or unlike(numpy.zeros((1, 3, 3, 3)), looks)[0] >= 0
             assert calibration is None or all(0 < q < 1e5 for q in calibration.factors.values())
             assert_sound(state(net), whole)
             if not checked:

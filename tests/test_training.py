@@ -3,6 +3,7 @@
 All but a test of the exit code run in this process.
 """
 import json
+from dataclasses import replace
 
 import chainer
 import numpy
@@ -205,6 +206,30 @@ def test_a_network_that_predicts_variances_needs_its_file_and_a_loss_alone(exper
     mean, deviation = (read_volume(experiment / f'out/0001{suffix}.mhd') for suffix in ('', '_deviation'))
     assert deviation.array.shape == mean.array.shape and deviation.spacing == mean.spacing
     assert (deviation.array > 0).all()
+
+
+def test_a_scan_unlike_those_of_the_training_is_told_at_the_end(experiment, train, here):
+    """By what the model file keeps of their looks. One of the training is not, nor is any after one on two scans."""
+    import inference
+
+    (experiment / 'training_list.txt').write_text('LR/0000.mhd HR/0000.mhd\n')
+    lr, hr = (read_volume(experiment / f'{kind}/0000.mhd') for kind in ('LR', 'HR'))
+    for name in ('0003', '0004', '0005'):
+        write_volume(experiment / f'LR/{name}.mhd', replace(lr, array=lr.array * int(name)))
+        write_volume(experiment / f'HR/{name}.mhd', replace(hr, array=hr.array * int(name)))
+        with open(experiment / 'training_list.txt', 'a') as file:
+            file.write(f'LR/{name}.mhd HR/{name}.mhd\n')
+    write_volume(experiment / 'inverted.mhd', replace(lr, array=lr.array.max() - lr.array))
+    assert train().returncode == 0
+    arguments = inference.main, '-R', '.', '-o', 'out', '-i', 'LR/0003.mhd', 'inverted.mhd', '-m'
+    done = here(*arguments, 'run/gen_best.npz')
+    assert done.returncode == 0
+    line, = [line for line in done.stderr.splitlines() if 'unlike the scans of the training' in line]
+    assert line.startswith('note: inverted is ') and ', in training ' in line and 'score ' in line
+
+    (experiment / 'two.txt').write_text('LR/0000.mhd HR/0000.mhd\nLR/0003.mhd HR/0003.mhd\n')
+    assert train('--set', 'dataset.training_list=two.txt', out='two').returncode == 0
+    assert 'unlike' not in here(*arguments, 'two/gen_best.npz').stderr
 
 
 def take_recipe(folder, name):

@@ -1,11 +1,13 @@
 """The results of one case in a folder: its volumes and, where the truth is known, its scores and its picture."""
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from typing import NamedTuple
 
 from util.inference.super_resolution import SuperResolved, super_resolve
 from util.script import UserError, blaming, note
 from util.volumes.intensity import like_input
-from util.volumes.orientation import AS_IT_IS, inverse, lay, layout_as, unlike_training
+from util.volumes.looks import unlike
+from util.volumes.orientation import AS_IT_IS, Lie, inverse, lay, layout_as, unlike_training
 from util.volumes.reading import read_volume
 from util.volumes.writing import remove_volume, write_volume
 
@@ -13,8 +15,19 @@ from util.volumes.writing import remove_volume, write_volume
 MAPS = ('deviation', 'intrinsic', 'parameter')  # the volumes NAME_*.mhd beside NAME.mhd: fields of SuperResolved
 
 
-def super_resolve_case(out, case, lr, net, scaling, lie=None, ensemble=False, samples=None, as_input=False,
-                       factor=None):
+class Manner(NamedTuple):
+    """How a model is used, for all cases alike."""
+    scaling: str                   # the intensity scaling that the network was trained with
+    lie: Lie | None = None         # how the training's volumes lie; None: unknown
+    looks: dict | None = None      # what they look like (`util.volumes.looks`); None: unknown
+    ensemble: bool = False         # take the mean over the eight mirrorings
+    samples: int | None = None     # how many networks to draw (`util.inference.super_resolution`); None: none
+    as_input: bool = False         # write the volume in the range and type of the LR volume's file
+    factors: dict | None = None    # of a calibrated network (`util.inference.calibration`); None: it is not
+    interval: int | None = None    # level, in percent, of the intervals to write; None: none
+
+
+def super_resolve_case(out, case, lr, net, manner):
     """Super-resolve a case, laid as the training's volumes, and write its volumes.
 
     Args:
@@ -22,42 +35,40 @@ def super_resolve_case(out, case, lr, net, scaling, lie=None, ensemble=False, sa
         case (~util.dataset.case_lists.Case): The case.
         lr (~util.volumes.volume.Volume): Its LR volume, float32.
         net (~chainer.Chain): As `models.network` describes it.
-        scaling (str): The intensity scaling that the network was trained with.
-        lie (~util.volumes.orientation.Lie): How the training's volumes lie; None: unknown.
-        ensemble (bool): Take the mean over the eight mirrorings.
-        samples (int): How many networks to draw (`util.inference.super_resolution`); None: none.
-        as_input (bool): Write the volume in the range and type of the LR volume's file.
-        factor (float): Write the deviation times this as well: half the width of intervals. None: no intervals.
+        manner (Manner): How.
 
     Returns:
-        ~util.inference.super_resolution.SuperResolved: The volumes that were written.
+        (~util.inference.super_resolution.SuperResolved, str or None): The volumes that were written; and what the scan
+        differs by from those of the training, where that is more than scans of one kind do.
 
     Raises:
         UserError: If it cannot be super-resolved or written.
     """
     # Where the HR volume is known its grid is given, and that of a reversed axis may be another one (docs/geometry.md).
-    layout = layout_as(lr, lie) if lie and case.hr_path is None else AS_IT_IS
+    layout = layout_as(lr, manner.lie) if manner.lie and case.hr_path is None else AS_IT_IS
     laid = lay(lr, layout)
-    for line in unlike_training(lr, layout, lie, net.sampling.rate, case.hr_path is not None):
+    for line in unlike_training(lr, layout, manner.lie, net.sampling.rate, case.hr_path is not None):
         note(f'{case.lr_path}: {line}')
     with blaming(case.lr_path):
-        sr = super_resolve(net, laid, scaling, ensemble, samples)
-    if factor is not None and sr.deviation is None:
+        sr = super_resolve(net, laid, manner.scaling, manner.ensemble, manner.samples)
+    if manner.interval is not None and sr.deviation is None:
         raise UserError(f'{case.lr_path}: there are no intervals, since this network predicts no deviation; leave '
                         '--interval out')
     sr = SuperResolved(*(volume and lay(volume, inverse(layout)) for volume in sr))
-    if as_input:
+    if manner.as_input:
         sr = sr._replace(mean=replace(sr.mean, array=like_input(sr.mean.array, read_volume(case.lr_path).array)))
     write_volume(out / f'{case.name}.mhd', sr.mean)
     maps = {name: getattr(sr, name) for name in MAPS}
-    maps['interval'] = factor and replace(sr.deviation, array=sr.deviation.array * factor)
+    maps['interval'] = manner.interval and replace(
+        sr.deviation, array=sr.deviation.array * manner.factors[manner.interval])
     for name, volume in maps.items():
         path = out / f'{case.name}_{name}.mhd'
         if volume is None:
             remove_volume(path)  # of an earlier network's volume, and it would be taken for this one's
         else:
             write_volume(path, volume)
-    return sr
+    score, words = unlike(laid.array, manner.looks) if manner.looks else (0, '')
+    return sr, f'{words} (score {score:.2f}; 1 is the most that is likely)' if score > 1 else None
 
 
 def score_case(out, case, lr, sr, hr, sampling, factors=None):

@@ -8,25 +8,28 @@ from chainer.serializers import DictionarySerializer, NpzDeserializer
 from util.files import replacing
 from util.npz import Npz
 from util.script import UserError
+from util.volumes.looks import FEATURES
 from util.volumes.orientation import Lie
 from util.yaml_text import MOST_BYTES
 
 EXPERIMENT = 'experiment'  # the entry of a model file that holds the experiment's YAML
 TRAINED_ON = 'trained_on'  # the entry that holds how the training's volumes lie, as JSON
+LOOKS = 'looks'  # the entry that holds what the training's LR volumes look like, as JSON
 CALIBRATION = 'calibration'  # the entry that calibrate.py adds, as JSON: how wide the intervals of its deviations are
 
 
-def save_network(path, net, experiment, lie=None):
+def save_network(path, net, experiment, lie=None, looks=None):
     """Write the network's arrays and where they come from to an .npz file.
 
     The arrays have the names and shapes of Chainer's ``save_npz`` (``conv1/W``, ...), so that other Chainer code loads
-    the file too; two more entries are texts.
+    the file too; the other entries are texts.
 
     Args:
         path (Path): File to write.
         net (~chainer.Chain): The network.
         experiment (str): YAML text: :meth:`util.config.Config.to_yaml`.
         lie (~util.volumes.orientation.Lie): How the LR volumes of its training lie; None: several ways, or unknown.
+        looks (dict): What they look like (`util.volumes.looks.expected_looks`); None: unknown.
 
     Raises:
         UserError: If a weight is not finite: such a network is of no use to anyone.
@@ -39,6 +42,8 @@ def save_network(path, net, experiment, lie=None):
     texts = {EXPERIMENT: numpy.array(experiment)}
     if lie:
         texts[TRAINED_ON] = numpy.array(json.dumps(lie._asdict()))
+    if looks:
+        texts[LOOKS] = numpy.array(json.dumps(looks))
     with replacing(path) as temporary:
         numpy.savez_compressed(temporary, **arrays, **texts)
 
@@ -60,6 +65,32 @@ def read_lie(path):
     except (ValueError, TypeError, KeyError, OverflowError) as error:
         raise UserError(f'{path}: what it says of its training is damaged: {error}') from None
     return lie
+
+
+def read_looks(path, channels):
+    """What the LR volumes of a network's training look like; None where the model file does not say.
+
+    Args:
+        path (Path): The model file.
+        channels (int): Of the network.
+
+    Returns:
+        dict or None: As `util.volumes.looks.expected_looks` gives it.
+
+    Raises:
+        UserError: If the file cannot be read, or what it says is damaged.
+    """
+    told = read_told(path, LOOKS)
+    if told is None:
+        return None
+    try:
+        looks = {name: [(float(middle), float(tolerance)) for middle, tolerance in told[name]] for name in FEATURES}
+        if not all(len(its) == channels and math.isfinite(middle) and 0 < tolerance < math.inf
+                   for its in looks.values() for middle, tolerance in its):
+            raise ValueError(looks)
+    except (ValueError, TypeError, KeyError, OverflowError) as error:
+        raise UserError(f'{path}: what it says of the looks of its training is damaged: {error}') from None
+    return looks
 
 
 def read_told(path, entry):

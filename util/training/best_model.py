@@ -15,31 +15,32 @@ class BestModel(training.Extension):
         path (Path): Model file.
         net (~chainer.Chain): The network that trains.
         experiment (str): YAML text of the experiment, which the model file holds.
-        lie (~util.volumes.orientation.Lie): How the LR volumes of the training lie, which it holds too.
+        lie (~util.volumes.orientation.Lie), looks (dict): How the LR volumes of the training lie, and what they look
+            like, which it holds too.
     """
 
     priority = training.PRIORITY_EDITOR  # after the validation has reported, before the snapshot is written
     name = 'best'
 
-    def __init__(self, path, net, experiment, lie=None):
+    def __init__(self, path, net, experiment, lie=None, looks=None):
         self.path = path
         self.net = net
         self.experiment = experiment
-        self.lie = lie
+        self.kinds = lie, looks
         self.best = net.copy(mode='copy')
         self.psnr = -math.inf
         self.iteration = 0
 
     def initialize(self, trainer):
         if self.iteration:  # a snapshot brought it
-            save_network(self.path, self.best, self.experiment, self.lie)
+            save_network(self.path, self.best, self.experiment, *self.kinds)
 
     def __call__(self, trainer):
         psnr = float(trainer.observation['val/psnr'])
         if psnr > self.psnr:
             self.psnr, self.iteration = psnr, trainer.updater.iteration
             self.best.copyparams(self.net)
-            save_network(self.path, self.best, self.experiment, self.lie)
+            save_network(self.path, self.best, self.experiment, *self.kinds)
 
     def serialize(self, serializer):
         self.psnr = serializer('psnr', self.psnr)

@@ -19,6 +19,7 @@ from util.training.resume import find_snapshots, settings_of
 from util.training.schedules import AlphaSchedule
 from util.training.snapshot import save_snapshot
 from util.training.stopping import StopTrigger, stop_on_non_finite_loss
+from util.volumes.looks import expected_looks
 from util.volumes.orientation import common_lie
 
 
@@ -68,7 +69,8 @@ def make_trainer(config, net, pairs, val_pairs, out, stop=None):
                                  config.iteration, **config.schedule.settings))
     trainer.extend(VolumeEvaluator(net, val_pairs.arrays, loss), trigger=every(config.evaluation_interval, config))
     extend_with_reports(trainer, config)
-    extend_with_files(trainer, config, common_lie(pairs.geometries), ran_with(config, pairs, val_pairs))
+    kinds = common_lie(pairs.geometries), expected_looks([lr for lr, _ in pairs.arrays])
+    extend_with_files(trainer, config, kinds, ran_with(config, pairs, val_pairs))
     return trainer
 
 
@@ -119,21 +121,21 @@ def _log_scale(figure, axes, summary):
         axes.set_yscale('log')
 
 
-def extend_with_files(trainer, config, lie, settings):
+def extend_with_files(trainer, config, kinds, settings):
     """The best network on validation, and every so often the network and a snapshot."""
     net, experiment = trainer.updater.get_optimizer('main').target, config.to_yaml()
     display, snapshot = every(config.display_interval, config), every(config.snapshot_interval, config)
     # A loss that is not finite makes the weights so, for good: looking before anything is shown or kept is enough.
     trainer.extend(stop_on_non_finite_loss, trigger=lambda trainer: display(trainer) or snapshot(trainer),
                    priority=training.PRIORITY_EDITOR)
-    trainer.extend(BestModel(trainer.out / 'gen_best.npz', net, experiment, lie),
+    trainer.extend(BestModel(trainer.out / 'gen_best.npz', net, experiment, *kinds),
                    trigger=every(config.evaluation_interval, config))
 
     @training.make_extension(trigger=snapshot, priority=-100)  # last, so that it holds what the others did
     def keep(trainer):
         iteration = trainer.updater.iteration
         # the network first: one whose weights are not finite is refused, and so is a snapshot of it
-        save_network(trainer.out / f'gen_iter_{iteration}.npz', net, experiment, lie)
+        save_network(trainer.out / f'gen_iter_{iteration}.npz', net, experiment, *kinds)
         save_snapshot(trainer.out / f'snapshot_iter_{iteration}.npz', trainer, settings)
         for old in find_snapshots(trainer.out, iteration)[config.snapshots_kept:] if config.snapshots_kept else []:
             old.unlink()

@@ -5,9 +5,10 @@ import pytest
 
 from models.espcn3d import ESPCN3D
 from util.config_files import load_config, read_experiment
-from util.inference.model_file import load_network, read_experiment_text, save_network
+from util.inference.model_file import load_network, read_experiment_text, read_looks, save_network
 from util.inference.network import build_network
 from util.script import PROJECT, UserError
+from util.volumes.looks import FEATURES
 from util.volumes.sampling import Sampling
 
 CONFIG = load_config(PROJECT / 'configs/base.yml')
@@ -189,3 +190,24 @@ def test_a_missing_array_is_named(tmp_path):
     numpy.savez(tmp_path / 'gen.npz', a=numpy.zeros(1))
     with pytest.raises(UserError, match='no array conv1/W, which this network has; found: a'):
         load_network(tmp_path / 'gen.npz', ESPCN3D(Sampling(4)))
+
+
+LOOKS = {name: [[0.5, 0.25], [-1.0, 2.0]] for name in FEATURES}
+
+
+def test_what_the_training_looks_like_comes_back(tmp_path):
+    save_network(tmp_path / 'gen.npz', ESPCN3D(Sampling(2)), TEXT, looks=LOOKS)
+    assert read_looks(tmp_path / 'gen.npz', 2) == {name: [(0.5, 0.25), (-1.0, 2.0)] for name in FEATURES}
+    save_network(tmp_path / 'gen.npz', ESPCN3D(Sampling(2)), TEXT)
+    assert read_looks(tmp_path / 'gen.npz', 2) is None
+
+
+@pytest.mark.parametrize('looks', [
+    [1], {'air': []}, {**LOOKS, 'air': None}, {**LOOKS, 'air': [[0.5, 0.25]]}, {**LOOKS, 'air': [[0.5, 0.25]] * 3},
+    {**LOOKS, 'air': [[0.5], [1, 1]]}, {**LOOKS, 'air': [[0.5, 0.0], [1, 1]]}, {**LOOKS, 'air': [[0.5, -1], [1, 1]]},
+    {**LOOKS, 'air': [[float('nan'), 1], [1, 1]]}, {**LOOKS, 'air': [[1, float('inf')], [1, 1]]},
+    {**LOOKS, 'air': [[10 ** 400, 1], [1, 1]]}, {**LOOKS, 'air': [['a', 1], [1, 1]]}])
+def test_looks_that_cannot_be_are_refused_in_one_line(tmp_path, looks):
+    save_network(tmp_path / 'gen.npz', ESPCN3D(Sampling(2)), TEXT, looks=looks)
+    with pytest.raises(UserError, match='gen.npz: .* is damaged'):
+        read_looks(tmp_path / 'gen.npz', 2)
