@@ -94,13 +94,13 @@ def test_a_server_has_at_most_four_to_serve_at_a_time(server, tmp_path, here):
 @pytest.mark.parametrize('number, code', [(signal.SIGINT, 130), (signal.SIGKILL, -signal.SIGKILL)])
 def test_a_break_leaves_parts_that_the_next_call_goes_on_with(server, tmp_path, here, number, code):
     for name in server.content:
-        server.faults[name] = [web.cut(30_000, seconds=20)]
+        server.faults[name] = [web.cut(1_000, seconds=20)]
     running = subprocess.Popen([sys.executable, '-c', SCRIPT, server.url, str(tmp_path / 'table.tsv'),
                                 '--subjects', '1-4', '-o', str(tmp_path / 'raw')], cwd=PROJECT,
                                stderr=subprocess.PIPE, text=True)
     parts = {tmp_path / f'raw/{name}.part' for name in list(server.content)[:4]}
     until = time.monotonic() + 20
-    while not all(part.exists() and part.stat().st_size == 30_000 for part in parts):
+    while not all(part.exists() and part.stat().st_size == 1_000 for part in parts):
         assert time.monotonic() < until and running.poll() is None
         time.sleep(0.02)
     running.send_signal(number)
@@ -109,7 +109,7 @@ def test_a_break_leaves_parts_that_the_next_call_goes_on_with(server, tmp_path, 
     assert set((tmp_path / 'raw').rglob('*_T1w*')) == parts
     server.requests.clear()
     assert here(download_data.main, '--subjects', '1-4', '-o', 'raw').returncode == 0
-    assert sorted(server.requests) == [(name, 'bytes=30000-') for name in list(server.content)[:4]]
+    assert sorted(server.requests) == [(name, 'bytes=1000-') for name in list(server.content)[:4]]
     assert found(tmp_path / 'raw') == {name: server.content[name] for name in list(server.content)[:4]}
 
 
