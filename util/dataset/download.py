@@ -66,7 +66,6 @@ def download(url, path, size, md5, tell, waits=WAITS, timeout=TIMEOUT, sleep=tim
         tell(size)
         return False
     part = path.with_name(path.name + PART)
-    part.parent.mkdir(parents=True, exist_ok=True)
     left, most = list(waits), _bytes_in(part)
     while True:
         try:
@@ -93,6 +92,7 @@ def _receive(url, part, size, tell, timeout):
     """Add to ``part`` what it lacks, over one connection."""
     have = _bytes_in(part)
     if have == size:  # a kill came before it was given its name
+        tell(have)
         return
     if have > size:
         have = 0
@@ -107,6 +107,8 @@ def _receive(url, part, size, tell, timeout):
         if response.length is not None and have + response.length != size:
             raise UserError(f'{url}: the server has a file of {have + response.length} bytes, where {size} are '
                             'expected: another version of it?')
+        part.parent.mkdir(parents=True, exist_ok=True)
+        tell(have)
         with open(part, 'ab' if have else 'wb') as file:
             while have <= size:
                 try:
@@ -152,7 +154,8 @@ def _retry_after(text):
 
 
 def _reason(error):
-    return str(getattr(error, 'reason', error)) or type(error).__name__
+    reason = getattr(error, 'reason', error)
+    return getattr(reason, 'strerror', None) or str(reason) or type(reason).__name__
 
 
 def _bytes_in(path):

@@ -113,6 +113,7 @@ def test_what_an_earlier_call_has_left_is_gone_on_with(job):
 def test_a_part_that_is_complete_needs_no_server_and_one_that_is_too_long_is_no_part(job):
     job.leave(CONTENT)
     assert job() and not job.ranges
+    job.check()
     job.path.rename(job.part)
     job.part.write_bytes(CONTENT + b'more')
     assert job() and job.ranges == [None]
@@ -153,6 +154,6 @@ def test_another_file_in_its_place_is_told_and_stays(job, there):
 def test_no_server_at_all_is_told_after_all_tries(job):
     job.server.shutdown()
     job.server.server_close()
-    with pytest.raises(UserError, match='refused; given up after 4 tries in a row'):
+    with pytest.raises(UserError, match='T1w.nii.gz: Connection refused; given up after 4 tries in a row'):
         job()
-    assert len(job.waits) == 3
+    assert len(job.waits) == 3 and not job.path.parent.exists()
