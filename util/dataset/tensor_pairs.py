@@ -19,9 +19,10 @@ _VOXELS = 5000  # that are fitted at a time
 def make_tensor_pair(path, case, config):
     """The LR and the HR tensor volume of a diffusion series.
 
-    The config's degradation is that of the diffusion images; each set of images is then fitted by itself. HR is 0
-    outside of the brain (:func:`brain_mask`). LR has a tensor wherever one of the HR voxels in its block lies in the
-    brain, so that none of these goes without; what lies outside of the brain there counts in its mean as in a scan.
+    The config's degradation is that of the diffusion images; each set of images is then fitted by itself. Both are 0
+    outside of the brain, which is one of whole LR voxels: those of whose block of HR voxels half or more lies in the
+    brain (:func:`brain_mask`). With a finer border in HR a network would have to guess, in each voxel near to it,
+    whether there is a tensor at all, and what it learns then is a value between that and 0.
 
     Args:
         path (Path): The series (`util.dataset.gradients.read_series`).
@@ -38,11 +39,11 @@ def make_tensor_pair(path, case, config):
     series, degradation, rate = read_series(path), config.degradation, config.upsampling_rate
     with blaming(path):
         hr = crop_to_multiple(series.images, rate)
-        mask = brain_mask(hr.array[series.bvals > B0].mean(axis=0))
+        lr_mask, hr_mask = _whole_blocks(brain_mask(hr.array[series.bvals > B0].mean(axis=0)), rate)
     lr = degrade(hr.array, rate, degradation.name, degradation.noise_sigma, noise_rng(config.seed, case),
                  **degradation.settings)
     tensors = []
-    for kind, images, where in (('LR', lr, _any_of_blocks(mask, rate)), ('HR', hr.array, mask)):
+    for kind, images, where in (('LR', lr, lr_mask), ('HR', hr.array, hr_mask)):
         array, said = fit_tensors(images, where, series.bvals, series.vectors)
         tensors.append(array)
         note(f'{path}: {kind}: {said}')
@@ -104,10 +105,11 @@ def fit_tensors(images, where, bvals, vectors):
                      f'{100 * high.mean():.2f} % one above {LARGEST * UNIT:g} mm^2/s, which were set to that')
 
 
-def _any_of_blocks(mask, rate):
-    """The blocks (z / r_z, y / r_y, x / r_x) that hold a voxel of a mask."""
+def _whole_blocks(mask, rate):
+    """The blocks (z / r_z, y / r_y, x / r_x) of which half or more lies in a mask, and the voxels of these blocks."""
     split = [part for side, r in zip(mask.shape, rate) for part in (side // r, r)]
-    return mask.reshape(split).any(axis=(1, 3, 5))
+    blocks = mask.reshape(split).mean(axis=(1, 3, 5)) >= 0.5
+    return blocks, numpy.kron(blocks, numpy.ones(rate, bool))
 
 
 def _dipy():

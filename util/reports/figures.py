@@ -23,7 +23,7 @@ def save_case_figure(path, title, lr, linear, sr, hr, spacing, sampling, deviati
     different is different. Grey goes from 0, or from the 0.5th percentile of the truth's three planes where that is
     negative, to their 99.5th percentile. Colours end at the 99.5th percentile of what the planes show of the absolute
     error of linear interpolation. A predicted deviation is a seventh column of that scale: it is as red as an error of
-    its size. The channels stand below each other.
+    its size. The channels stand below each other, with their numbers.
 
     Args:
         path (Path): PNG file to write.
@@ -52,6 +52,8 @@ def save_case_figure(path, title, lr, linear, sr, hr, spacing, sampling, deviati
                   for name, volume in (('LR', lr), ('linear', linear), ('network', sr), ('truth', hr))}
         own = {} if deviation is None else {'deviation': middle_planes(deviation, channel)}
         top = height - 0.4 - channel * block - titles
+        if len(hr) > 1:
+            axes.text(gap, top + 0.05, f'channel {channel + 1} of {len(hr)}')
         shown = _draw_channel(axes, planes, own, heights, sampling, top, side, gap)
         bar = figure.add_axes([1 - 1 / width, (top - 0.75 * block) / height, 0.15 / width, 0.5 * block / height])
         figure.colorbar(shown, cax=bar, label=' or '.join(['error', *own]) + ', intensity units')
