@@ -74,4 +74,4 @@ def test_tensors_are_mirrored_neither_in_training_nor_in_an_ensemble(tensors, tr
     assert_refused(infer('--ensemble'), 'LR/0001.mhd: a volume of diffusion tensors, which cannot be mirrored')
     assert infer().returncode == 0
     change(tensors / 'experiment.yml', 'flip: none', 'flip: together')
-    assert_refused(train(out='other'), 'its volumes are diffusion tensors, and flip is together; allowed: none')
+    assert_refused(train(out='other'), 'are diffusion tensors, and flip is together; allowed: none, tensors')

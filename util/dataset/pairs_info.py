@@ -101,14 +101,16 @@ def check_pairs_info(folder, config):
         UserError: Naming the settings that differ, or saying that the making of the pairs was interrupted, or that
             tensors would be mirrored.
     """
+    from util.dataset.patches import OF_TENSORS  # here, since it takes Chainer along, which lists do without
+
     info = complete_pairs_info(folder)
     for key, wanted in _settings(config).items() if info else ():
         if info.get(key) != wanted:
             raise UserError(f'{folder}: the pairs were made with {key} {info.get(key)}, the config says '
                             f'{wanted}; {_again(info)} -c CONFIG')
-    if holds_tensors(info) and config.flip != 'none':
-        raise UserError(f'{folder}: its volumes are diffusion tensors, and flip is {config.flip}; allowed: none, since '
-                        'mirroring would have to change signs of off-diagonal elements as well')
+    if holds_tensors(info) and config.flip not in OF_TENSORS:
+        raise UserError(f'{folder}: its volumes are diffusion tensors, and flip is {config.flip}; allowed: '
+                        f'{", ".join(OF_TENSORS)}, since a mirrored tensor has other signs')
 
 
 def holds_tensors(info):

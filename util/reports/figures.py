@@ -58,7 +58,7 @@ def save_case_figure(path, title, lr, linear, sr, hr, spacing, sampling, deviati
         bar = figure.add_axes([1 - 1 / width, (top - 0.75 * block) / height, 0.15 / width, 0.5 * block / height])
         figure.colorbar(shown, cax=bar, label=' or '.join(['error', *own]) + ', intensity units')
     axes.set(xlim=(0, width), ylim=(0, height), aspect='auto')
-    figure.suptitle(title)
+    figure.suptitle(title, y=1 - 0.1 / height)  # 2 % of a picture of six channels would lie among the first titles
     save_figure(figure, path, 80)
 
 

@@ -12,6 +12,20 @@ DIAGONAL = [0, 2, 5]
 _OFF_DIAGONAL = [1, 3, 4]
 
 
+def mirrored_signs(flips):
+    """What the elements of a mirrored volume are multiplied by: a component turns round with each axis that it is of.
+
+    Args:
+        flips (sequence of bool): Whether z, y and x are mirrored.
+
+    Returns:
+        numpy.ndarray: (6, 1, 1, 1), float32, of 1 and -1.
+    """
+    mirrored = {axis for axis, flip in zip('zyx', flips) if flip}
+    signs = [(-1) ** sum(axis in mirrored for axis in element[1:]) for element in ELEMENTS]
+    return numpy.array(signs, numpy.float32)[:, None, None, None]
+
+
 def brain_of(tensors):
     """The voxels that have a tensor, bool, (z, y, x), of a volume (6, z, y, x)."""
     return (tensors != 0).any(axis=0)

@@ -106,8 +106,9 @@ def test_what_cannot_be_read_is_one_line(tmp_path):
 def test_tensors_are_not_mirrored(tmp_path):
     write_pairs_info(tmp_path, config(), ['0000'], complete=True, tensors=True)
     assert holds_tensors(read_pairs_info(tmp_path))
-    check_pairs_info(tmp_path, config())
-    with pytest.raises(UserError, match='tensors, and flip is per_axis; allowed: none'):
+    for flip in ('none', 'tensors'):
+        check_pairs_info(tmp_path, config(flip=flip))
+    with pytest.raises(UserError, match='tensors, and flip is per_axis; allowed: none, tensors, since'):
         check_pairs_info(tmp_path, config(flip='per_axis'))
     with pytest.raises(UserError, match='the config says .*fit_tensor.py -c CONFIG'):
         check_pairs_info(tmp_path, config((2, 2, 2)))

@@ -62,10 +62,10 @@ def test_pairs_of_known_tensors_go_to_the_lists_and_into_a_training(raw, tmp_pat
     assert not make_lists.main(['-i', str(out), '--val', 'b', '--test', 'a', '-o', str(tmp_path)])
     case, = read_list(tmp_path / 'training_list.txt', PROJECT)
     assert case.name == 'sub-01_dwi'
-    pairs = load_pairs(tmp_path / 'training_list.txt', load_config(CONFIG), PROJECT)
+    pairs = load_pairs(tmp_path / 'training_list.txt', load_config(CONFIG, ['intensity_scaling=deviation']), PROJECT)
     small, _ = pairs.arrays[0]
     assert [channel[channel != 0].std() for channel in small] == pytest.approx([1] * 6, rel=1e-5)
-    with pytest.raises(UserError, match='are diffusion tensors, and flip is x; allowed: none'):
+    with pytest.raises(UserError, match='are diffusion tensors, and flip is x; allowed: none, tensors'):
         load_pairs(tmp_path / 'training_list.txt', load_config(CONFIG, ['flip=x']), PROJECT)
 
 
