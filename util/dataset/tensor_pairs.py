@@ -65,14 +65,16 @@ def brain_mask(weighted):
     Raises:
         UserError: If nothing is brighter than the rest.
     """
+    from scipy import ndimage  # here, since it takes a while
+
     _, median_otsu = _dipy()
     if not weighted.min() < weighted.max():
         raise UserError(f'no brain can be found: its diffusion images are {weighted.min():g} everywhere')
-    # an image this small is flat after the median, and has no two classes
-    mask = median_otsu(weighted, median_radius=2, numpass=2, finalize_mask=True)[1].astype(bool)
-    if mask.all() or not mask.any():
+    mask = median_otsu(weighted, median_radius=2, numpass=2)[1]
+    if mask.all() or not mask.any():  # flat after the median, without two classes
         raise UserError('no brain can be found in its diffusion images')
-    return mask
+    labels, _ = ndimage.label(mask)
+    return ndimage.binary_fill_holes(labels == numpy.bincount(labels[labels > 0]).argmax())
 
 
 def fit_tensors(images, where, bvals, vectors):
