@@ -10,8 +10,9 @@ from tests.test_inference import prepare
 from util.script import PROJECT
 
 SCRIPTS = ['training.py', 'inference.py', *(f'util/miscs/{name}.py' for name in (
-    'calibrate', 'clean_data', 'compare', 'make_lists', 'make_lr_img', 'make_phantoms'))]
-HEAVY = {'numpy', 'chainer', 'scipy', 'skimage', 'SimpleITK', 'nibabel', 'pydantic', 'matplotlib', 'tqdm', 'filelock'}
+    'calibrate', 'clean_data', 'compare', 'fit_tensor', 'make_lists', 'make_lr_img', 'make_phantoms', 'score_tensors'))]
+HEAVY = {'numpy', 'chainer', 'scipy', 'skimage', 'SimpleITK', 'nibabel', 'pydantic', 'matplotlib', 'tqdm', 'filelock',
+         'dipy'}
 
 
 def loaded(folder, script, *arguments):
