@@ -70,6 +70,8 @@ def main(argv=None):
     cases = (experiment.cases_of_volumes(args.input) if args.input
              else experiment.listed_cases(config, args.config_path or args.model, args.root))
     experiment.check_results(args.out, cases)
+    if args.ensemble:
+        experiment.check_mirrored(cases)
     with locked(args.out):
         remove_strays(args.out)
         rows, unsure, unlike, failures, done = {}, {}, {}, [], 0

@@ -1,27 +1,17 @@
 """3D-ESPCN, the baseline network of Tanno et al. (MICCAI 2017)."""
 import math
-import numbers
 
-import chainer
-import chainer.functions as F
 from chainer import initializers
 
 from models.convolution_3d import Convolution3D
 from models.icnr import ICNR
 from models.network import ArgumentError
-from models.pixel_shuffler_3d import pixel_shuffler_3d
-from util.volumes.interpolation import interpolation_matrix
+from models.upscaling import UpscalingNetwork, check_size, is_whole
 
-RESIDUALS = ('none', 'nearest', 'linear')
 CONV3_INITS = ('he_normal', 'icnr', 'zero')
-MOST_BYTES = 2 ** 31  # of weights: three thousand times the paper's network
 
 
-def _is_whole(value):
-    return isinstance(value, numbers.Integral) and not isinstance(value, bool)
-
-
-class ESPCN3D(chainer.Chain):
+class ESPCN3D(UpscalingNetwork):
     """Three convolutions on the LR volume, then the 3D pixel shuffler.
 
     Source: R. Tanno et al., "Bayesian Image Quality Transfer with CNNs: Exploring Uncertainty in dMRI
@@ -54,28 +44,18 @@ class ESPCN3D(chainer.Chain):
     """
 
     def __init__(self, sampling, in_channels=1, ksizes=(3, 1, 3), residual='none', conv3_init='he_normal'):
-        super().__init__()
-        if not _is_whole(in_channels) or in_channels < 1:
-            raise ArgumentError(f'in_channels must be a positive whole number; got {in_channels!r}')
+        super().__init__(sampling, in_channels, residual)
         if (not isinstance(ksizes, (list, tuple)) or len(ksizes) != 3
-                or not all(_is_whole(k) and k > 0 and k % 2 for k in ksizes)):
+                or not all(is_whole(k) and k > 0 and k % 2 for k in ksizes)):
             raise ArgumentError(f'ksizes must be three odd numbers, which keep the size of a volume; got {ksizes}')
-        if residual not in RESIDUALS:
-            raise ArgumentError(f'residual {residual!r} is unknown; allowed: {", ".join(RESIDUALS)}')
         if conv3_init not in CONV3_INITS:
             raise ArgumentError(f'conv3_init {conv3_init!r} is unknown; allowed: {", ".join(CONV3_INITS)}')
         factor = math.prod(sampling.rate)
         k1, k2, k3 = map(int, ksizes)
-        size = 4 * (50 * (k1 ** 3 * in_channels + 1) + 100 * (k2 ** 3 * 50 + 1)
-                    + in_channels * factor * (k3 ** 3 * 100 + 1))
-        if size > MOST_BYTES:  # before anything of that size is asked for
-            raise ArgumentError(f'in_channels {in_channels}, ksizes {ksizes} and the rate {sampling.rate} make '
-                                f'{size >> 20} MiB of weights; allowed: at most {MOST_BYTES >> 20} MiB')
-        self.sampling, self.in_channels = sampling, in_channels
-        self.residual = residual
-        # How many LR voxels beyond its own place a voxel's value depends on; tiles need this much halo. Interpolation
-        # between two neighbours needs 1.
-        self.halo = max(sum(k // 2 for k in ksizes), 0 if residual == 'none' else 1)
+        check_size(50 * (k1 ** 3 * in_channels + 1) + 100 * (k2 ** 3 * 50 + 1)
+                   + in_channels * factor * (k3 ** 3 * 100 + 1),
+                   f'in_channels {in_channels}, ksizes {ksizes} and the rate {sampling.rate}')
+        self.set_halo(k1, k2, k3)
         with self.init_scope():
             self.conv1 = self.layer('conv1', in_channels, 50, k1, relu=True)
             self.conv2 = self.layer('conv2', 50, 100, k2, relu=True, initialW=initializers.HeNormal())
@@ -90,25 +70,3 @@ class ESPCN3D(chainer.Chain):
     def forward(self, x):
         """Super-resolve a batch: (N, in_channels, D, H, W) -> (N, in_channels, r_z*D, r_y*H, r_x*W), float32."""
         return self.upscale(self.conv3(self.conv2(self.conv1(x))), x)
-
-    def upscale(self, h, x):
-        """From conv3's output h (N, in_channels*r³, D, H, W), and the LR batch x, to the HR batch."""
-        y = pixel_shuffler_3d(h, self.sampling.rate)
-        if self.residual == 'none':
-            return y
-        if chainer.config.enable_backprop:
-            return y + self.interpolate(x)
-        interpolated, hr = self.interpolate(x).array, y.array
-        with chainer.using_device(self.device):
-            hr += interpolated  # in place: another array of HR's size takes as long as conv1
-        return y
-
-    def interpolate(self, x):
-        """What the residual is added to, (N, C, D, H, W) -> (N, C, r_z*D, r_y*H, r_x*W); no weights are involved."""
-        along_z, along_y, along_x = (
-            self.device.send(interpolation_matrix(n, r, offset, self.residual).astype(x.dtype, copy=False))
-            for n, r, offset in zip(x.shape[2:], self.sampling.rate, self.sampling.offset))
-        y = F.matmul(along_y, F.matmul(x, along_x, transb=True))
-        shape = y.shape
-        y = F.matmul(along_z, F.reshape(y, shape[:3] + (-1,)))
-        return F.reshape(y, shape[:2] + (len(along_z),) + shape[3:])

@@ -48,8 +48,8 @@ def results(folder):
     return {path.name for path in (folder / 'out').iterdir()} - {'.lock'}
 
 
-def scores(folder):
-    with open(folder / 'out/scores.csv', newline='', encoding='utf-8') as file:
+def scores(folder, name='scores.csv'):
+    with open(folder / 'out' / name, newline='', encoding='utf-8') as file:
         return {row.pop('case'): {key: float(value) for key, value in row.items()} for row in csv.DictReader(file)}
 
 
@@ -229,6 +229,9 @@ def test_volumes_of_two_channels_come_out_with_two_and_are_scored_and_drawn(expe
     numpy.testing.assert_allclose(sr.array[1], 500 - sr.array[0], rtol=1e-4)
     rmse = numpy.sqrt(numpy.mean((sr.array - hr.array).astype(float) ** 2, axis=(1, 2, 3)))
     assert scores(experiment)['0001']['rmse_network'] == pytest.approx(rmse.mean(), rel=1e-4)
+    channels = scores(experiment, '0001_channels.csv')
+    assert [channels[name]['rmse_network'] for name in ('channel 1', 'channel 2')] == pytest.approx(rmse, rel=1e-4)
+    assert channels['mean'] == scores(experiment)['0001'] and len(channels) == 3
     picture = image.imread(experiment / 'out/0001.png')
     assert picture.shape[0] > picture.shape[1]  # six rows of pictures instead of three
 

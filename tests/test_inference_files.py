@@ -57,7 +57,7 @@ def test_one_bad_volume_does_not_cost_the_others(experiment, infer):
 
 @pytest.mark.parametrize('broken, missing, named', [
     ('util.reports.figures.save_case_figure', '0001.png', '0001: no picture: ValueError: cannot be drawn'),
-    ('util.scores.metrics.scores', 'scores.csv', '0001: no scores: ValueError: cannot be drawn')])
+    ('util.scores.metrics.channel_scores', 'scores.csv', '0001: no scores: ValueError: cannot be drawn')])
 def test_a_picture_or_score_that_cannot_be_had_does_not_cost_the_rest(experiment, infer, monkeypatch, broken, missing,
                                                                      named):
     def fail(*arguments):
@@ -123,7 +123,7 @@ def test_what_tells_of_an_older_deviation_does_not_stay_where_none_is_predicted(
 @pytest.mark.parametrize('broken, missing, named', [
     ('util.reports.uncertainty_figures.save_uncertainty_figure', {'0001_uncertainty.png'},
      'no picture of the uncertainty'),
-    ('util.scores.uncertainty.uncertainty_scores', {'0001_uncertainty.png', 'uncertainty.csv'},
+    ('util.scores.uncertainty.channel_uncertainty', {'0001_uncertainty.png', 'uncertainty.csv'},
      'no scores of the uncertainty')])
 def test_an_uncertainty_that_cannot_be_drawn_or_scored_does_not_cost_the_rest(experiment, infer, monkeypatch, broken,
                                                                               missing, named):

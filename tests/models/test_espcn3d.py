@@ -190,9 +190,9 @@ def test_weights_that_no_memory_holds_are_refused_by_their_size(arguments):
 def test_the_size_that_is_refused_is_that_of_the_weights(monkeypatch):
     net = ESPCN3D(Sampling((2, 1, 3)), in_channels=2, ksizes=(5, 3, 1))
     size = sum(param.array.nbytes for param in net.params())
-    monkeypatch.setattr('models.espcn3d.MOST_BYTES', size)
+    monkeypatch.setattr('models.upscaling.MOST_BYTES', size)
     ESPCN3D(Sampling((2, 1, 3)), in_channels=2, ksizes=(5, 3, 1))
-    monkeypatch.setattr('models.espcn3d.MOST_BYTES', size - 1)
+    monkeypatch.setattr('models.upscaling.MOST_BYTES', size - 1)
     with pytest.raises(ValueError, match='MiB of weights'):
         ESPCN3D(Sampling((2, 1, 3)), in_channels=2, ksizes=(5, 3, 1))
 

@@ -77,8 +77,9 @@ def test_alpha_may_be_written_without_a_dot():
     ('name: bspline', 'name: gaussian\n  fwhm: 0', 'degradation.fwhm: a positive number is wanted; found 0'),
     ('name: bspline', 'name: gaussian\n  fwhm: wide', "degradation.fwhm: a positive number is wanted; found 'wide'"),
     ('name: bspline', 'name: gaussian\n  sigma: 1', 'degradation.sigma: unknown key; allowed: name, noise_sigma, '),
-    ('intensity_scaling: none', 'intensity_scaling: max', "intensity_scaling: allowed: none, percentile; found 'max'"),
-    ('flip: together', 'flip: y', "flip: allowed: none, together, per_axis, x; found 'y'"),
+    ('intensity_scaling: none', 'intensity_scaling: max',
+     "intensity_scaling: allowed: none, percentile, deviation; found 'max'"),
+    ('flip: together', 'flip: y', "flip: allowed: none, together, per_axis, x, tensors; found 'y'"),
     ('flip_until: null', 'flip_until: 100001', 'flip_until: 100001 lies after the last iteration; allowed: 0 to '
      'iteration = 100000, or null'),
     ('seed: 0', 'seed: 4294967296', 'seed: Input should be less than 4294967296'),

@@ -1,4 +1,6 @@
-"""From cleaned volumes to the LR-HR pairs of an experiment."""
+"""From cleaned volumes, or diffusion series, to the LR-HR pairs of an experiment."""
+from util.dataset.bids import subject_of
+from util.dataset.case_names import distinct_names
 from util.dataset.cases_table import TABLE, read_table
 from util.dataset.pairs_info import read_pairs_info, write_pairs_info
 from util.script import UserError, blaming, progress
@@ -43,25 +45,55 @@ def make_pairs(paths, config, out):
     Raises:
         UserError: If a volume cannot be read or written, or would replace another one.
     """
-    cases, subjects = {path.stem for path in paths}, _subjects_of(paths)
-    earlier = set((read_pairs_info(out) or {'cases': []})['cases'])
-    for kind in ('LR', 'HR'):
-        remove_strays(out / kind)
-        for path in paths:
+    for path in paths:
+        for kind in ('LR', 'HR'):
             target = out / kind / path.name
             if path.resolve() == target.resolve() or data_file(path).resolve() == target.with_suffix('.raw').resolve():
                 raise UserError(f'{path}: the pairs would replace this volume; name another folder with -o')
-            if target.exists() and path.stem not in earlier:
+    _make_all({path.stem: path for path in paths}, lambda case, path: make_pair(path, config), config, out,
+              _subjects_of(paths))
+
+
+def make_tensor_pairs(paths, root, config, out):
+    """Make the pairs of diffusion series in a folder that no other run writes into; those of an earlier run go.
+
+    Args:
+        paths (list of Path): The series; their names, or as much of their folders as tells them apart, name the cases.
+        root (Path): The folder of all series, above them: BIDS subjects are looked for from there.
+        config (~util.config.Config): The experiment.
+        out (Path): The folder in which LR and HR are made.
+
+    Raises:
+        UserError: If a series cannot be read, or a pair not written, or it would replace a volume of others.
+    """
+    from util.dataset.gradients import read_gradients
+    from util.dataset.tensor_pairs import make_tensor_pair
+
+    sources = dict(zip(distinct_names(paths), paths))
+    for path in paths:
+        read_gradients(path)  # what is wrong with a table is told before the first fit
+    _make_all(sources, lambda case, path: make_tensor_pair(path, case, config), config, out,
+              {case: subject_of(path, root) for case, path in sources.items()}, tensors=True)
+
+
+def _make_all(sources, make, config, out, subjects, **info):
+    """Write the pairs that `make` gives of cases and their sources, {case: path}; those of an earlier run go."""
+    earlier = set((read_pairs_info(out) or {'cases': []})['cases'])
+    for kind in ('LR', 'HR'):
+        remove_strays(out / kind)
+        for case in sources:
+            target = out / kind / f'{case}.mhd'
+            if target.exists() and case not in earlier:
                 raise UserError(f'{target} is there and was not made by this script; name another folder with -o')
 
-    write_pairs_info(out, config, cases | earlier, complete=False)
-    for path in progress(paths, 'make_lr_img', 'volume'):
-        for kind, volume in zip(('LR', 'HR'), make_pair(path, config)):
-            write_volume(out / kind / path.name, volume)
-    for case in earlier - cases:
+    write_pairs_info(out, config, earlier | set(sources), complete=False, **info)
+    for case, path in progress(list(sources.items()), 'pairs', 'volume'):
+        for kind, volume in zip(('LR', 'HR'), make(case, path)):
+            write_volume(out / kind / f'{case}.mhd', volume)
+    for case in earlier - set(sources):
         for kind in ('LR', 'HR'):
             remove_volume(out / kind / f'{case}.mhd')
-    write_pairs_info(out, config, cases, complete=True, subjects=subjects)
+    write_pairs_info(out, config, sources, complete=True, subjects=subjects, **info)
 
 
 def _subjects_of(paths):

@@ -11,9 +11,10 @@ from util.yaml_text import MOST_BYTES, load_yaml
 
 _FILE = 'degradation.yml'
 _AGAIN = 'make the pairs anew with: python util/miscs/make_lr_img.py'
+_TENSORS_AGAIN = 'make the pairs anew with: python util/miscs/fit_tensor.py'
 
 
-def write_pairs_info(folder, config, cases, complete, subjects=None):
+def write_pairs_info(folder, config, cases, complete, subjects=None, tensors=False):
     """Say in a folder of pairs what they are made with.
 
     Args:
@@ -23,8 +24,11 @@ def write_pairs_info(folder, config, cases, complete, subjects=None):
         complete (bool): False while the pairs are being made. A kill then leaves a folder that says so, and old and new
             pairs in it are not taken for one set.
         subjects (dict): Case -> its subject, of those cases whose subject is known.
+        tensors (bool): Whether the volumes are diffusion tensors, which must not be mirrored.
     """
     info = dict(_settings(config), seed=config.seed, cases=sorted(cases), complete=complete)
+    if tensors:
+        info['tensors'] = True
     if subjects:
         info['subjects'] = dict(sorted(subjects.items()))
     write_text(Path(folder) / _FILE, yaml.safe_dump(info, sort_keys=False))
@@ -66,7 +70,7 @@ def complete_pairs_info(folder):
     """
     info = read_pairs_info(folder)
     if info and info.get('complete') is not True:
-        raise UserError(f'{folder}: the making of these pairs was interrupted; {_AGAIN}')
+        raise UserError(f'{folder}: the making of these pairs was interrupted; {_again(info)}')
     return info
 
 
@@ -94,13 +98,28 @@ def check_pairs_info(folder, config):
         config (~util.config.Config): The experiment.
 
     Raises:
-        UserError: Naming the settings that differ, or saying that the making of the pairs was interrupted.
+        UserError: Naming the settings that differ, or saying that the making of the pairs was interrupted, or that
+            tensors would be mirrored.
     """
+    from util.dataset.patches import OF_TENSORS  # here, since it takes Chainer along, which lists do without
+
     info = complete_pairs_info(folder)
     for key, wanted in _settings(config).items() if info else ():
         if info.get(key) != wanted:
             raise UserError(f'{folder}: the pairs were made with {key} {info.get(key)}, the config says '
-                            f'{wanted}; {_AGAIN} -c CONFIG')
+                            f'{wanted}; {_again(info)} -c CONFIG')
+    if holds_tensors(info) and config.flip not in OF_TENSORS:
+        raise UserError(f'{folder}: its volumes are diffusion tensors, and flip is {config.flip}; allowed: '
+                        f'{", ".join(OF_TENSORS)}, since a mirrored tensor has other signs')
+
+
+def holds_tensors(info):
+    """Whether what :func:`read_pairs_info` read says that the pairs are of diffusion tensors."""
+    return bool(info and info.get('tensors'))
+
+
+def _again(info):
+    return _TENSORS_AGAIN if holds_tensors(info) else _AGAIN
 
 
 def _settings(config):

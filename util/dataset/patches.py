@@ -1,13 +1,18 @@
 """Matching LR and HR patches, drawn from pairs of volumes."""
+import itertools
+
 import chainer
 import numpy
 
 from util.choices import look_up
 from util.script import UserError
 from util.volumes.head_mask import head_mask
+from util.volumes.tensors import ELEMENTS, mirrored_signs
 
 # name -> the axes that a flip concerns, (z, y, x)
-FLIPPED = {'none': (False,) * 3, 'together': (True,) * 3, 'per_axis': (True,) * 3, 'x': (False, False, True)}
+FLIPPED = {'none': (False,) * 3, 'together': (True,) * 3, 'per_axis': (True,) * 3, 'x': (False, False, True),
+           'tensors': (True,) * 3}
+OF_TENSORS = 'none', 'tensors'  # those that leave a diffusion tensor what it is
 
 
 def patch_starts(lr_side, hr_side, rate, offset, flipped):
@@ -49,14 +54,16 @@ class PatchDataset(chainer.dataset.DatasetMixin):
         flip (str): A name of :data:`FLIPPED`. ``'none'``; ``'together'``: all three axes at once, half the time, as
             the reference experiment; ``'per_axis'``: each axis by itself, half the time; or ``'x'``: the array's last
             axis, half the time: heads are nearly symmetric left to right, which is that axis in most scans (axial or
-            coronal).
+            coronal); or ``'tensors'``: as ``'per_axis'``, with the signs that the elements of a mirrored diffusion
+            tensor have (`util.volumes.tensors`).
         flip_until (int or None): The first example that is never mirrored, nor any after it; None: there is none.
         background_share (float or None): The share of the patches that is drawn from anywhere. Each of the others is
             centred on a voxel of the head (`util.volumes.head_mask`, from the LR alone), or as near to it as the
             volume's border allows. None, as the reference experiment: all from anywhere.
 
     Raises:
-        UserError: If a volume is too small for the patch, or has no head where one is needed.
+        UserError: If a volume is too small for the patch, has no head where one is needed, or is none of tensors where
+            these are to be mirrored.
         ValueError: If the flip is unknown.
     """
 
@@ -71,12 +78,17 @@ class PatchDataset(chainer.dataset.DatasetMixin):
         self.flipped = look_up(FLIPPED, flip, 'flip')
         self.flip_until = length if flip_until is None else flip_until
         self.background_share = background_share
+        self.signs = {flips: mirrored_signs(flips) for flips in itertools.product((False, True), repeat=3)
+                      } if flip == 'tensors' else None
         for lr, hr in pairs:
             self._check(lr, hr)
         # Flat indices of the head's LR voxels, so that drawing one takes microseconds; they stay on the CPU.
         self.heads = [numpy.flatnonzero(head_mask(lr)) for lr, _ in pairs] if background_share is not None else None
 
     def _check(self, lr, hr):
+        if self.signs and len(lr) != len(ELEMENTS):
+            raise UserError(f'flip: tensors is for volumes of {len(ELEMENTS)} channels, {", ".join(ELEMENTS)}; these '
+                            f'have {len(lr)}')
         rates, offsets = self.sampling.rate, self.sampling.offset
         if hr.shape != self.sampling.hr_shape(lr.shape):
             raise UserError(f'an HR volume of {hr.shape} (channels, z, y, x) is not {rates} times its LR volume of '
@@ -95,9 +107,10 @@ class PatchDataset(chainer.dataset.DatasetMixin):
     def to_device(self, device):
         """Move the volumes once, so that patches are cut where the network is."""
         self.pairs = [(device.send(lr), device.send(hr)) for lr, hr in self.pairs]
+        self.signs = self.signs and {flips: device.send(signs) for flips, signs in self.signs.items()}
 
     def get_example(self, i):
-        """Pair ``i``: LR (C, d, h, w) and HR (C, r_z*d, r_y*h, r_x*w), views of the volumes."""
+        """Pair ``i``: LR (C, d, h, w) and HR (C, r_z*d, r_y*h, r_x*w); views, but for mirrored tensors."""
         if not 0 <= i < self.length:
             raise IndexError(f'example {i} of {self.length}')
         rng = numpy.random.default_rng((self.seed, i))
@@ -116,7 +129,11 @@ class PatchDataset(chainer.dataset.DatasetMixin):
                 start = min(max(centre[axis] - hr_side // rate // 2, starts[0]), starts[-1])
             lr_window.append(_window(start, hr_side // rate, flipped))
             hr_window.append(_window(rate * start + shift, hr_side, flipped))
-        return lr[tuple(lr_window)], hr[tuple(hr_window)]
+        lr, hr = lr[tuple(lr_window)], hr[tuple(hr_window)]
+        if self.signs and any(flips):
+            signs = self.signs[tuple(map(bool, flips))]
+            return lr * signs, hr * signs
+        return lr, hr
 
     def _head_voxel(self, case, rng):
         """LR voxel (z, y, x) to centre a patch on, or None for a patch from anywhere."""

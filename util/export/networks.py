@@ -4,6 +4,7 @@ import json
 import numpy
 
 from models.bayesian_espcn3d import BayesianESPCN3D
+from models.deep_espcn3d import DeepESPCN3D
 from models.espcn3d import ESPCN3D
 from models.heteroscedastic_espcn3d import HeteroscedasticESPCN3D
 from models.softplus import softplus
@@ -14,19 +15,33 @@ from util.script import UserError
 INPUT, MEAN, DEVIATION = 'lr', 'sr', 'deviation'
 
 
-def _espcn3d(graph, net, path=''):
-    """The value that an ESPCN3D gives; path is what stands before its layers' names."""
-    h = graph.inputs
-    for name in ('conv1', 'conv2', 'conv3'):
+def _convolved(graph, net, h, path, names):
+    """h through convolutions of a network, one after another; path is what stands before their names."""
+    for name in names:
         layer = net[name]
         h = graph.convolution(h, f'{path}{name}', layer.W.array, layer.b.array, layer.relu)
+    return h
+
+
+def _upscaled(graph, net, h):
     if net.residual != 'none':
         h = graph.add('Add', h, graph.interpolation(graph.inputs, net.in_channels, net.sampling, net.residual))
     return graph.pixel_shuffle(h, net.sampling.rate)
 
 
+def _espcn3d(graph, net, path=''):
+    return _upscaled(graph, net, _convolved(graph, net, graph.inputs, path, ('conv1', 'conv2', 'conv3')))
+
+
 def _point(graph, net):
     return {MEAN: _espcn3d(graph, net)}
+
+
+def _deep(graph, net):
+    h = _convolved(graph, net, graph.inputs, '', ('first',))
+    for number, block in enumerate(net.blocks):
+        h = graph.add('Add', h, _convolved(graph, block, h, f'blocks/{number}/', ('conv1', 'conv2')))
+    return {MEAN: _upscaled(graph, net, _convolved(graph, net, h, '', ('last',)))}
 
 
 def _gaussian(graph, net):
@@ -43,7 +58,7 @@ def _gaussian(graph, net):
 
 # class -> function of (graph, network) that gives the outputs, name -> value. A class derived from one of these may
 # compute something else, and is another one.
-BUILDERS = {ESPCN3D: _point, HeteroscedasticESPCN3D: _gaussian, BayesianESPCN3D: _gaussian}
+BUILDERS = {ESPCN3D: _point, DeepESPCN3D: _deep, HeteroscedasticESPCN3D: _gaussian, BayesianESPCN3D: _gaussian}
 
 
 def onnx_model(net, config, lie, commit):

@@ -88,7 +88,7 @@ def score_case(out, case, lr, sr, hr, sampling, factors=None):
         what could not be done.
     """
     # Here, since a scan without a truth does without them: half a second, and 60 MiB of libraries.
-    from util.scores.metrics import scores
+    from util.scores.metrics import channel_scores, mean_of_channels
     from util.volumes.head_mask import head_mask
     from util.volumes.interpolation import METHODS, Upsampled
     failures = {}
@@ -107,14 +107,23 @@ def score_case(out, case, lr, sr, hr, sampling, factors=None):
         save_uncertainty_figure(out / f'{case.name}_uncertainty.png', f'{case.name}, within the head', curves)
 
     def score_uncertainty(head):
+        from util.reports.uncertainty_table import save_csv
         from util.scores.intervals import calibrated_coverage
-        from util.scores.uncertainty import uncertainty_scores
+        from util.scores.uncertainty import channel_uncertainty, mean_of_uncertainty
 
-        values, curves = uncertainty_scores(hr.array, mean, deviation, head)
+        channels, curves = channel_uncertainty(hr.array, mean, deviation, head)
+        pool.submit(attempt, 'no picture of the uncertainty', draw_uncertainty, curves)
+        save_channels('uncertainty_channels', channels, save_csv)
+        values = mean_of_uncertainty(channels)
         if factors:
             values |= calibrated_coverage(hr.array, mean, deviation, head, factors)
-        pool.submit(attempt, 'no picture of the uncertainty', draw_uncertainty, curves)
         return values
+
+    def save_channels(what, channels, save_csv):
+        """A table of its own for the channels: a case's row of the other tables is their mean."""
+        if len(channels) > 1:
+            save_csv(out / f'{case.name}_{what}.csv', {f'channel {number}': scored
+                                                       for number, scored in enumerate(channels, 1)})
 
     def attempt(what, function, *arguments):
         """A picture or a score that cannot be had never costs the other results."""
@@ -124,8 +133,12 @@ def score_case(out, case, lr, sr, hr, sampling, factors=None):
             failures[what] = f'{case.name}: {what}: {type(error).__name__}: {error}'
 
     def score_images(head):
-        return scores(hr.array, {'network': mean, **{method: Upsampled(lr.array, sampling, method)
-                                                     for method in METHODS}}, head)
+        from util.reports.score_table import save_csv
+
+        channels = channel_scores(hr.array, {'network': mean, **{method: Upsampled(lr.array, sampling, method)
+                                                                 for method in METHODS}}, head)
+        save_channels('channels', channels, save_csv)
+        return mean_of_channels(channels)
 
     with ThreadPoolExecutor(1) as pool:  # drawing is Python, and the scores' work goes on beside it
         attempt('no picture', pool.submit, attempt, 'no picture', draw_case)
@@ -146,8 +159,8 @@ def forget_scores(out, case, tables):
         case (~util.dataset.case_lists.Case): The case with the new volume.
         tables (dict): Name of a table's file -> its rows of this run; where there are some, the table is this run's.
     """
-    for name in (f'{case.name}.png', f'{case.name}_uncertainty.png'):
-        (out / name).unlink(missing_ok=True)
+    for end in ('.png', '_uncertainty.png', '_channels.csv', '_uncertainty_channels.csv'):
+        (out / f'{case.name}{end}').unlink(missing_ok=True)
     for name, rows in tables.items():
         table = out / name
         if not rows and table.is_file() and f'\n{case.name},' in table.read_text(encoding='utf-8', errors='replace'):

@@ -2,7 +2,7 @@
 from util.config_files import load_config, read_experiment
 from util.dataset.case_lists import Case, read_list
 from util.dataset.case_names import distinct_names
-from util.dataset.pairs_info import read_pairs_info
+from util.dataset.pairs_info import holds_tensors, read_pairs_info
 from util.inference.case_results import MAPS
 from util.inference.network import check_code_of_model
 from util.script import PROJECT, UserError, blaming
@@ -65,6 +65,21 @@ def cases_of_volumes(paths):
     if len({path.resolve() for path in paths}) < len(paths):
         raise UserError(f'-i names a volume twice: {" ".join(map(str, paths))}')
     return [Case(name, path, None) for name, path in zip(distinct_names(paths), paths)]
+
+
+def check_mirrored(cases):
+    """Refuse an ensemble over mirrorings of diffusion tensors, where signs of elements would have to change as well.
+
+    Args:
+        cases (list of ~util.dataset.case_lists.Case): The cases, in folders of pairs or elsewhere.
+
+    Raises:
+        UserError: Naming the first volume in a folder of pairs of tensors.
+    """
+    for case in cases:
+        if holds_tensors(read_pairs_info(case.lr_path.parent.parent)):
+            raise UserError(f'{case.lr_path}: a volume of diffusion tensors, which cannot be mirrored; leave '
+                            '--ensemble out')
 
 
 def check_results(out, cases):

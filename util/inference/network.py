@@ -49,7 +49,7 @@ def build_network(config, root=PROJECT):
         net = cls(**arguments)
     except ArgumentError as error:
         *_, (frame, _) = traceback.walk_tb(error.__traceback__)
-        if frame.f_globals.get('__name__') != cls.__module__:
+        if frame.f_globals.get('__name__') not in {base.__module__ for base in cls.__mro__}:
             raise  # of a network inside this one, which this one has given a wrong argument
         raise UserError(f'{refusal}: {error}') from None
     for name, kind in ATTRIBUTES.items():

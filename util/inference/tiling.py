@@ -1,5 +1,6 @@
 """Whole LR volumes through a network, tile by tile."""
 import itertools
+import math
 
 import chainer
 import numpy
@@ -9,27 +10,40 @@ from models.network import check_prediction, put_together
 # Bytes of feature maps. More takes less time, since halos are computed twice, but more memory: an LR volume of
 # 40x48x48, on a busy machine, took 514 ms with 16 MiB, 398 with 64 and 297 as a whole (128).
 MEMORY = 64 * 2**20
+MOST_COMPUTED = 4  # voxels that are computed for each voxel of a tile
 
 
 def choose_tile(size, net, memory=MEMORY):
     """The largest tile, cut as a cube would be, whose feature maps fit into a memory budget.
 
+    Of a deep network the halo is wide, and small tiles would be little else. So a tile is never so small that more than
+    :data:`MOST_COMPUTED` voxels are computed for each of its own, and takes the memory that this needs.
+
     Args:
         size ((int, int, int)): LR voxels of the volume, (z, y, x).
         net (~chainer.Chain): As `models.network` describes it.
-        memory (int): Bytes for the float32 feature maps of all the network's convolutions, halo included.
+        memory (int): Bytes for the float32 feature maps that live at a time, halo included: the outputs of the three
+            widest convolutions, such as one's input and output and what a residual block is added to.
 
     Returns:
         (int, int, int): LR voxels of a tile without its halo, (z, y, x).
     """
-    maps = sum(param.shape[0] for param in net.params() if param.ndim == 5)  # a convolution's W: (out, in, z, y, x)
-    tile = list(size)
-    while 4 * maps * numpy.prod([side + 2 * net.halo for side in tile]) > memory and max(tile) > 1:
-        longest = tile.index(max(tile))
-        parts = -(-size[longest] // tile[longest]) + 1
+    outputs = [param.shape[0] for param in net.params() if param.ndim == 5]  # a convolution's W: (out, in, z, y, x)
+    maps, tile = sum(sorted(outputs)[-3:]), tuple(size)
+
+    def computed(tile):
+        return math.prod(min(side + 2 * net.halo, most) for side, most in zip(tile, size))
+
+    while 4 * maps * computed(tile) > memory and max(tile) > 1:
+        smaller = list(tile)
+        longest = smaller.index(max(smaller))
+        parts = -(-size[longest] // smaller[longest]) + 1
         # in equal parts, rather than a sliver at the end
-        tile[longest] = min(-(-size[longest] // parts), tile[longest] - 1)
-    return tuple(tile)
+        smaller[longest] = min(-(-size[longest] // parts), smaller[longest] - 1)
+        if computed(smaller) > MOST_COMPUTED * math.prod(smaller):
+            break
+        tile = tuple(smaller)
+    return tile
 
 
 def tiles(function, lr, rate, halo, tile):

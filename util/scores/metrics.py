@@ -48,8 +48,8 @@ def _decibels(peak, square):
         return 10 * numpy.log10(numpy.float64(peak) ** 2 / square)
 
 
-def scores(hr, images, head):
-    """Score reconstructions of a volume, as a whole and within the head.
+def channel_scores(hr, images, head):
+    """Score reconstructions of a volume, as a whole and within the head, channel by channel.
 
     A volume is gone through block by block, so that memory does not grow with it.
 
@@ -60,11 +60,11 @@ def scores(hr, images, head):
         head (numpy.ndarray): The head in the true HR volume, bool, (z, y, x): `util.volumes.head_mask`.
 
     Returns:
-        dict: Name -> a value for each of :data:`METRICS`. ``psnr`` in dB; ``ssim`` (`util.scores.error_sums`);
-        ``rmse`` in the volume's units; ``psnr_robust`` as ``psnr``, with :func:`robust_range`. Then ``psnr_head``,
-        ``ssim_head`` (the mean of the SSIM map), ``rmse_head`` and ``psnr_robust_head``, of the head's voxels alone.
-        All ranges are those of the whole channel; that of ``psnr`` and ``ssim`` is max - min. Each score is the mean
-        over the channels.
+        list of dict: Of each channel, name -> a value for each of :data:`METRICS`. ``psnr`` in dB; ``ssim``
+        (`util.scores.error_sums`); ``rmse`` in the volume's units; ``psnr_robust`` as ``psnr``, with
+        :func:`robust_range`. Then ``psnr_head``, ``ssim_head`` (the mean of the SSIM map), ``rmse_head`` and
+        ``psnr_robust_head``, of the head's voxels alone.
+        All ranges are those of the whole channel; that of ``psnr`` and ``ssim`` is max - min.
 
     Raises:
         UserError: If the volume is smaller than SSIM's window.
@@ -80,8 +80,13 @@ def scores(hr, images, head):
         sums = error_sums(hr, images, channel, head, ranges['psnr'])
         with numpy.errstate(invalid='ignore'):  # no voxel of head
             channels.append({name: _of_means(values / counts, ranges) for name, values in sums.items()})
+    return channels
+
+
+def mean_of_channels(channels):
+    """The mean over the channels of what :func:`channel_scores` gives: name -> {metric: value}."""
     return {name: {metric: float(numpy.mean([channel[name][metric] for channel in channels])) for metric in METRICS}
-            for name in images}
+            for name in channels[0]}
 
 
 def _of_means(means, ranges):

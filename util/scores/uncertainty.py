@@ -44,7 +44,18 @@ class Curves(NamedTuple):
 
 
 def uncertainty_scores(hr, sr, deviation, head):
-    """Score the predicted standard deviation of a volume, as a whole and within the head.
+    """The mean over the channels of :func:`channel_uncertainty`, with its arguments; and the curves of the channels."""
+    channels, curves = channel_uncertainty(hr, sr, deviation, head)
+    return mean_of_uncertainty(channels), curves
+
+
+def mean_of_uncertainty(channels):
+    """The mean over the channels of the scores that :func:`channel_uncertainty` gives: metric -> value."""
+    return {metric: float(numpy.mean([channel[metric] for channel in channels])) for metric in channels[0]}
+
+
+def channel_uncertainty(hr, sr, deviation, head):
+    """Score the predicted standard deviation of a volume, as a whole and within the head, channel by channel.
 
     A volume is gone through block by block, so that memory does not grow with it.
 
@@ -55,8 +66,8 @@ def uncertainty_scores(hr, sr, deviation, head):
         head (numpy.ndarray): The head in the true HR volume, bool, (z, y, x): `util.volumes.head_mask`.
 
     Returns:
-        (dict, list of Curves): A float for each of :data:`UNCERTAINTY_METRICS`, the mean over the channels; and the
-        curves of the head, one for each channel. What is not defined is NaN, such as the correlation of a constant
+        (list of dict, list of Curves): Of each channel a float for each of :data:`UNCERTAINTY_METRICS`, and the curves
+        of the head. What is not defined is NaN, such as the correlation of a constant
         deviation.
 
     Raises:
@@ -66,8 +77,8 @@ def uncertainty_scores(hr, sr, deviation, head):
         raise ValueError(f'truth {hr.shape}, prediction {sr.shape}, deviation {deviation.shape} (C, z, y, x) and head '
                          f'{head.shape} (z, y, x) are not of one shape')
     channels = [[_scores(*region) for region in region_sums(*volumes, head)] for volumes in zip(hr, sr, deviation)]
-    values = {f'{metric}{suffix}': float(numpy.mean([channel[region][0][metric] for channel in channels]))
-              for region, suffix in enumerate(REGIONS) for metric in channels[0][region][0]}
+    values = [{f'{metric}{suffix}': float(value) for (scored, _), suffix in zip(channel, REGIONS)
+               for metric, value in scored.items()} for channel in channels]
     return values, [inside for _, (_, inside) in channels]
 
 

@@ -19,8 +19,17 @@ def _percentile(channel):
     return scale
 
 
+def _deviation(channel):
+    inside = channel[channel != 0].astype(numpy.float64)
+    scale = float(inside.std()) if inside.size else 0.0
+    if not scale > 0:
+        raise UserError('a channel of this LR volume has no two different values beside 0, so it gives no scale; use a '
+                        'volume with more signal, or intensity_scaling: none')
+    return scale
+
+
 # name -> function of one LR channel (z, y, x) that gives its scale
-SCALINGS = {'none': _none, 'percentile': _percentile}
+SCALINGS = {'none': _none, 'percentile': _percentile, 'deviation': _deviation}
 
 
 def intensity_scale(lr, method):
@@ -29,13 +38,15 @@ def intensity_scale(lr, method):
     Args:
         lr (numpy.ndarray): LR volume, (C, z, y, x), in the scanner's units.
         method (str): A name of :data:`SCALINGS`. ``'none'``: 1, as the reference experiment. ``'percentile'``: the
-            99th percentile of the channel's LR voxels.
+            99th percentile of the channel's LR voxels. ``'deviation'``: the standard deviation of its LR voxels that
+            are not 0, for channels with signs, such as a tensor's off-diagonal elements. No mean is taken off: what is
+            0 stays 0.
 
     Returns:
         numpy.ndarray: (C, 1, 1, 1), float32: what LR and HR are divided by; the network's output is multiplied by it.
 
     Raises:
-        UserError: If the percentile is not above 0, as in a volume that is nearly all zero.
+        UserError: If the percentile or the deviation is not above 0, as in a volume that is nearly all zero.
         ValueError: If the method is unknown.
     """
     scale = look_up(SCALINGS, method, 'intensity scaling')

@@ -6,14 +6,14 @@ from pydantic import ValidationError
 
 from tests.experiment import change
 from util.config import Degradation
-from util.dataset.pairs_info import check_pairs_info, read_pairs_info, subject_of_case, write_pairs_info
+from util.dataset.pairs_info import check_pairs_info, holds_tensors, read_pairs_info, subject_of_case, write_pairs_info
 from util.script import UserError
 from util.volumes.degradation import DEGRADATIONS
 
 
-def config(rate=(4, 4, 4), seed=3, **degradation):
+def config(rate=(4, 4, 4), seed=3, flip='none', **degradation):
     return SimpleNamespace(upsampling_rate=rate, degradation=Degradation(**{'name': 'gaussian', **degradation}),
-                           seed=seed)
+                           seed=seed, flip=flip)
 
 
 @pytest.mark.parametrize('name', DEGRADATIONS)
@@ -101,3 +101,17 @@ def test_what_cannot_be_read_is_one_line(tmp_path):
     (tmp_path / 'degradation.yml').mkdir()
     with pytest.raises(UserError, match='degradation.yml: cannot be read: Is a directory'):
         check_pairs_info(tmp_path, config())
+
+
+def test_tensors_are_not_mirrored(tmp_path):
+    write_pairs_info(tmp_path, config(), ['0000'], complete=True, tensors=True)
+    assert holds_tensors(read_pairs_info(tmp_path))
+    for flip in ('none', 'tensors'):
+        check_pairs_info(tmp_path, config(flip=flip))
+    with pytest.raises(UserError, match='tensors, and flip is per_axis; allowed: none, tensors, since'):
+        check_pairs_info(tmp_path, config(flip='per_axis'))
+    with pytest.raises(UserError, match='the config says .*fit_tensor.py -c CONFIG'):
+        check_pairs_info(tmp_path, config((2, 2, 2)))
+    write_pairs_info(tmp_path, config(), ['0000'], complete=True)
+    assert not holds_tensors(read_pairs_info(tmp_path))
+    check_pairs_info(tmp_path, config(flip='per_axis'))

@@ -4,8 +4,8 @@ import itertools
 import numpy
 import pytest
 
-from models.espcn3d import RESIDUALS
 from models.pixel_shuffler_3d import shuffle
+from models.upscaling import RESIDUALS
 from util.export import graph as graph_module
 from util.export.graph import Graph
 from util.script import UserError

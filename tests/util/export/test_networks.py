@@ -6,6 +6,8 @@ import numpy
 import pytest
 
 from models.bayesian_espcn3d import BayesianESPCN3D
+from models.convolution_3d import Convolution3D
+from models.deep_espcn3d import DeepESPCN3D
 from models.espcn3d import ESPCN3D
 from models.heteroscedastic_espcn3d import HeteroscedasticESPCN3D
 from models.network import mean_of
@@ -35,6 +37,8 @@ def make(cls, name='bspline', rate=(2, 2, 2), channels=1, **settings):
     (ESPCN3D, dict(name='block_mean', rate=(1, 2, 3), channels=2, ksizes=(5, 3, 1), residual='linear')),
     (ESPCN3D, dict(rate=(4, 1, 1), channels=2, residual='linear')),
     (ESPCN3D, dict(name='gaussian', channels=3, residual='nearest')),
+    (DeepESPCN3D, dict(channels=2, width=5, blocks=2, residual='none')),
+    (DeepESPCN3D, dict(name='block_mean', rate=(4, 1, 1), width=5, blocks=1)),
     (HeteroscedasticESPCN3D, dict(name='block_mean', rate=(4, 1, 1), residual='linear')),
     (HeteroscedasticESPCN3D, dict(rate=(1, 2, 3), channels=2)),
     (BayesianESPCN3D, dict(channels=2, residual='linear')),
@@ -50,7 +54,7 @@ def test_a_file_gives_what_chainer_gives_at_any_size_and_holds_the_same_bits(cls
         with chainer.using_config('train', False), chainer.no_backprop_mode():
             prediction = net(lr)
         expected = {'sr': chainer.as_variable(mean_of(prediction)).array}
-        if cls is not ESPCN3D:
+        if cls in (HeteroscedasticESPCN3D, BayesianESPCN3D):
             expected['deviation'] = prediction.scale.array
         found = dict(zip([output.name for output in session.get_outputs()], session.run(None, {'lr': lr})))
         assert found.keys() == expected.keys()
@@ -58,11 +62,10 @@ def test_a_file_gives_what_chainer_gives_at_any_size_and_holds_the_same_bits(cls
             assert found[name].dtype == numpy.float32
             numpy.testing.assert_allclose(found[name], array, rtol=0, atol=1e-5 * numpy.abs(array).max())
     arrays = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
-    convolved = {path[1:]: param.array for path, param in net.namedparams() if path.endswith(('/W', '/b'))
-                 and 'conv' in path}
-    assert len(convolved) in (6, 12)
-    for path, array in convolved.items():
-        assert arrays[path].tobytes() == array.tobytes() and arrays[path].shape == array.shape
+    for path, link in net.namedlinks():
+        for name in ('W', 'b') if isinstance(link, Convolution3D) else ():
+            found, weights = arrays[f'{path[1:]}/{name}'], getattr(link, name).array
+            assert found.tobytes() == weights.tobytes() and found.shape == weights.shape
 
 
 def test_every_network_of_models_is_known():

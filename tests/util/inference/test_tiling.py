@@ -8,6 +8,7 @@ from chainer.distributions import Normal
 
 from models import reused_memory
 from models.bayesian_espcn3d import DROPOUTS, BayesianESPCN3D
+from models.deep_espcn3d import DeepESPCN3D
 from models.espcn3d import ESPCN3D
 from tests.strict_cupy import arrays
 from util.inference.tiling import choose_tile, join, predict, predictive_tiles, tiled
@@ -120,16 +121,24 @@ def test_tiling_leaves_it_to_the_function_whether_the_network_trains():
 
 
 @pytest.mark.parametrize('size', [(40, 48, 48), (300, 20, 20), (7, 200, 33)])
-@pytest.mark.parametrize('memory', [2**20, 2**24])
+@pytest.mark.parametrize('memory', [2**21, 2**24])
 def test_the_chosen_tile_fits_the_memory_budget_and_hardly_less(size, memory):
     """The feature maps of conv1, conv2 and conv3 of a tile with its halo of 2, as float32."""
     def needed(tile):
-        return 4 * (50 + 100 + 64) * numpy.prod([side + 4 for side in tile])
+        return 4 * (50 + 100 + 64) * numpy.prod([min(side + 4, most) for side, most in zip(tile, size)])
 
     tile = choose_tile(size, ESPCN3D(Sampling(4)), memory)
     assert all(1 <= side <= most for side, most in zip(tile, size))
     assert needed(tile) <= memory
     assert needed([2 * side for side in tile]) > memory or tile == size
+
+
+def test_the_wide_halo_of_a_deep_network_does_not_make_tiles_that_are_little_else():
+    net, size = DeepESPCN3D(Sampling(2), width=4, blocks=4), (90, 80, 100)
+    tile = choose_tile(size, net, memory=2**16)
+    computed = [min(side + 20, most) for side, most in zip(tile, size)]
+    assert numpy.prod(computed) <= 4 * numpy.prod(tile)
+    assert numpy.prod([side + 20 for side in tile]) > 2.5 * numpy.prod(tile)  # and no larger than need be
 
 
 def test_a_small_volume_is_one_tile():

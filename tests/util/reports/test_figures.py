@@ -42,7 +42,10 @@ class Picture:
         self.pixels = image.imread(path)[..., :3]
         self.title = figure.get_suptitle()
         axes, *self.bars = figure.axes
-        titles = [text.get_text() for text in axes.texts]
+        texts = [text.get_text() for text in axes.texts]
+        titles = [text for text in texts if not text.startswith('channel')]
+        numbers = [f'channel {number} of {channels}' for number in range(1, channels + 1)]
+        assert [text for text in texts if text.startswith('channel')] == (numbers if channels > 1 else [])
         dots = self.pixels.shape[1] / figure.get_size_inches()[0]
         boxes = [numpy.divide(shown.get_clip_box().bounds, figure.dpi) * dots for shown in axes.images]
         columns = len(titles) // channels

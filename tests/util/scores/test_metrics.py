@@ -3,8 +3,7 @@ import pytest
 from scipy.ndimage import gaussian_filter
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
-from util.scores import metrics
-from util.scores.metrics import METRICS, REGIONS, psnr
+from util.scores.metrics import METRICS, REGIONS, channel_scores, mean_of_channels, psnr, robust_range
 from util.script import UserError
 
 ANYWHERE = numpy.ones((20, 24, 22), bool)
@@ -12,7 +11,7 @@ ANYWHERE = numpy.ones((20, 24, 22), bool)
 
 def scores(hr, sr, head):
     """Of one reconstruction."""
-    return metrics.scores(hr, {'network': sr}, head)['network']
+    return mean_of_channels(channel_scores(hr, {'network': sr}, head))['network']
 
 
 def pair(dtype=numpy.float32, seed=0):
@@ -107,7 +106,7 @@ def test_a_score_is_the_mean_of_the_scores_of_the_channels_each_in_its_own_range
 def test_several_reconstructions_are_scored_as_each_alone():
     hr, sr = pair()
     images = {'network': sr, 'linear': numpy.zeros_like(hr)}
-    result = metrics.scores(hr, images, ANYWHERE)
+    result = mean_of_channels(channel_scores(hr, images, ANYWHERE))
     assert list(result) == ['network', 'linear']
     for name, image in images.items():
         assert result[name] == scores(hr, image, ANYWHERE)
@@ -120,7 +119,7 @@ def test_several_reconstructions_are_scored_as_each_alone():
 def test_the_robust_range_ends_at_the_percentile_whatever_a_sample_says_of_it(values):
     """Continuous, few, constant and tied values; bright ones that are rare; a sample of bright ones alone."""
     expected = numpy.percentile(values, 99.5) - values.min()
-    assert metrics.robust_range(values) == pytest.approx(expected, rel=1e-6, abs=1e-9)
+    assert robust_range(values) == pytest.approx(expected, rel=1e-6, abs=1e-9)
 
 
 def test_a_channel_of_one_value_has_no_similarity():

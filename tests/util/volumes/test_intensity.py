@@ -51,6 +51,25 @@ def test_a_volume_with_a_channel_without_signal_is_refused():
             intensity_scale(lr, 'percentile')
 
 
+def test_deviation_is_that_of_the_voxels_that_are_not_0_whatever_their_sign():
+    rng = numpy.random.default_rng(2)
+    inside = numpy.stack([rng.normal(0, 3, 500), rng.normal(-2, 0.1, 500)]).astype(numpy.float32)
+    lr = numpy.zeros((2, 10, 10, 10), numpy.float32)
+    lr[:, :5] = inside.reshape(2, 5, 10, 10)
+    scale = intensity_scale(lr, 'deviation')
+    numpy.testing.assert_allclose(scale.ravel(), inside.astype(float).std(axis=1), rtol=1e-6)
+    numpy.testing.assert_allclose(intensity_scale(-7 * lr, 'deviation'), 7 * scale, rtol=1e-6)
+    assert not (lr / scale)[:, 5:].any()
+
+
+def test_a_channel_of_one_value_gives_no_deviation():
+    lr = numpy.zeros((1, 4, 4, 4), numpy.float32)
+    for value in (0, 3):
+        lr[0, 0] = value
+        with pytest.raises(UserError, match='no two different values beside 0'):
+            intensity_scale(lr, 'deviation')
+
+
 def test_an_unknown_scaling_is_named():
     """A misspelt name must not pass for one of the others."""
     with pytest.raises(ValueError, match=f"scaling 'percentil' is unknown; known are {', '.join(SCALINGS)}"):

@@ -1,0 +1,78 @@
+import chainer
+import numpy
+import pytest
+
+from models.deep_espcn3d import DeepESPCN3D
+from models.network import ArgumentError, check_prediction
+from util.config_files import load_config
+from util.inference.network import build_network
+from util.inference.tiling import predict
+from util.script import PROJECT, UserError
+from util.volumes.degradation import sampling_of
+from util.volumes.interpolation import upsample
+from util.volumes.sampling import Sampling
+
+
+def lr_batch(channels=1, size=(5, 6, 7)):
+    return numpy.random.default_rng(0).random((2, channels, *size)).astype(numpy.float32)
+
+
+def filled(net):
+    """Weights that let every layer count, also those that start at 0."""
+    rng = numpy.random.default_rng(1)
+    for param in net.params():
+        param.array[...] = rng.normal(0, 0.1, param.shape)
+    return net
+
+
+@pytest.mark.parametrize('name', ['bspline', 'block_mean'])
+def test_the_untrained_network_is_the_interpolation(name):
+    sampling, x = sampling_of(name, (2, 1, 3)), lr_batch(2)
+    y = DeepESPCN3D(sampling, 2, width=4, blocks=2)(x)
+    check_prediction(y, sampling.hr_shape(x.shape))
+    numpy.testing.assert_allclose(y.array[0], upsample(x[0], sampling, 'linear'), rtol=1e-5)
+
+
+def test_every_weight_learns_once_the_last_convolution_is_not_0():
+    net, x = DeepESPCN3D(Sampling(2), width=4, blocks=3), lr_batch()
+    net.last.W.array[...] = numpy.random.default_rng(0).normal(size=net.last.W.shape)
+    optimizer = chainer.optimizers.SGD(0.01).setup(net)
+    for _ in range(2):  # the blocks' first convolutions learn when their second ones are not 0 any more
+        before = {name: param.array.copy() for name, param in net.namedparams()}
+        optimizer.update(lambda: chainer.functions.mean_squared_error(net(x), x.repeat(2, 2).repeat(2, 3).repeat(2, 4)))
+    assert all((before[name] != param.array).any() for name, param in net.namedparams())
+
+
+@pytest.mark.parametrize('blocks, halo', [(1, 4), (3, 8)])
+def test_tiles_give_what_the_whole_volume_gives_and_not_with_a_halo_less(blocks, halo):
+    net, lr = filled(DeepESPCN3D(Sampling(2), width=4, blocks=blocks)), lr_batch(size=(9, 26, 10))[0]
+    assert net.halo == halo
+    whole = predict(net, lr, lr.shape[1:])
+    numpy.testing.assert_allclose(predict(net, lr, (9, 7, 10)), whole, rtol=1e-3, atol=1e-5 * numpy.abs(whole).max())
+    net.halo -= 1
+    assert numpy.abs(predict(net, lr, (9, 7, 10)) - whole).max() > 1e-4 * numpy.abs(whole).max()
+
+
+@pytest.mark.parametrize('argument, value', [('width', 0), ('width', 2.5), ('blocks', 0), ('blocks', True),
+                                             ('width', 10 ** 6), ('residual', 'cubic'), ('in_channels', 0)])
+def test_a_config_s_wrong_arguments_are_told_in_one_line(argument, value):
+    config = load_config(PROJECT / 'configs/x4_deep.yml', [f'models.generator.args.{argument}={value}'])
+    with pytest.raises(UserError, match=f'models.generator.args: DeepESPCN3D does not take .*: {argument}'):
+        build_network(config)
+
+
+def test_the_size_that_is_refused_is_that_of_the_weights(monkeypatch):
+    size = sum(param.array.nbytes for param in DeepESPCN3D(Sampling(2), 2, 8, 3).params() if param.ndim == 5)
+    monkeypatch.setattr('models.upscaling.MOST_BYTES', size)
+    DeepESPCN3D(Sampling(2), 2, 8, 3)
+    monkeypatch.setattr('models.upscaling.MOST_BYTES', size - 1)
+    with pytest.raises(ArgumentError, match='MiB of weights'):
+        DeepESPCN3D(Sampling(2), 2, 8, 3)
+
+
+@pytest.mark.gpu
+def test_gpu_equals_cpu(gpu):
+    net, x = filled(DeepESPCN3D(Sampling(2), 2, width=4, blocks=2)), lr_batch(2)
+    expected = net(x).array
+    net.to_device(gpu)
+    numpy.testing.assert_allclose(net(gpu.send(x)).array.get(), expected, rtol=1e-3, atol=1e-4)

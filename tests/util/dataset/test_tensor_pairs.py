@@ -1,0 +1,54 @@
+import numpy
+import pytest
+
+from tests.util.dataset.diffusion import BVALS, VECTORS, ball, signals, tensor_field
+from util.dataset.tensor_pairs import LARGEST, brain_mask, fit_tensors
+from util.script import UserError
+from util.volumes.tensors import as_matrices
+
+
+def fit(images, where):
+    return fit_tensors(images.transpose(3, 2, 1, 0), where.T, BVALS, VECTORS)
+
+
+def test_tensors_put_in_are_recovered_to_float_precision_and_0_elsewhere():
+    field, inside = tensor_field(), ball()
+    tensors, said = fit(signals(field, inside), inside)
+    assert tensors.dtype == numpy.float32
+    numpy.testing.assert_allclose(tensors[:, inside.T], field.transpose(0, 3, 2, 1)[:, inside.T], atol=2e-6)
+    assert not tensors[:, ~inside.T].any()
+    assert said.startswith(f'{inside.sum()} tensors; 0.00 % had an eigenvalue below 0 and 0.00 % one above 0.004')
+
+
+def test_a_tensor_that_cannot_be_is_cut_to_the_limits_and_counted():
+    field, inside = tensor_field((4, 4, 4)), numpy.ones((4, 4, 4), bool)
+    field[:, 0, 0, 0], field[:, 1, 0, 0] = [5.0, 0, 1, 0, 0, 1], [1.0, 0, 0.5, 0, 0, -0.4]
+    tensors, said = fit(signals(field, inside), inside)
+    numpy.testing.assert_allclose(tensors[:, 0, 0, 0], [LARGEST, 0, 1, 0, 0, 1], atol=1e-5)
+    numpy.testing.assert_allclose(tensors[:, 0, 0, 1], [1, 0, 0.5, 0, 0, 0], atol=1e-5)
+    assert '1.56 % had an eigenvalue below 0 and 1.56 % one above' in said
+
+
+def test_signals_of_0_and_below_give_finite_tensors():
+    images = signals(tensor_field((4, 4, 4)), numpy.ones((4, 4, 4), bool))
+    images[0, 0, 0], images[1, 1, 1, 3], images[2, 2, 2, 0] = 0, -7, 0
+    tensors, _ = fit(images, numpy.ones((4, 4, 4), bool))
+    assert numpy.isfinite(tensors).all()
+    eigenvalues = numpy.linalg.eigvalsh(as_matrices(tensors.reshape(6, -1)))
+    assert eigenvalues.min() > -1e-6 and eigenvalues.max() < LARGEST + 1e-5
+
+
+def test_the_brain_is_the_largest_bright_part_with_its_holes():
+    inside = ball((30, 28, 26), 9)
+    image = numpy.where(inside, 100.0, 3)
+    image[14:17, 13:16, 12:15] = 3
+    image[1:4, 1:4, 1:4] = 100
+    mask = brain_mask(image + numpy.random.default_rng(0).uniform(0, 2, image.shape))
+    assert mask[15, 14, 13] and not mask[2, 2, 2]
+    assert mask[ball((30, 28, 26), 7.5)].all() and not mask[~inside].any()  # the median rounds it off
+
+
+def test_a_volume_without_a_brain_is_refused():
+    for image in (numpy.full((9, 9, 9), 7.0), numpy.eye(9)[None] * numpy.ones((9, 1, 1))):
+        with pytest.raises(UserError, match='no brain can be found'):
+            brain_mask(image)
