@@ -34,7 +34,8 @@ def _pytorch(memory_format, compiled=False):
 
 def _onnx(runtime, tiles):
     return Implementation(functools.partial(onnx_nets.prepare, runtime=runtime, tiles=tiles),
-                          [runtime, 'onnx'] + (_CHAINER if tiles else []), 'numpy', volumes_only=True)
+                          [runtime, 'onnx', 'util.export.graph'] + (_CHAINER if tiles else []), 'numpy',
+                          volumes_only=True)
 
 
 PYTORCH = {

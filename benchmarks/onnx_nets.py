@@ -6,8 +6,6 @@ import numpy
 
 from benchmarks.cases import make_arrays
 
-OPSET, IR_VERSION = 18, 10  # what the pinned ONNX Runtime and OpenVINO both read
-
 
 def graph(weights, rate, size):
     """The network for LR arrays of one size.
@@ -21,28 +19,15 @@ def graph(weights, rate, size):
         bytes: A serialized ONNX model. Its input ``lr`` is (1, 1, z, y, x), its output ``sr`` (1, 1, r*z, r*y, r*x),
         both float32.
     """
-    from onnx import TensorProto, helper, numpy_helper
+    from onnx.tools.update_model_dims import update_inputs_outputs_dims
+    from util.export.graph import Graph
 
-    arrays, nodes, last = {}, [], 'lr'
+    net, last = Graph('lr'), 'lr'
     for number, (W, b) in enumerate(weights, 1):
-        arrays |= {f'W{number}': W, f'b{number}': b}
-        nodes.append(helper.make_node('Conv', [last, f'W{number}', f'b{number}'], [f'conv{number}'],
-                                      kernel_shape=W.shape[2:], pads=[side // 2 for side in W.shape[2:]] * 2))
-        last = f'conv{number}'
-        if number < len(weights):
-            nodes.append(helper.make_node('Relu', [last], [f'relu{number}']))
-            last = f'relu{number}'
+        last = net.convolution(last, f'conv{number}', W, b, relu=number < len(weights))
+    model = net.model(1, (rate,) * 3, {'sr': net.pixel_shuffle(last, (rate,) * 3)}, {})
     hr_size = [rate * side for side in size]
-    arrays |= {'apart': numpy.array([rate] * 3 + list(size)), 'together': numpy.array([1, 1, *hr_size])}
-    nodes += [helper.make_node('Reshape', [last, 'apart'], ['blocks']),
-              helper.make_node('Transpose', ['blocks'], ['interleaved'], perm=(3, 0, 4, 1, 5, 2)),
-              helper.make_node('Reshape', ['interleaved', 'together'], ['sr'])]
-    made = helper.make_graph(
-        nodes, 'ESPCN3D', [helper.make_tensor_value_info('lr', TensorProto.FLOAT, [1, 1, *size])],
-        [helper.make_tensor_value_info('sr', TensorProto.FLOAT, [1, 1, *hr_size])],
-        [numpy_helper.from_array(array, name) for name, array in arrays.items()])
-    model = helper.make_model(made, opset_imports=[helper.make_opsetid('', OPSET)], ir_version=IR_VERSION)
-    return model.SerializeToString()
+    return update_inputs_outputs_dims(model, {'lr': [1, 1, *size]}, {'sr': [1, 1, *hr_size]}).SerializeToString()
 
 
 def _onnxruntime(model):

@@ -10,9 +10,10 @@ from tests.test_inference import prepare
 from util.script import PROJECT
 
 SCRIPTS = ['training.py', 'inference.py', *(f'util/miscs/{name}.py' for name in (
-    'calibrate', 'clean_data', 'compare', 'fit_tensor', 'make_lists', 'make_lr_img', 'make_phantoms', 'score_tensors'))]
+    'calibrate', 'clean_data', 'compare', 'download_data', 'export_onnx', 'fit_tensor', 'make_lists', 'make_lr_img',
+    'make_phantoms', 'score_tensors'))]
 HEAVY = {'numpy', 'chainer', 'scipy', 'skimage', 'SimpleITK', 'nibabel', 'pydantic', 'matplotlib', 'tqdm', 'filelock',
-         'dipy'}
+         'dipy', 'onnx'}
 
 
 def loaded(folder, script, *arguments):

@@ -27,9 +27,7 @@ def replacing(path):
         # Made by the system with the permissions of an ordinary file, which tempfile's are not.
         os.close(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
         yield temporary
-        flush(temporary)
-        os.replace(temporary, path)
-        flush(path.parent)
+        take_place(temporary, path)
     except OSError as error:
         if error.errno and error.filename in (None, str(temporary)):  # write() names no file
             error.filename, error.filename2 = str(path), None
@@ -37,6 +35,13 @@ def replacing(path):
     finally:
         with contextlib.suppress(OSError):
             os.unlink(temporary)
+
+
+def take_place(finished, path):
+    """Give a finished file beside ``path`` that name; it is on the disk before it takes the place of anything."""
+    flush(finished)
+    os.replace(finished, path)
+    flush(path.parent)
 
 
 def flush(path):

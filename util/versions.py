@@ -25,11 +25,12 @@ def versions():
         'python': platform.python_version(),
         'platform': platform.platform(),
         'packages': found,
-        'commit': _commit(),
+        'commit': commit(),
     }, sort_keys=False)
 
 
-def _commit():
+def commit():
+    """str: The project's commit, as git describes it; None where git does not know it."""
     command = ['git', '-C', str(PROJECT), 'describe', '--always', '--dirty']
     try:
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
