@@ -1,0 +1,49 @@
+import hashlib
+
+import pytest
+
+from util.inference import pretrained
+from util.inference.pretrained import Pretrained, list_models, model_path
+from util.script import UserError
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """Two published models, one of them changed since."""
+    monkeypatch.setattr(pretrained, 'FOLDER', tmp_path)
+    (tmp_path / 'x4.npz').write_bytes(b'weights')
+    (tmp_path / 'x2_long.npz').write_bytes(b'other weights')
+    right = hashlib.sha256(b'weights').hexdigest()
+    table = {name: Pretrained(right, what) for name, what in (('x4', '4'), ('x2_long', '2'), ('gone', '0'))}
+    monkeypatch.setattr(pretrained, 'TABLE', table)
+    return tmp_path
+
+
+def test_a_name_is_its_file_and_any_other_word_a_path(folder):
+    assert model_path('x4') == folder / 'x4.npz'
+    assert str(model_path('x8')) == 'x8' and str(model_path('run/gen_best.npz')) == 'run/gen_best.npz'
+
+
+def test_a_file_of_that_name_goes_first(folder, monkeypatch):
+    (folder / 'here').mkdir()
+    monkeypatch.chdir(folder / 'here')
+    (folder / 'here/x4').touch()
+    assert str(model_path('x4')) == 'x4'
+
+
+@pytest.mark.parametrize('name, words', [('x2_long', 'not the file that was published'), ('gone', 'cannot read')])
+def test_a_changed_or_missing_file_is_refused(folder, name, words):
+    with pytest.raises(UserError, match=f'{name}.npz: {words}'):
+        model_path(name)
+
+
+def test_the_list_has_a_line_for_each(folder):
+    assert list_models().splitlines() == ['x4       4', 'x2_long  2', 'gone     0']
+
+
+@pytest.mark.parametrize('name', pretrained.TABLE)
+def test_each_published_model_is_whole_and_has_a_card(name):
+    assert model_path(name).is_file()
+    card = (pretrained.FOLDER / f'{name}.md').read_text(encoding='utf-8')
+    for word in ('Licence', 'Trained on', 'Scores', 'Never seen', 'seed', 'commit'):
+        assert word in card
