@@ -25,13 +25,14 @@ def versions():
         'python': platform.python_version(),
         'platform': platform.platform(),
         'packages': found,
-        'commit': _commit(),
+        'commit': commit(),
     }, sort_keys=False)
 
 
-def _commit():
+def commit():
+    """What git calls the project's state; None where there is no git, or a project without its history."""
     command = ['git', '-C', str(PROJECT), 'describe', '--always', '--dirty']
     try:
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
     except (OSError, subprocess.CalledProcessError):
-        return None  # no git here, or a project without its history: there is no commit to name
+        return None

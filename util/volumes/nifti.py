@@ -44,8 +44,7 @@ def read(path):
     Raises:
         UserError: In one line that names the file.
     """
-    single = _suffix(path) not in ('.hdr', '.img')
-    header_path, image_path = (path, path) if single else (_partner(path, '.hdr'), _partner(path, '.img'))
+    single, header_path, image_path = _files(path)
     with _blaming_other(path, header_path):
         block = first_bytes(header_path, _HEADER)
         if not single:
@@ -66,6 +65,38 @@ def read(path):
     # x runs fastest in these files, z slowest: a view with the axes the other way round
     array = array.astype(array.dtype.newbyteorder('='), copy=False).reshape((-1, *shape[2::-1]))
     return array, geometry
+
+
+def form_codes(path):
+    """Which spaces a header's sform and qform lie in, as codes for a volume that is to lie where `read` puts this one.
+
+    Args:
+        path (Path): A file that `read` has read.
+
+    Returns:
+        (int, int): sform_code and qform_code, 1 or more; 1, the scanner's space, where the file does not say. Where its
+        two forms lie apart, that of the sform twice.
+    """
+    _, header_path, _ = _files(path)
+    with _one_line(path):
+        header, _ = _header(path, first_bytes(header_path, _HEADER))
+        if 'sform_code' not in header:
+            return 1, 1
+        sform, qform = int(header['sform_code']), int(header['qform_code'])
+        if sform and qform and _distance(header, header.get_sform()) > 0.1 * min(header.get_zooms()[:3]):
+            return sform, sform
+        return sform or qform or 1, qform or sform or 1
+
+
+def affine_of_header(path, block):
+    """The affine, (4, 4), RAS, of a header's bytes; the file's name says what header it is."""
+    return _header(path, block)[0].get_best_affine()
+
+
+def _files(path):
+    """Whether header and voxels are one file, and the two files."""
+    single = _suffix(path) not in ('.hdr', '.img')
+    return (single, path, path) if single else (single, _partner(path, '.hdr'), _partner(path, '.img'))
 
 
 def _suffix(path):
@@ -169,7 +200,7 @@ def _geometry(path, header, said, shape):
     with blaming(path):
         geometry = geometry_of_affine(affine)
     if sform and header['qform_code'] != 0:
-        _note_distance(path, header, affine, shape, min(geometry.spacing))
+        _note_distance(path, header, affine, min(geometry.spacing))
     if 'xyzt_units' in header:
         units = int(header['xyzt_units']) % 8
         if units in (_METRE, _MICROMETRE):
@@ -178,17 +209,21 @@ def _geometry(path, header, said, shape):
     return geometry
 
 
-def _note_distance(path, header, affine, shape, voxel):
+def _note_distance(path, header, affine, voxel):
     """Say so where the two places that a NIfTI header gives differ by more than a tenth of a voxel."""
     try:
-        qform = header.get_qform()
+        distance = _distance(header, affine)
     except (HeaderDataError, ValueError) as error:
         note(f'{path}: its qform is damaged ({" ".join(str(error).split())}); its sform is used')
         return
-    corners = numpy.indices((2, 2, 2)).reshape(3, 8) * numpy.reshape(shape[:3], (3, 1)) - 0.5
-    distance = numpy.linalg.norm((affine - qform)[:3] @ numpy.vstack([corners, numpy.ones(8)]), axis=0).max()
     if not distance <= 0.1 * voxel:
         note(f'{path}: its sform and its qform lie up to {distance:.3g} mm apart; the sform is used, as nibabel does')
+
+
+def _distance(header, affine):
+    """How far an affine and the header's qform lie apart, at the corner where it is most, in mm."""
+    corners = numpy.indices((2, 2, 2)).reshape(3, 8) * numpy.reshape(header.get_data_shape()[:3], (3, 1)) - 0.5
+    return numpy.linalg.norm((affine - header.get_qform())[:3] @ numpy.vstack([corners, numpy.ones(8)]), axis=0).max()
 
 
 def _affine_of_mat_file(path, header, affine):
