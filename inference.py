@@ -128,7 +128,7 @@ def report(out, rows, unsure, unlike, failures, done, count):
         print(f'\n{uncertainty_table.format_table(unsure)}\nscores of the uncertainty: {out / "uncertainty.csv"}')
     if done:
         names = {f'{case.name if len(done) == 1 else "*"}{case.suffix}' for case in done}
-        print('volumes: ' + ', '.join(f'{out}/{name}' for name in sorted(names)))
+        print('volumes: ' + ', '.join(str(out / name) for name in sorted(names)))
     for name, difference in unlike.items():
         note(f'{name} is unlike the scans of the training, so the network may be wrong, and sure of it: {difference}')
     for failure in failures:

@@ -6,6 +6,8 @@ the gantry was tilted.
 Source: DICOM PS3.3, C.7.6.2 (Image Plane Module): positions and directions are in mm, LPS; the pixel spacing is that
 of the rows first, so y, x. C.11.1: GDCM applies the rescale slope and intercept.
 """
+from pathlib import Path
+
 import numpy
 import SimpleITK as sitk
 
@@ -13,6 +15,7 @@ from util.script import UserError, blaming
 from util.volumes.affine import SHEAR, check_geometry
 from util.volumes.geometry import Geometry
 from util.volumes.itk import one_line_errors
+from util.volumes.streams import is_dicom
 
 _POSITION, _AXES, _SPACING = '0020|0032', '0020|0037', '0028|0030'
 _DESCRIPTION, _COLOURS, _FRAMES = '0008|103e', '0028|0002', '0028|0008'
@@ -46,7 +49,7 @@ def read(folder):
     rows, columns = (vector / numpy.linalg.norm(vector) for vector in numpy.reshape(axes, (2, 3)))
     normal = numpy.cross(rows, columns)
     order = numpy.argsort(positions @ normal, kind='stable')
-    step = _step(folder, [files[index] for index in order], positions[order], normal)
+    step = _step(folder, [Path(files[index]).name for index in order], positions[order], normal)
     direction = numpy.stack([rows, columns, normal], axis=1)
     geometry = Geometry((spacing[1], spacing[0], step), tuple(positions[order[0]].tolist()),
                         tuple(direction.ravel().tolist()))
@@ -70,7 +73,11 @@ def _files(folder):
                          for name, files in series.items())
         raise UserError(f'{folder}: {len(series)} DICOM series: {said}; put the files of the one wanted into a folder '
                         'of their own')
-    return next(iter(series.values()))
+    files, = series.values()
+    for path in sorted(folder.iterdir()):  # GDCM passes over what it cannot read, and at an end no gap would show that
+        if str(path) not in files and is_dicom(path) and path.name.upper() != 'DICOMDIR':
+            raise UserError(f'{path}: a DICOM file that is damaged, or of no series')
+    return files
 
 
 def _reader(file):
@@ -106,23 +113,24 @@ def _common(folder, files, values, what):
     """What all files have in common."""
     for file, value in zip(files, values):
         if not numpy.allclose(value, values[0], rtol=0, atol=1e-4):
-            raise UserError(f'{folder}: the slices have several {what}: {_listed(values[0])} in {files[0]}, '
-                            f'{_listed(value)} in {file}; put those of one volume into a folder of their own')
+            raise UserError(f'{folder}: the slices have several {what}: {_listed(values[0])} in '
+                            f'{Path(files[0]).name}, {_listed(value)} in {Path(file).name}; put those of one volume '
+                            'into a folder of their own')
     return values[0]
 
 
-def _step(folder, files, positions, normal):
+def _step(folder, names, positions, normal):
     """The distance of the slices, in mm, which must be one, along the normal."""
     gaps = numpy.diff(positions @ normal)
     usual = float(numpy.median(gaps))
     if gaps.min() <= _UNEVEN * usual or usual <= 0:
         twice = int(numpy.argmin(gaps))
-        raise UserError(f'{folder}: two slices at one place, {files[twice]} and {files[twice + 1]}: several volumes '
+        raise UserError(f'{folder}: two slices at one place, {names[twice]} and {names[twice + 1]}: several volumes '
                         '(times, echoes, directions) in one series; convert it to NIfTI first, with dcm2niix for one')
     worst = int(numpy.argmax(numpy.abs(gaps - usual)))
     if abs(gaps[worst] - usual) > _UNEVEN * usual:
         raise UserError(f'{folder}: its slices are not evenly spaced, or some are missing: {gaps[worst]:.4g} mm from '
-                        f'{files[worst]} to {files[worst + 1]}, mostly {usual:.4g} mm')
+                        f'{names[worst]} to {names[worst + 1]}, mostly {usual:.4g} mm')
     way = positions[-1] - positions[0]
     length = float(way @ normal)
     aside = float(numpy.linalg.norm(way - length * normal)) / length

@@ -5,15 +5,14 @@ import SimpleITK as sitk
 from tests.util.volumes.files import channel_images
 
 
-def save_series(folder, volume, uid='1.2.3', tags=(), change=lambda number, tags: None):
+def save_series(folder, volume, uid='1.2.3', change=lambda number, tags: None):
     """Write the slices of a volume of one channel, int16, as DICOM files whose names say nothing of their order.
 
     Args:
         folder (Path): Where to write; made if need be.
         volume (Volume): The volume.
         uid (str): Of the series.
-        tags (dict): Further tags of all files.
-        change (function): Is given each slice's number and its tags, to change them; None leaves the file out.
+        change (function): Is given each slice's number and its tags, to change them; False leaves the file out.
     """
     folder.mkdir(parents=True, exist_ok=True)
     image = channel_images(volume)[0]
@@ -25,7 +24,7 @@ def save_series(folder, volume, uid='1.2.3', tags=(), change=lambda number, tags
         own = {'0008|0060': 'MR', '0008|103e': f'series {uid}', '0020|000d': '1.2', '0020|000e': uid,
                '0020|0052': '1.2.9', '0008|0018': f'{uid}.{number + 1}',
                '0020|0032': '\\'.join(f'{value:.8g}' for value in place),
-               '0020|0037': '\\'.join(f'{value:.8g}' for value in rows[:, :2].T.ravel()), **dict(tags)}
+               '0020|0037': '\\'.join(f'{value:.8g}' for value in rows[:, :2].T.ravel())}
         if change(number, own) is False:
             continue
         part = image[:, :, number]
