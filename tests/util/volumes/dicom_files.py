@@ -1,4 +1,6 @@
 """DICOM series made on the spot by SimpleITK, slice by slice, as a scanner leaves them."""
+import locale
+
 import numpy
 import SimpleITK as sitk
 
@@ -16,6 +18,7 @@ def save_series(folder, volume, uid='1.2.3', change=lambda number, tags: None):
     """
     folder.mkdir(parents=True, exist_ok=True)
     image = channel_images(volume)[0]
+    kept = locale.setlocale(locale.LC_ALL)  # GDCM sets the C locale to write, and leaves it there
     rows = numpy.reshape(volume.direction, (3, 3))
     writer = sitk.ImageFileWriter()
     writer.KeepOriginalImageUIDOn()
@@ -33,4 +36,5 @@ def save_series(folder, volume, uid='1.2.3', change=lambda number, tags: None):
             part.SetMetaData(tag, value)
         writer.SetFileName(str(folder / f'{(7 * number + 3) % 1009:04d}.dcm'))
         writer.Execute(part)
+    locale.setlocale(locale.LC_ALL, kept)
     return folder

@@ -128,6 +128,13 @@ def test_the_codes_of_a_header_are_those_of_the_forms_that_count(tmp_path, codes
     assert form_codes(tmp_path / 'a.nii.gz') == expected
 
 
+@pytest.mark.parametrize('fields', [{'sform_code': 77}, {'quatern_b': 2}, {'quatern_b': numpy.nan}])
+def test_codes_and_forms_that_are_none_are_not_copied(tmp_path, fields):
+    nifti_files.save(tmp_path / 'a.nii', **{'vox_offset': 352, 'sform_code': 2, 'qform_code': 1, **fields})
+    read_volume(tmp_path / 'a.nii')
+    assert form_codes(tmp_path / 'a.nii') == ((1, 1) if 'sform_code' in fields else (2, 2))
+
+
 def test_where_two_forms_lie_apart_both_get_the_code_of_the_one_that_is_used(tmp_path):
     image = nibabel.Nifti1Image(nifti_files.voxels(), None)
     image.set_qform(nifti_files.AFFINES['oblique'], 1)
