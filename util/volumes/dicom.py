@@ -13,6 +13,7 @@ import SimpleITK as sitk
 
 from util.script import UserError, blaming
 from util.volumes.affine import SHEAR, check_geometry
+from util.volumes.dicom_lengths import check_lengths
 from util.volumes.geometry import Geometry
 from util.volumes.itk import one_line_errors
 from util.volumes.streams import is_dicom
@@ -63,6 +64,9 @@ def read(folder):
 
 
 def _files(folder):
+    dicom = [path for path in sorted(folder.iterdir()) if is_dicom(path) and path.name.upper() != 'DICOMDIR']
+    for path in dicom:
+        check_lengths(path)
     with one_line_errors(folder):
         series = {name: sitk.ImageSeriesReader.GetGDCMSeriesFileNames(str(folder), name)
                   for name in sitk.ImageSeriesReader.GetGDCMSeriesIDs(str(folder))}
@@ -74,8 +78,8 @@ def _files(folder):
         raise UserError(f'{folder}: {len(series)} DICOM series: {said}; put the files of the one wanted into a folder '
                         'of their own')
     files, = series.values()
-    for path in sorted(folder.iterdir()):  # GDCM passes over what it cannot read, and at an end no gap would show that
-        if str(path) not in files and is_dicom(path) and path.name.upper() != 'DICOMDIR':
+    for path in dicom:  # GDCM passes over what it cannot read, and at an end no gap would show that
+        if str(path) not in files:
             raise UserError(f'{path}: a DICOM file that is damaged, or of no series')
     return files
 

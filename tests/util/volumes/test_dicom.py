@@ -109,10 +109,13 @@ def test_colours_and_frames_are_refused(tmp_path):
 
 
 def test_a_damaged_slice_at_the_end_is_not_passed_over(tmp_path):
+    """As GDCM does, and no gap would show it."""
     save_series(tmp_path / 'cut', STRAIGHT)
     content = (tmp_path / 'cut/0031.dcm').read_bytes()
     (tmp_path / 'cut/0031.dcm').write_bytes(content[:-20])
-    assert 'cut/0031.dcm: a DICOM file that is damaged' in _refusal(tmp_path / 'cut')
+    assert 'cut/0031.dcm: truncated or damaged: its element (7fe0,0010)' in _refusal(tmp_path / 'cut')
+    (tmp_path / 'cut/0031.dcm').write_bytes(content[:132])
+    assert 'cut/0031.dcm: a DICOM file that is damaged, or of no series' in _refusal(tmp_path / 'cut')
 
 
 def test_a_file_of_a_series_and_a_folder_without_one_are_refused(tmp_path):
