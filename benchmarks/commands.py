@@ -48,7 +48,7 @@ def commands(folder, made):
         Command('`inference.py --help`',
                 {HERE: ['inference.py', '--help'], PLAIN: ['benchmarks/plain/infer.py', '--help']}),
         Command(f'`inference.py`, one scan, LR {voxels}',
-                {HERE: ['inference.py', '-m', model, '-i', scan, '-o', '{out}'],
+                {HERE: ['inference.py', '-m', model, '-i', scan, '-o', '{out}/0000.mhd'],
                  PLAIN: ['benchmarks/plain/infer.py', '-m', model, '-i', scan, '-o', '{out}']},
                 below('model.npz', 'processed/LR/0000.*'), agreement.same_volumes, ((volume, 1),)),
         Command(f'`inference.py`, {heads} cases with scores and pictures',

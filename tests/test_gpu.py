@@ -71,7 +71,7 @@ def assert_same_run(one, other):
 
 
 def volume(folder):
-    return read_volume(folder / '0001.mhd').array
+    return read_volume(folder / '0001_x2.mhd').array
 
 
 def assert_same_volume(one, other):

@@ -24,7 +24,7 @@ def experiment(tmp_path):
 def test_two_inputs_of_one_name_get_names_that_tell_them_apart(experiment, infer):
     done = infer('-i', 'LR/0000.mhd', 'HR/0000.mhd')
     assert done.returncode == 0, done.stderr
-    assert {name for name in results(experiment) if name.endswith('.mhd')} == {'LR_0000.mhd', 'HR_0000.mhd'}
+    assert {name for name in results(experiment) if name.endswith('.mhd')} == {'LR_0000_x2.mhd', 'HR_0000_x2.mhd'}
     assert_refused(infer('-i', 'LR/0000.mhd', 'LR/../LR/0000.mhd'), '-i names a volume twice')
 
 
@@ -33,14 +33,14 @@ def test_a_dot_in_a_name_belongs_to_the_name(experiment, infer):
     for name in ('HCP_0.7mm_s01', 'HCP_0.7mm_s02'):
         sitk.WriteImage(volume, str(experiment / f'{name}.nii.gz'))
     assert infer('-i', 'HCP_0.7mm_s01.nii.gz', 'HCP_0.7mm_s02.nii.gz').returncode == 0
-    assert {name for name in results(experiment) if name.endswith('.mhd')} == {'HCP_0.7mm_s01.mhd', 'HCP_0.7mm_s02.mhd'}
+    assert results(experiment) == {'HCP_0.7mm_s01_x2.nii.gz', 'HCP_0.7mm_s02_x2.nii.gz'}
 
 
 @pytest.mark.parametrize('out', ['LR', './HR/../LR'])
 def test_an_output_never_replaces_an_input(experiment, here, out):
     before = {path: path.read_bytes() for path in (experiment / 'LR').iterdir()}
-    for inputs in ((), ('-i', 'LR/0000.mhd', 'LR/0001.mhd')):
-        done = here(inference.main, '-m', 'gen.npz', '-R', '.', '-o', out, *inputs)
+    for arguments in (('-o', out), ('-i', 'LR/0000.mhd', '-o', f'{out}/0000.mhd')):
+        done = here(inference.main, '-m', 'gen.npz', '-R', '.', *arguments)
         assert_refused(done, 'is a volume to be read, and the result would replace it; name another folder with -o')
     assert {path: path.read_bytes() for path in (experiment / 'LR').iterdir() if path.name != '.lock'} == before
 
@@ -52,7 +52,7 @@ def test_one_bad_volume_does_not_cost_the_others(experiment, infer):
     errors = [line for line in done.stderr.splitlines() if line.startswith('error: ')]
     assert len(errors) == 2 and 'bad.nii.gz' in errors[0] and 'none.nii.gz: no such file' in errors[1]
     assert '2 of 4 volumes are done' in done.stderr
-    assert {name for name in results(experiment) if name.endswith('.mhd')} == {'0000.mhd', '0001.mhd'}
+    assert {name for name in results(experiment) if name.endswith('.mhd')} == {'0000_x2.mhd', '0001_x2.mhd'}
 
 
 @pytest.mark.parametrize('broken, missing, named', [
@@ -99,21 +99,22 @@ def test_results_that_are_not_finite_are_errors_and_not_written(experiment, infe
 
 def test_scores_and_pictures_of_older_volumes_do_not_stay(experiment, infer):
     assert infer().returncode == 0
-    assert infer('-i', 'LR/0001.mhd').returncode == 0
-    assert results(experiment) == {'0001.mhd', '0001.raw1'} or results(experiment) == {'0001.mhd', '0001.raw'}
-    assert infer().returncode == 0
-    assert infer('-i', 'LR/0000.mhd').returncode == 0  # another case: the scores still tell of what is there
-    assert {'scores.csv', '0001.png', '0000.mhd'} <= results(experiment)
+    for other in ('0001.nii', '0000.mhd'):  # the scores still tell of what is there
+        assert infer('-i', 'LR/0001.mhd', '-o', f'out/{other}').returncode == 0
+        assert {'scores.csv', '0001.png', '0001.mhd', other} <= results(experiment)
+    assert infer('-i', 'LR/0001.mhd', '-o', 'out/0001.mhd').returncode == 0
+    assert not {'scores.csv', '0001.png'} & results(experiment)
 
 
 def test_what_tells_of_an_older_deviation_does_not_stay_where_none_is_predicted(experiment, infer):
     plain = make_unsure(experiment)
     uncertain = {'0001_deviation.mhd', '0001_uncertainty.png', 'uncertainty.csv'}
     assert infer().returncode == 0 and uncertain <= results(experiment)
-    assert infer('-i', 'LR/0000.mhd').returncode == 0 and uncertain <= results(experiment)
+    one = '-i', 'LR/0000.mhd', '-o', 'out/0000.mgz'
+    assert infer(*one).returncode == 0 and uncertain | {'0000_deviation.mgz'} <= results(experiment)
     (experiment / 'experiment.yml').write_text(plain)
     save_model(experiment)
-    assert infer('-i', 'LR/0000.mhd').returncode == 0 and uncertain <= results(experiment)
+    assert infer(*one).returncode == 0 and uncertain <= results(experiment)
     assert not [name for name in results(experiment) if name.startswith('0000_')]
     assert infer().returncode == 0
     assert not [name for name in results(experiment) if 'uncertainty' in name or 'deviation' in name]
@@ -139,11 +140,10 @@ def test_an_uncertainty_that_cannot_be_drawn_or_scored_does_not_cost_the_rest(ex
 
 
 def test_a_name_that_would_be_that_of_another_case_s_result_is_refused(experiment, infer):
-    volume = sitk.ReadImage(str(experiment / 'LR/0000.mhd'))
-    for name in ('a', 'a_deviation', 'b', 'b_uncertainty', 'c', 'c_interval'):
-        sitk.WriteImage(volume, str(experiment / f'{name}.nii.gz'))
     for name in ('a_deviation', 'b_uncertainty', 'c_interval'):
-        assert_refused(infer('-i', f'{name[0]}.nii.gz', f'{name}.nii.gz'), f'{name} would be the name of two results')
+        done = infer('-i', f'{name[0]}.nii.gz', f'{name}.nii.gz', '--hr', 'one', 'two')
+        assert_refused(done, f'{name} would be the name of two results')
+    assert_refused(infer('-i', 'a_interval.nii', '-o', 'a.nii'), 'a_interval.nii is a volume to be read')
 
 
 def test_an_interruption_loses_no_scores(experiment, infer, monkeypatch):

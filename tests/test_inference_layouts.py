@@ -46,7 +46,7 @@ class TestAScanThatLiesOtherwise:
         return experiment, save, scan
 
     def result(self, experiment):
-        return read_volume(experiment / 'out/scan.mhd')
+        return read_volume(experiment / 'out/scan_x4x1x1.mhd')
 
     @pytest.mark.parametrize('layout', [Layout((2, 0, 1), (False,) * 3), Layout((1, 2, 0), (True, False, True)),
                                         Layout((0, 1, 2), (False, True, False))])

@@ -225,7 +225,7 @@ def test_a_scan_unlike_those_of_the_training_is_told_at_the_end(experiment, trai
     done = here(*arguments, 'run/gen_best.npz')
     assert done.returncode == 0
     line, = [line for line in done.stderr.splitlines() if 'unlike the scans of the training' in line]
-    assert line.startswith('note: inverted is ') and ', in training ' in line and 'score ' in line
+    assert line.startswith('note: inverted.mhd is ') and ', in training ' in line and 'score ' in line
 
     (experiment / 'two.txt').write_text('LR/0000.mhd HR/0000.mhd\nLR/0003.mhd HR/0003.mhd\n')
     assert train('--set', 'dataset.training_list=two.txt', out='two').returncode == 0

@@ -30,9 +30,9 @@ def versions():
 
 
 def commit():
-    """str: The project's commit, as git describes it; None where git does not know it."""
+    """str: The project's commit, as git describes it; None where there is no git, or a project without its history."""
     command = ['git', '-C', str(PROJECT), 'describe', '--always', '--dirty']
     try:
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
     except (OSError, subprocess.CalledProcessError):
-        return None  # no git here, or a project without its history: there is no commit to name
+        return None

@@ -15,6 +15,7 @@ class Case(NamedTuple):
     name: str  # the LR file's, without its suffix
     lr_path: Path
     hr_path: Path | None
+    suffix: str = '.mhd'  # of the files of its results
 
 
 def read_list(path, root):

@@ -36,6 +36,8 @@ def find_files(root, pattern=None):
     Returns:
         RawFiles: Its files are sorted by their paths from the root.
     """
+    from util.volumes.streams import is_dicom  # here, since NumPy takes a while
+
     files, refusals, noticed, not_raw, seen = [], [], defaultdict(list), [], {root.resolve()}
 
     def refuse_folder(error):
@@ -55,7 +57,7 @@ def find_files(root, pattern=None):
                 walked.append(name)
         below[:] = walked
         paths = [folder / name for name in sorted(names)]
-        dicom = {path for path in paths if not path.name.startswith('.') and _is_dicom(path)}
+        dicom = {path for path in paths if not path.name.startswith('.') and is_dicom(path)}
         if dicom:
             refusals.append(f'{folder}: a DICOM series folder ({len(dicom)} DICOM files); convert it to NIfTI first, '
                             'with dcm2niix for one')
@@ -86,14 +88,6 @@ def _judge(name, pattern):
         return False, f'passed over, not named {pattern or "*_T1w.nii*"}'
     # a pattern of the user's own is taken at its word
     return True, f'taken as --pattern asks, though by their names {what}' if what else None
-
-
-def _is_dicom(path):
-    try:
-        with open(path, 'rb') as file:
-            return file.read(132)[128:] == b'DICM'
-    except OSError:
-        return False
 
 
 def _printable(name):

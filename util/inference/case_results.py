@@ -8,11 +8,12 @@ from util.script import UserError, blaming, note
 from util.volumes.intensity import like_input
 from util.volumes.looks import unlike
 from util.volumes.orientation import AS_IT_IS, Lie, inverse, lay, layout_as, unlike_training
-from util.volumes.reading import read_volume
+from util.volumes.reading import form_codes, read_volume
+from util.volumes.single_files import Label
 from util.volumes.writing import remove_volume, write_volume
 
 
-MAPS = ('deviation', 'intrinsic', 'parameter')  # the volumes NAME_*.mhd beside NAME.mhd: fields of SuperResolved
+MAPS = ('deviation', 'intrinsic', 'parameter')  # the volumes NAME_* beside NAME, as .mhd or so: of SuperResolved
 
 
 class Manner(NamedTuple):
@@ -25,6 +26,7 @@ class Manner(NamedTuple):
     as_input: bool = False         # write the volume in the range and type of the LR volume's file
     factors: dict | None = None    # of a calibrated network (`util.inference.calibration`); None: it is not
     interval: int | None = None    # level, in percent, of the intervals to write; None: none
+    origin: str = ''               # what the volumes' headers say of where they come from
 
 
 def super_resolve_case(out, case, lr, net, manner):
@@ -57,16 +59,17 @@ def super_resolve_case(out, case, lr, net, manner):
     sr = SuperResolved(*(volume and lay(volume, inverse(layout)) for volume in sr))
     if manner.as_input:
         sr = sr._replace(mean=replace(sr.mean, array=like_input(sr.mean.array, read_volume(case.lr_path).array)))
-    write_volume(out / f'{case.name}.mhd', sr.mean)
+    label = Label(manner.origin, form_codes(case.lr_path) if case.suffix in ('.nii', '.nii.gz') else (1, 1))
+    write_volume(out / f'{case.name}{case.suffix}', sr.mean, label)
     maps = {name: getattr(sr, name) for name in MAPS}
     maps['interval'] = manner.interval and replace(
         sr.deviation, array=sr.deviation.array * manner.factors[manner.interval])
     for name, volume in maps.items():
-        path = out / f'{case.name}_{name}.mhd'
+        path = out / f'{case.name}_{name}{case.suffix}'
         if volume is None:
             remove_volume(path)  # of an earlier network's volume, and it would be taken for this one's
         else:
-            write_volume(path, volume)
+            write_volume(path, volume, label)
     score, words = unlike(laid.array, manner.looks) if manner.looks else (0, '')
     return sr, f'{words} (score {score:.2f}; 1 is the most that is likely)' if score > 1 else None
 
@@ -152,13 +155,15 @@ def score_case(out, case, lr, sr, hr, sampling, factors=None):
 
 
 def forget_scores(out, case, tables):
-    """Remove the pictures and the scores that tell of the volume which a new one has just replaced.
+    """Remove the pictures and the scores that tell of the volume which a new one has just replaced: a .mhd.
 
     Args:
         out (Path): Folder of the results.
         case (~util.dataset.case_lists.Case): The case with the new volume.
         tables (dict): Name of a table's file -> its rows of this run; where there are some, the table is this run's.
     """
+    if case.suffix != '.mhd':
+        return
     for end in ('.png', '_uncertainty.png', '_channels.csv', '_uncertainty_channels.csv'):
         (out / f'{case.name}{end}').unlink(missing_ok=True)
     for name, rows in tables.items():

@@ -1,7 +1,6 @@
 """What an inference is about: the experiment that its model is used by, and the cases."""
 from util.config_files import load_config, read_experiment
-from util.dataset.case_lists import Case, read_list
-from util.dataset.case_names import distinct_names
+from util.dataset.case_lists import read_list
 from util.dataset.pairs_info import holds_tensors, read_pairs_info
 from util.inference.case_results import MAPS
 from util.inference.network import check_code_of_model
@@ -53,20 +52,6 @@ def listed_cases(config, source, root=PROJECT):
         return read_list(root / config.dataset.test_list, root)
 
 
-def cases_of_volumes(paths):
-    """The cases of volumes without a truth, each with a name of its own.
-
-    Args:
-        paths (list of Path): LR volumes.
-
-    Raises:
-        UserError: If a volume is there twice.
-    """
-    if len({path.resolve() for path in paths}) < len(paths):
-        raise UserError(f'-i names a volume twice: {" ".join(map(str, paths))}')
-    return [Case(name, path, None) for name, path in zip(distinct_names(paths), paths)]
-
-
 def check_mirrored(cases):
     """Refuse an ensemble over mirrorings of diffusion tensors, where signs of elements would have to change as well.
 
@@ -93,14 +78,17 @@ def check_results(out, cases):
         UserError: Naming the volume.
     """
     names = {case.name for case in cases}
+    kinds = *MAPS, 'interval', 'uncertainty'
     for name in names:
-        for suffix in (*MAPS, 'interval', 'uncertainty'):
+        for suffix in kinds:
             if f'{name}_{suffix}' in names:
                 raise UserError(f'{name}_{suffix} would be the name of two results; call that volume otherwise')
     if out.name in ('LR', 'HR') and read_pairs_info(out.parent):
         raise UserError(f'{out} holds the volumes of LR-HR pairs; name another folder with -o')
     inputs = {path.resolve() for case in cases for path in (case.lr_path, case.hr_path) if path}
     for case in cases:
-        if (out / f'{case.name}.mhd').resolve() in inputs:
-            raise UserError(f'{out / case.name}.mhd is a volume to be read, and the result would replace it; name '
-                            'another folder with -o')
+        for kind in ('', *(f'_{kind}' for kind in kinds)):
+            path = out / f'{case.name}{kind}{case.suffix}'
+            if path.resolve() in inputs:
+                raise UserError(f'{path} is a volume to be read, and the result would replace it; name another folder '
+                                'with -o')

@@ -34,6 +34,21 @@ def geometry_of_affine(affine):
     return geometry
 
 
+def affine_of_geometry(geometry):
+    """The affine of where a volume's voxels lie: the inverse of :func:`geometry_of_affine`.
+
+    Args:
+        geometry (~util.volumes.volume.Volume or ~util.volumes.geometry.Geometry): LPS, as ITK has it.
+
+    Returns:
+        numpy.ndarray: (4, 4), from voxel indices x, y, z to mm, RAS as nibabel has it.
+    """
+    affine = numpy.eye(4)
+    affine[:3, :3] = numpy.reshape(geometry.direction, (3, 3)) * geometry.spacing
+    affine[:3, 3] = geometry.origin
+    return numpy.diag([-1.0, -1.0, 1.0, 1.0]) @ affine + 0.0  # no -0 in the headers
+
+
 def check_geometry(geometry):
     """Refuse a place in space that no scanner gives.
 

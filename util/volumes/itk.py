@@ -38,7 +38,7 @@ def read(path, slices=None):
     content = check(path)
     reader = sitk.ImageFileReader()
     reader.SetImageIO(io)
-    with _one_line_errors(path):
+    with one_line_errors(path):
         reader.SetFileName(str(path))
         reader.ReadImageInformation()
     _check_information(path, reader, content)
@@ -47,7 +47,7 @@ def read(path, slices=None):
         values = values // size[2] * slices
         size[2] = slices
         reader.SetExtractSize(size)
-    with _one_line_errors(path):
+    with one_line_errors(path):
         image = reader.Execute()
         array = sitk.GetArrayFromImage(image)
     if array.nbytes != values * content.bytes_each:
@@ -82,7 +82,7 @@ def _geometry(path, image):
 
 
 @contextlib.contextmanager
-def _one_line_errors(path):
+def one_line_errors(path):
     """Turn what ITK throws and prints into a UserError of one line."""
     # ITK writes to the process's stderr, past Python, and often the only useful words of a failure stand there.
     sys.stderr.flush()

@@ -3,11 +3,9 @@
 Source: nibabel's manual, "Working with NIfTI images": the sform before the qform, their codes, scl_slope.
 """
 import contextlib
-import io
 import warnings
 
 import numpy
-from nibabel.fileholders import FileHolder
 from nibabel.freesurfer import MGHImage
 from nibabel.freesurfer.mghformat import MGHError
 from nibabel.nifti1 import Nifti1Image, Nifti1Pair
@@ -17,8 +15,8 @@ from nibabel.spm2analyze import Spm2AnalyzeImage
 from nibabel.volumeutils import apply_read_scaling
 from nibabel.wrapstruct import WrapStructError
 
-from util.script import UserError, blaming, note
-from util.volumes.affine import geometry_of_affine
+from util.script import UserError, blaming
+from util.volumes.nifti_place import codes_of_header, geometry_of_header
 from util.volumes.streams import check_end, first_bytes, read_voxels
 
 # In the order in which nibabel.load tries them; it takes every Analyze file as SPM2's.
@@ -27,8 +25,6 @@ FORMATS = {'.nii': (Nifti1Image, Nifti2Image), '.hdr': _PAIRS, '.img': _PAIRS, '
 
 _HEADER = 540  # bytes of the longest one, NIfTI-2's
 _EXTENSIONS = 1 << 24  # bytes that may follow the header of a pair, or the voxels of an MGH file
-_MAT_FILE = 1 << 16  # bytes; it holds a matrix or two
-_MICROMETRE, _METRE = 3, 1  # codes of NIfTI's xyzt_units
 
 
 def read(path):
@@ -44,8 +40,7 @@ def read(path):
     Raises:
         UserError: In one line that names the file.
     """
-    single = _suffix(path) not in ('.hdr', '.img')
-    header_path, image_path = (path, path) if single else (_partner(path, '.hdr'), _partner(path, '.img'))
+    single, header_path, image_path = _files(path)
     with _blaming_other(path, header_path):
         block = first_bytes(header_path, _HEADER)
         if not single:
@@ -54,7 +49,7 @@ def read(path):
         header, said = _header(path, block)
         shape, dtype, start = _shape(path, header), _dtype(path, header), _start(path, header, single)
         slope, intercept = header.get_slope_inter()
-        geometry = _geometry(path, header, said, shape)
+        geometry = geometry_of_header(path, header, said, _partner(path, '.mat'))
     count = dtype.itemsize * int(numpy.prod(shape, dtype=object))
     tail = _EXTENSIONS if _suffix(path) in ('.mgh', '.mgz') else 0  # MGH: what was done with it, in words
     with _blaming_other(path, image_path):
@@ -66,6 +61,32 @@ def read(path):
     # x runs fastest in these files, z slowest: a view with the axes the other way round
     array = array.astype(array.dtype.newbyteorder('='), copy=False).reshape((-1, *shape[2::-1]))
     return array, geometry
+
+
+def form_codes(path):
+    """Which spaces a header's sform and qform lie in, as codes for a volume that is to lie where `read` puts this one.
+
+    Args:
+        path (Path): A file that `read` has read.
+
+    Returns:
+        (int, int): sform_code and qform_code, 1 or more; 1, the scanner's space, where the file does not say. Where its
+        two forms lie apart, that of the sform twice.
+    """
+    _, header_path, _ = _files(path)
+    with _one_line(path):
+        return codes_of_header(_header(path, first_bytes(header_path, _HEADER))[0])
+
+
+def affine_of_header(path, block):
+    """The affine, (4, 4), RAS, of a header's bytes; the file's name says what header it is."""
+    return _header(path, block)[0].get_best_affine()
+
+
+def _files(path):
+    """Whether header and voxels are one file, and the two files."""
+    single = _suffix(path) not in ('.hdr', '.img')
+    return (single, path, path) if single else (single, _partner(path, '.hdr'), _partner(path, '.img'))
 
 
 def _suffix(path):
@@ -153,56 +174,3 @@ def _start(path, header, single):
         raise UserError(f'{path}: its header is damaged: its voxels begin at byte {start:g} (vox_offset), inside the '
                         f'header of {header.single_vox_offset} bytes')
     return int(start)
-
-
-def _geometry(path, header, said, shape):
-    affine = header.get_best_affine()
-    sform = 'sform_code' in header and header['sform_code'] != 0
-    if isinstance(header, Spm2AnalyzeImage.header_class):
-        affine = _affine_of_mat_file(path, header, affine)
-    for level, message in said:
-        if 'non-zero' in message and not sform:
-            raise UserError(f'{path}: its voxels are 0 mm large along an axis (pixdim), and it has no sform')
-        # the sform has the voxels' size as well; where SPM can map a file does not matter here
-        if level >= 30 and 'vox offset' not in message and not ('pixdim' in message and sform):
-            note(f'{path}: its header is not as it should be: {message}, as nibabel does')
-    with blaming(path):
-        geometry = geometry_of_affine(affine)
-    if sform and header['qform_code'] != 0:
-        _note_distance(path, header, affine, shape, min(geometry.spacing))
-    if 'xyzt_units' in header:
-        units = int(header['xyzt_units']) % 8
-        if units in (_METRE, _MICROMETRE):
-            note(f'{path}: its header says {"metres" if units == _METRE else "micrometres"}; its numbers are taken as '
-                 'millimetres, as nibabel does')
-    return geometry
-
-
-def _note_distance(path, header, affine, shape, voxel):
-    """Say so where the two places that a NIfTI header gives differ by more than a tenth of a voxel."""
-    try:
-        qform = header.get_qform()
-    except (HeaderDataError, ValueError) as error:
-        note(f'{path}: its qform is damaged ({" ".join(str(error).split())}); its sform is used')
-        return
-    corners = numpy.indices((2, 2, 2)).reshape(3, 8) * numpy.reshape(shape[:3], (3, 1)) - 0.5
-    distance = numpy.linalg.norm((affine - qform)[:3] @ numpy.vstack([corners, numpy.ones(8)]), axis=0).max()
-    if not distance <= 0.1 * voxel:
-        note(f'{path}: its sform and its qform lie up to {distance:.3g} mm apart; the sform is used, as nibabel does')
-
-
-def _affine_of_mat_file(path, header, affine):
-    """SPM's affine of an Analyze image, in a MATLAB file beside it; nibabel reads that."""
-    mat = _partner(path, '.mat')
-    if not mat.is_file():
-        return affine
-    with blaming(path):
-        content = first_bytes(mat, _MAT_FILE)
-        check_end(mat, _MAT_FILE)
-    files = {'header': io.BytesIO(header.binaryblock), 'image': io.BytesIO(), 'mat': io.BytesIO(content)}
-    try:
-        affine = Spm2AnalyzeImage.from_file_map({key: FileHolder(fileobj=file) for key, file in files.items()}).affine
-        return numpy.asarray(affine, dtype=float).reshape(4, 4)
-    except Exception as error:  # SciPy's reader of a damaged file raises anything
-        words = ' '.join(str(error).split())
-        raise UserError(f'{path}: {mat.name} beside it holds no affine of SPM: {words}') from None

@@ -87,6 +87,15 @@ def first_bytes(path, count):
         return stream.read(count)
 
 
+def is_dicom(path):
+    """Whether a file begins as DICOM files do; what cannot be read does not."""
+    try:
+        with open(path, 'rb') as file:
+            return file.read(132)[128:] == b'DICM'
+    except OSError:
+        return False
+
+
 def check_end(path, longest):
     """Read a small file to its end, where gzip's checksum stands, and refuse one of more than `longest` bytes."""
     with opened(path) as (stream, _):

@@ -5,6 +5,8 @@ import numpy
 
 from util.script import UserError
 
+_PIECE = 1 << 19  # bytes that are written at a time
+
 
 @dataclass(frozen=True, eq=False)
 class Volume:
@@ -32,6 +34,22 @@ class Volume:
     def size(self):
         """Voxels along z, y, x."""
         return self.array.shape[1:]
+
+
+def voxel_bytes(array, order='<'):
+    """The bytes of an array, first axis slowest, a few slices at a time: no second volume in memory.
+
+    Args:
+        array (numpy.ndarray): Of numbers; two axes or more, any view.
+        order (str): ``'<'``: little-endian; ``'>'``: big-endian.
+
+    Yields:
+        numpy.ndarray: uint8, (bytes,).
+    """
+    wanted = array.dtype.newbyteorder(order)
+    step = max(_PIECE * len(array) // array.nbytes, 1)
+    for start in range(0, len(array), step):
+        yield numpy.ascontiguousarray(array[start:start + step], wanted).reshape(-1).view(numpy.uint8)
 
 
 def check_finite(path, array):

@@ -1,5 +1,7 @@
 """Volumes to files: MetaImage, a .mhd header and the voxels beside it, never half written and never another volume's.
 
+`single_files` writes the formats that have all in one file.
+
 While a volume NAME.mhd is written, a folder .NAME.writing beside it holds what is new, and the header of what was
 there. A kill leaves that folder, and its headers name the files of this volume: nothing else is ever removed.
 """
@@ -13,9 +15,9 @@ import numpy
 
 from util.files import flush
 from util.script import UserError, blaming
-from util.volumes import itk
+from util.volumes import itk, single_files
 from util.volumes.affine import check_geometry
-from util.volumes.volume import check_finite
+from util.volumes.volume import check_finite, voxel_bytes
 
 _HEADERS = '.mhd', '.mha', '.nhdr', '.nrrd'  # which may name a file with voxels
 # MetaImage takes names with % or LIST for many files, and cannot hold a line's end or blanks around a name
@@ -23,38 +25,44 @@ _UNSAFE = re.compile(r'^(?=(skip)?list)|[%\x00-\x1f\x7f]|^\s|\s$', re.IGNORECASE
 _TYPES = {'int8': 'MET_CHAR', 'uint8': 'MET_UCHAR', 'int16': 'MET_SHORT', 'uint16': 'MET_USHORT', 'int32': 'MET_INT',
           'uint32': 'MET_UINT', 'int64': 'MET_LONG_LONG', 'uint64': 'MET_ULONG_LONG', 'float32': 'MET_FLOAT',
           'float64': 'MET_DOUBLE'}
-_PIECE = 1 << 19  # bytes that are written at a time
+WRITTEN = '.mhd', *single_files.FORMATS  # how the name of a volume that is written may end
 _LONGEST_HEADER = 1 << 16  # bytes in which that name is looked for
 _DATA_FILE = re.compile(rb'^[ \t]*(?:ElementDataFile[ \t]*=|data ?file:)[ \t]*([^\r\n]+?)[ \t]*\r?$',
                         re.MULTILINE | re.IGNORECASE)
 
 
-def write_volume(path, volume):
-    """Write a volume as `path` (.mhd) and a file of raw voxels beside it, without loss.
+def write_volume(path, volume, label=single_files.NO_LABEL):
+    """Write a volume as one file, or as `path` (.mhd) and a file of raw voxels beside it, without loss.
 
-    Several channels become the components of a vector image. What is written is read back and flushed to the disk;
-    only then is it moved into place, the header last. A kill at any moment leaves the old volume or the new one.
+    Several channels become the components of a vector image, or frames. What is written is read back and flushed to
+    the disk; only then is it moved into place, the header last. A kill at any moment leaves the old volume or the new
+    one.
 
     Args:
-        path (Path): Where to write; ends in .mhd. Its folder is made if need be.
+        path (Path): Where to write; ends in .mhd or a suffix of `single_files.FORMATS`. Its folder is made if need be.
         volume (Volume): Its array has an integer type or float32 or float64.
+        label (~util.volumes.single_files.Label): What else a header says; MetaImage's says nothing of it.
 
     Raises:
-        ValueError: If the path does not end in .mhd, or the type is another.
-        UserError: If it is no volume that can be read again (a single slice, values that are not finite), or cannot be
-            written (a full disk, a folder without permission).
+        ValueError: If the path ends otherwise, or the type is another.
+        UserError: If it is no volume that can be read again (a single slice, values that are not finite), the format
+            does not have its type, or it cannot be written (a full disk, a folder without permission).
     """
     path = Path(path)
-    if path.suffix != '.mhd':
-        raise ValueError(f'{path}: volumes are written as .mhd')
+    one_file = single_files.format_of(path)
+    if path.suffix != '.mhd' and not one_file:
+        raise ValueError(f'{path}: volumes are written as {", ".join(WRITTEN)}')
     if volume.array.dtype.name not in _TYPES:
-        raise ValueError(f'{path}: {volume.array.dtype} is no type of MetaImage')
+        raise ValueError(f'{path}: {volume.array.dtype} is no type of a volume')
     if min(volume.size) < 2:
         raise UserError(f'{path}: a volume of {volume.size} voxels (z, y, x) is none; 2 or more are needed along each '
                         'axis')
     check_finite(path, volume.array)
     with blaming(path):
         check_geometry(volume)
+    if one_file:
+        single_files.write(path, volume, label)
+        return
     folder = _folder(path)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -74,7 +82,7 @@ def write_volume(path, volume):
 
 
 def remove_volume(path):
-    """Remove a header and the voxels that it names, but no file of another volume; a missing volume is no error.
+    """Remove a volume: of a .mhd also the voxels that it names, but no file of another; a missing one is no error.
 
     Args:
         path (Path): Where :func:`write_volume` wrote it.
@@ -84,6 +92,9 @@ def remove_volume(path):
     """
     path = Path(path)
     try:
+        if single_files.format_of(path):
+            path.unlink(missing_ok=True)
+            return
         _sweep(path)
         if os.path.lexists(path):
             _folder(path).mkdir()
@@ -127,12 +138,7 @@ def _write_beside(path, volume):
 
 
 def _slices(volume):
-    """The bytes of the voxels, a few slices at a time, uint8, (bytes,): no second volume in memory."""
-    little = volume.array.dtype.newbyteorder('<')
-    voxels = volume.array.transpose(1, 2, 3, 0)  # the channels of a voxel lie together
-    step = max(_PIECE * len(voxels) // voxels.nbytes, 1)
-    for z in range(0, len(voxels), step):
-        yield numpy.ascontiguousarray(voxels[z:z + step], little).reshape(-1).view(numpy.uint8)
+    return voxel_bytes(volume.array.transpose(1, 2, 3, 0))  # the channels of a voxel lie together
 
 
 def _header(volume, name):

@@ -176,7 +176,7 @@ def inferred(tmp_path, called):
     """A run, and a function that infers and counts how often that is done."""
     run, = plan_runs([BASE], tmp_path)
     cases = [Case(name, tmp_path / f'{name}_lr', tmp_path / f'{name}_hr') for name in ('0003', '0004')]
-    for path in (tmp_path / 'gen.npz', *(path for case in cases for path in case[1:])):
+    for path in (tmp_path / 'gen.npz', *(path for case in cases for path in case[1:3])):
         path.touch()
     out = infer(run, tmp_path / 'gen.npz', cases, -1, False)
 

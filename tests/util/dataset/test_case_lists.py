@@ -95,7 +95,7 @@ def test_what_is_written_reads_back_or_is_refused(tmp_path_factory, names):
     root = tmp_path_factory.mktemp('root').resolve()
     cases = [Case(name, root / f'LR/{name}.mhd', root / f'HR/{name}.nii.gz' if has_hr else None)
              for name, has_hr in names]
-    for path in [path for case in cases for path in case[1:] if path]:
+    for path in [path for case in cases for path in case[1:3] if path]:
         path.parent.mkdir(exist_ok=True)
         path.touch()
     try:

@@ -44,7 +44,7 @@ def ratios(folder, here, case):
     """Error over predicted deviation in the case's head, by what inference.py writes."""
     (folder / 'one_list.txt').write_text(f'LR/{case}.mhd\n')
     assert here(inference.main, *MODEL, '-o', 'plain', '-i', f'LR/{case}.mhd').returncode == 0
-    sr, deviation = (read_volume(folder / f'plain/{case}{suffix}.mhd').array for suffix in ('', '_deviation'))
+    sr, deviation = (read_volume(folder / f'plain/{case}_x2{suffix}.mhd').array for suffix in ('', '_deviation'))
     hr = read_volume(folder / f'HR/{case}.mhd').array
     return (numpy.abs(sr - hr) / deviation)[:, head_mask(hr)].ravel()
 

@@ -169,7 +169,7 @@ def test_a_place_that_is_not_finite_is_not_written(tmp_path, part):
 
 def test_a_volume_of_another_suffix_or_type_is_not_written(tmp_path):
     with pytest.raises(ValueError, match='written as .mhd'):
-        write_volume(tmp_path / 'a.nii', make_volume())
+        write_volume(tmp_path / 'a.mha', make_volume())
     with pytest.raises(ValueError, match='complex64 is no type'):
         write_volume(tmp_path / 'a.mhd', make_volume(dtype=numpy.complex64))
     assert not names(tmp_path)

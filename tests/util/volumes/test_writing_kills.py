@@ -13,8 +13,9 @@ import numpy
 import pytest
 
 from tests.util.volumes.files import assert_same, make_volume, names
+from util import files
 from util.script import PROJECT, UserError
-from util.volumes import writing
+from util.volumes import single_files, writing
 from util.volumes.reading import read_volume
 from util.volumes.writing import data_file, remove_strays, remove_volume, write_volume
 
@@ -33,8 +34,9 @@ class Death:
         for module, name in CHANGES:
             monkeypatch.setattr(module, name, self.mortal(getattr(module, name)))
         opened = builtins.open
-        monkeypatch.setattr(writing, 'open', lambda file, mode='r': (
-            self.mortal(opened) if 'w' in mode else opened)(file, mode), raising=False)
+        for module in (writing, single_files):
+            monkeypatch.setattr(module, 'open', lambda file, mode='r': (
+                self.mortal(opened) if 'w' in mode else opened)(file, mode), raising=False)
 
     def mortal(self, function):
         def call(*args, **kwargs):
@@ -76,6 +78,20 @@ def test_a_kill_at_any_step_of_rewriting_leaves_the_old_or_the_new_volume(tmp_pa
         assert_same(read_volume(path), old)
         assert names(tmp_path) == sorted(['0000.1.mhd', '0000.1.raw', path.name, data_file(path).name])
     assert found == sorted(found) and found.count(False) > 5 and found.count(True) > 1
+
+
+@pytest.mark.parametrize('suffix', ['.nii.gz', '.mgh', '.nrrd'])
+def test_a_kill_at_any_step_of_rewriting_a_single_file_leaves_the_old_or_the_new_volume(tmp_path, monkeypatch, suffix):
+    path, old, new = tmp_path / f'a{suffix}', make_volume(1), make_volume(2, size=(8, 4, 4), channels=2)
+    write_volume(path, old)
+    before, found = path.read_bytes(), []
+    for _ in steps_of(monkeypatch, lambda: write_volume(path, new)):
+        found.append(path.read_bytes() != before)
+        numpy.testing.assert_array_equal(read_volume(path).array, (new if found[-1] else old).array)
+        files.remove_strays(tmp_path)  # what the kill has left
+        assert names(tmp_path) == [path.name]
+        write_volume(path, old)
+    assert found == sorted(found) and {False, True} == set(found)
 
 
 def test_a_kill_at_any_step_of_the_first_write_leaves_nothing_or_the_volume(tmp_path, monkeypatch):
@@ -199,9 +215,30 @@ def test_a_disk_that_is_full_at_any_point_is_one_line_and_leaves_the_old_volume(
     assert 1 <= written <= 3
 
 
-def test_a_real_kill_at_any_time_leaves_a_volume_that_reads(tmp_path):
+def test_a_full_disk_leaves_the_old_single_file(small_disk):
+    path, old, new = small_disk / 'a.nii', make_volume(1, size=(10, 20, 30)), make_volume(2, size=(20, 20, 40))
+    write_volume(path, old)
+    before, written = path.read_bytes(), 0
+    for pages in range(0, 12, 2):
+        (small_disk / 'filler').write_bytes(bytes(room(small_disk) - 4096 * pages))
+        try:
+            write_volume(path, new)
+        except UserError as error:
+            assert str(error) == f'{path}: cannot be written: No space left on device'
+            assert path.read_bytes() == before
+        else:
+            written += 1
+            numpy.testing.assert_array_equal(read_volume(path).array, new.array)
+        assert names(small_disk) == ['a.nii', 'filler']
+        (small_disk / 'filler').unlink()
+        write_volume(path, old)
+    assert 1 <= written <= 3
+
+
+@pytest.mark.parametrize('suffix', ['.mhd', '.nii.gz'])
+def test_a_real_kill_at_any_time_leaves_a_volume_that_reads(tmp_path, suffix):
     """A process that rewrites one volume without end is killed at several moments."""
-    path = tmp_path / '0000.mhd'
+    path = tmp_path / f'0000{suffix}'
     write_volume(path, make_volume(0))
     code = ('import sys; from tests.util.volumes.files import make_volume\n'
             'from util.volumes.writing import write_volume\n'
@@ -214,6 +251,8 @@ def test_a_real_kill_at_any_time_leaves_a_volume_that_reads(tmp_path):
             time.sleep(wait)
             writer.kill()
         volume = read_volume(path)
-        assert_same(volume, make_volume(volume.size[0] - 5, size=volume.size))
+        expected = make_volume(volume.size[0] - 5, size=volume.size)
+        numpy.testing.assert_array_equal(volume.array, expected.array)
     write_volume(path, make_volume(0))
-    assert names(tmp_path) == sorted([path.name, Path(data_file(path)).name])
+    files.remove_strays(tmp_path)
+    assert names(tmp_path) == sorted([path.name, *([Path(data_file(path)).name] if suffix == '.mhd' else [])])
