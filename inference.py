@@ -6,12 +6,23 @@ import argparse
 import sys
 from pathlib import Path
 
+from util.inference.pretrained import list_models, model_path
 from util.script import PROJECT, UserError, check_there, note, progress, run
+
+
+class ListModels(argparse.Action):
+    """Like --help: print and end, whatever else is asked for."""
+
+    def __call__(self, parser, *_):
+        print(list_models())
+        parser.exit()
 
 
 def parse_arguments(argv):
     parser = argparse.ArgumentParser(description='Super-resolve LR volumes; score them where the HR volume is known.')
-    parser.add_argument('-m', '--model', type=Path, required=True, help='model file (gen_iter_N.npz)')
+    parser.add_argument('-m', '--model', type=Path, required=True,
+                        help='model file (gen_iter_N.npz), or the name of one that comes with the project')
+    parser.add_argument('--list-models', action=ListModels, nargs=0, help='say which models come with the project')
     parser.add_argument('-g', '--gpu', type=int, default=-1, help='CUDA GPU number; negative: CPU (default)')
     parser.add_argument('-c', '--config_path', type=Path,
                         help='the experiment (default: the one in the model file; a bare file, such as the '
@@ -46,6 +57,7 @@ def parse_arguments(argv):
 def main(argv=None):
     """Run the script with a command line (default: the process's); returns the exit code."""
     args = parse_arguments(argv)
+    args.model = model_path(args.model)
     check_there(args.model, 'model file')
     check_there(args.config_path, 'config')
     if args.samples is not None and args.samples < 2:

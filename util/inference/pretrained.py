@@ -45,6 +45,6 @@ def model_path(given):
 
 
 def list_models():
-    """What there is, a line for each name."""
+    """What comes with the project, a line for each name."""
     width = max(map(len, TABLE), default=0)
     return '\n'.join(f'{name:{width}}  {model.what}' for name, model in TABLE.items())
