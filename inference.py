@@ -74,6 +74,7 @@ def main(argv=None):
     from util.inference.case_results import Manner, forget_scores, score_case, super_resolve_case
     from util.inference.model_file import load_network, read_lie, read_looks
     from util.inference.network import build_network
+    from util.inference.super_resolution import check_samples
     from util.lock import locked
     from util.versions import commit
     from util.volumes.reading import read_volume
@@ -84,6 +85,7 @@ def main(argv=None):
     net = build_network(config, args.root)
     load_network(args.model, net)
     net.to_device(device)
+    check_samples(net, args.samples)
     if isinstance(net, BayesianNetwork) and args.samples is None:
         note(f'{args.model}: its weights are uncertain, which the deviation says nothing of without --samples 32')
     calibration = choose_calibration(args.model, args.interval is not None, args.ensemble, args.samples)

@@ -19,6 +19,7 @@ DROPOUTS = {
     'per_weight': (('conv1', 'conv2', 'conv3'), functools.partial(VariationalConvolution3D, per_kernel=False)),
     'per_kernel': (('conv1', 'conv2', 'conv3'), functools.partial(VariationalConvolution3D, per_kernel=True)),
 }
+LEAST_GRADIENT = 1e-16
 VARIANCES = ('heteroscedastic', 'homoscedastic')
 
 
@@ -114,6 +115,12 @@ class BayesianESPCN3D(BayesianNetwork):
 
     def seed_noise(self, *numbers):
         self.mean.noise.seed(*numbers)
+
+    def tune(self, optimizer):
+        """Let Adam see the gradients of alpha: per voxel they are below the 1e-8 that it adds to their size."""
+        for name, param in self.mean.namedparams():
+            if name.endswith('/spread'):
+                param.update_rule.hyperparam.eps = LEAST_GRADIENT
 
     def divergence(self):
         return self.mean.divergence()

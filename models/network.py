@@ -57,6 +57,9 @@ class BayesianNetwork(chainer.Chain):
         """
         raise NotImplementedError
 
+    def tune(self, optimizer):
+        """Change how an optimizer, set up with this network, goes about single parameters; by default not at all."""
+
     def divergence(self):
         """Kullback-Leibler divergence of the weights' distribution from their prior.
 

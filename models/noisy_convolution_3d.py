@@ -14,6 +14,7 @@ from models.softplus import softplus
 
 DROPPED = 0.1        # share of the feature maps that binary dropout leaves out, as the paper
 START_ALPHA = 0.01   # variance of a weight over its squared mean, of an untrained network
+STEP = 10            # of log alpha for a step of 1 of its parameter: alpha has to go through powers of ten
 LEAST_VARIANCE = 1e-8  # of a noisy output: the root of 0 has no gradient
 # D. Molchanov et al., ICML 2017, equation 14.
 K1, K2, K3 = 0.63576, 1.87320, 1.48695
@@ -101,7 +102,8 @@ class VariationalConvolution3D(Convolution3D):
             ("type I"). The others are as of Convolution3D.
 
     Attributes:
-        log_alpha (~chainer.Parameter): log alpha, (out_channels, in_channels*k_z*k_y*k_x), or (out_channels, 1).
+        spread (~chainer.Parameter): log alpha / :data:`STEP`, (out_channels, in_channels*k_z*k_y*k_x), or
+            (out_channels, 1).
     """
 
     def __init__(self, *arguments, noise, per_kernel, **settings):
@@ -109,7 +111,12 @@ class VariationalConvolution3D(Convolution3D):
         self.noise = noise
         with self.init_scope():
             shape = len(self.W), 1 if per_kernel else self.W[0].size
-            self.log_alpha = chainer.Parameter(numpy.log(START_ALPHA), shape)
+            self.spread = chainer.Parameter(numpy.log(START_ALPHA) / STEP, shape)
+
+    @property
+    def log_alpha(self):
+        """~chainer.Variable: log alpha, of the shape of ``spread``."""
+        return STEP * self.spread
 
     def _alpha(self):
         alpha = F.exp(self.log_alpha)
@@ -140,8 +147,9 @@ class VariationalConvolution3D(Convolution3D):
         Returns:
             ~chainer.Variable: Scalar, float32.
         """
-        sigmoid = F.exp(-softplus(-K2 - K3 * self.log_alpha))
-        return F.sum(K1 - K1 * sigmoid + 0.5 * softplus(-self.log_alpha)) * (self.W.size / self.log_alpha.size)
+        log_alpha = self.log_alpha
+        sigmoid = F.exp(-softplus(-K2 - K3 * log_alpha))
+        return F.sum(K1 - K1 * sigmoid + 0.5 * softplus(-log_alpha)) * (self.W.size / self.spread.size)
 
 
 class _Draw(function_node.FunctionNode):

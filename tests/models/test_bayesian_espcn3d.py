@@ -62,6 +62,22 @@ def test_in_training_it_has_noise_and_every_weight_learns(dropout):
     numpy.testing.assert_array_equal(net(x).mean.array, prediction.mean.array)
 
 
+@pytest.mark.parametrize('dropout', ['per_weight', 'per_kernel'])
+def test_alpha_learns_from_gradients_as_small_as_those_of_a_mean_over_voxels(dropout):
+    """The size of a gradient does not matter to Adam, but for what it adds to it."""
+    net = BayesianESPCN3D(Sampling(2), dropout=dropout)
+    optimizer = chainer.optimizers.Adam(0.01).setup(net)
+    net.tune(optimizer)
+    net.cleargrads()
+    before = {name: param.array.copy() for name, param in net.mean.namedparams()}
+    for param in net.params():
+        param.grad = numpy.full(param.shape, 1e-12, numpy.float32)
+    optimizer.update()
+    for name, param in net.mean.namedparams():
+        moved = before[name] - param.array
+        assert name.endswith('spread') and moved.min() > 0.009 or moved.max() < 1e-5
+
+
 @KINDS
 @pytest.mark.parametrize('variance', VARIANCES)
 def test_what_it_computes_at_once_is_what_its_samples_give_one_by_one(dropout, variance):
@@ -94,7 +110,7 @@ def test_a_generator_draws_the_same_network_for_every_patch(dropout):
 def test_without_uncertainty_of_the_weights_the_parameter_part_is_0():
     net, x = BayesianESPCN3D(Sampling(2), variance='homoscedastic'), lr_batch(1)
     for name in net.mean.noisy:
-        net.mean[name].log_alpha.array[...] = -80
+        net.mean[name].spread.array[...] = -8
     found = in_use(net.predictive, x, generators(3))
     numpy.testing.assert_allclose(found.mean, in_use(net, x).mean.array, rtol=1e-4, atol=1e-5)
     assert found.parameter.max() < 1e-9 and (found.intrinsic > LEAST_VARIANCE).all()

@@ -9,7 +9,7 @@ from scipy.ndimage import correlate
 from scipy.stats import norm
 
 from models.convolution_3d import Convolution3D
-from models.noisy_convolution_3d import DROPPED, DroppedInputs, Noise, VariationalConvolution3D, _Draw
+from models.noisy_convolution_3d import DROPPED, STEP, DroppedInputs, Noise, VariationalConvolution3D, _Draw
 
 
 def batch(n=1, channels=2, side=4):
@@ -19,7 +19,7 @@ def batch(n=1, channels=2, side=4):
 def variational(per_kernel, **settings):
     layer = VariationalConvolution3D(2, 3, 3, noise=Noise(), per_kernel=per_kernel, **settings)
     rng = numpy.random.default_rng(1)
-    layer.log_alpha.array[...] = rng.uniform(-3, 0, layer.log_alpha.shape)
+    layer.spread.array[...] = rng.uniform(-3, 0, layer.spread.shape) / STEP
     layer.b.array[...] = rng.normal(size=3)
     return layer
 
@@ -75,7 +75,7 @@ def test_in_use_it_is_the_convolution_of_the_mean_weights():
 
 @pytest.mark.parametrize('per_kernel, count', [(False, 3 * 2 * 27), (True, 3)])
 def test_type_one_has_an_alpha_for_each_weight_and_type_two_for_each_kernel(per_kernel, count):
-    assert VariationalConvolution3D(2, 3, 3, noise=Noise(), per_kernel=per_kernel).log_alpha.size == count
+    assert VariationalConvolution3D(2, 3, 3, noise=Noise(), per_kernel=per_kernel).spread.size == count
 
 
 @pytest.mark.parametrize('log_alpha', [-8.0, -3.0, -1.0, 0.0, 1.0, 3.0])
@@ -94,7 +94,7 @@ def test_the_divergence_is_the_integral_for_each_weight(per_kernel, log_alpha):
     expected_log = sum(integrate.quad(term, *pair, limit=200)[0] for pair in zip(ends, ends[1:]) if pair[0] < pair[1])
     exact = expected_log - log_alpha / 2 + (numpy.euler_gamma + numpy.log(2)) / 2
     layer = VariationalConvolution3D(2, 3, 3, noise=Noise(), per_kernel=per_kernel)
-    layer.log_alpha.array[...] = log_alpha
+    layer.spread.array[...] = log_alpha / STEP
     assert float(layer.divergence().array) / layer.W.size == pytest.approx(exact, abs=0.01)
 
 
@@ -102,7 +102,28 @@ def test_the_divergence_draws_alpha_upwards():
     layer = variational(False)
     layer.cleargrads()
     layer.divergence().backward()
-    assert (layer.log_alpha.grad < 0).all()
+    assert (layer.spread.grad < 0).all()
+
+
+@pytest.mark.parametrize('start', [1e-2, 1e-6])
+def test_alpha_becomes_what_the_data_leave_open_wherever_it_starts(start):
+    """One weight w, y = w x + noise of deviation s, N voxels: the bound is best at alpha = s^2 / (N w^2 E x^2)."""
+    w, s, voxels = 0.5, 0.1, 400
+    rng = numpy.random.default_rng(0)
+    layer = VariationalConvolution3D(1, 1, 1, noise=Noise(), per_kernel=False, initialW=w)
+    layer.spread.array[...] = numpy.log(start) / STEP
+    optimizer = chainer.optimizers.Adam().setup(layer)
+    layer.W.update_rule.enabled = layer.b.update_rule.enabled = False
+
+    def loss():
+        x = rng.normal(size=(1, 1, 10, 10, 10)).astype(numpy.float32)
+        y = w * x + s * rng.normal(size=x.shape).astype(numpy.float32)
+        return F.mean_squared_error(layer(x), y) / (2 * s * s) + layer.divergence() / voxels
+
+    for step in range(600):
+        optimizer.alpha = 0.01 * (1 - step / 600)
+        optimizer.update(loss)
+    assert float(layer.log_alpha.array.ravel()[0]) == pytest.approx(numpy.log(s * s / voxels / w ** 2), abs=0.3)
 
 
 @pytest.mark.parametrize('relu', [False, True])

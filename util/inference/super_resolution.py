@@ -44,9 +44,7 @@ def super_resolve(net, lr, scaling, ensemble=False, samples=None):
             finite, or networks are to be drawn from one that has no uncertain weights.
     """
     check_channels(net, lr.array)
-    if samples is not None and not isinstance(net, BayesianNetwork):
-        raise UserError('this network has no uncertain weights that samples could be drawn of; leave --samples out, or '
-                        'train one that has (configs/x4_bayesian.yml)')
+    check_samples(net, samples)
     array = lr.array.astype(numpy.float32, copy=False)  # of float64, the convolution would be many times slower
     scale = intensity_scale(array, scaling)
 
@@ -74,6 +72,17 @@ def super_resolve(net, lr, scaling, ensemble=False, samples=None):
                             'are not what it was trained for')
         volumes[name] = Volume(array, *hr_volume_geometry(lr, net.sampling))
     return SuperResolved(**volumes)
+
+
+def check_samples(net, samples):
+    """Refuse to draw networks from one that has no uncertain weights.
+
+    Raises:
+        UserError: If ``samples`` is a number and it has none.
+    """
+    if samples is not None and not isinstance(net, BayesianNetwork):
+        raise UserError('this network has no uncertain weights that samples could be drawn of; leave --samples out, or '
+                        'train one that has (configs/x4_bayesian.yml)')
 
 
 def _moments(prediction):

@@ -170,6 +170,9 @@ def predictive_tiles(net, lr, samples, tile=None):
     def predictive(part):
         with chainer.using_config('train', False), chainer.no_backprop_mode():
             found = net.predictive(net.device.send(part[None]), map(numpy.random.default_rng, range(samples)))
-        return {name: array[0] for name, array in found._asdict().items() if array is not None}
+        maps = {name: array for name, array in found._asdict().items() if array is not None}
+        for array in maps.values():
+            check_prediction(chainer.as_variable(array), net.sampling.hr_shape(part[None].shape))
+        return {name: array[0] for name, array in maps.items()}
 
     return tiles(*_cut(predictive, net, lr, tile))

@@ -70,6 +70,7 @@ def held_out(args, config):
     """The cases to calibrate on, subject by subject; none of the training's."""
     from util.dataset.case_lists import read_list
     from util.dataset.splits import by_subject, check_splits
+    from util.inference.experiment import check_mirrored
 
     name, path = ('--list', args.list_path) if args.list_path else ('val_list', args.root / config.dataset.val_list)
     with blaming(name):
@@ -77,6 +78,8 @@ def held_out(args, config):
     for case in cases:
         if case.hr_path is None:
             raise UserError(f'{path}: case {case.name} has no HR volume; a calibration needs LR and HR')
+    if args.ensemble:
+        check_mirrored(cases)
     training_list = args.root / config.dataset.training_list
     if training_list.exists():
         check_splits({'training_list': training_list, name: path.absolute()}, args.root)

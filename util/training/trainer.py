@@ -45,9 +45,11 @@ def make_trainer(config, net, pairs, val_pairs, out, stop=None):
     for name, (lr, _) in zip(pairs.names + val_pairs.names, pairs.arrays + val_pairs.arrays):
         with blaming(f'case {name}'):
             check_channels(net, lr)
-    optimizer = chainer.optimizers.Adam(config.adam.alpha, config.adam.beta1, config.adam.beta2).setup(net)
-    loss = functools.partial(LOSSES[config.loss.name], **config.loss.settings)
     is_bayesian = isinstance(net, BayesianNetwork)
+    optimizer = chainer.optimizers.Adam(config.adam.alpha, config.adam.beta1, config.adam.beta2).setup(net)
+    if is_bayesian:
+        net.tune(optimizer)
+    loss = functools.partial(LOSSES[config.loss.name], **config.loss.settings)
     if is_bayesian and config.loss.name not in LIKELIHOODS:
         raise UserError(f'loss: {config.loss.name} is no likelihood, which a network with uncertain weights is trained '
                         f'with; allowed for this one: {", ".join(LIKELIHOODS)}')

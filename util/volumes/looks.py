@@ -38,7 +38,8 @@ def looks_of(lr):
         axis of one voxel, is 0.
     """
     lr = lr.astype(numpy.float32, copy=False)
-    image = numpy.abs(lr[0]) if len(lr) == 1 else numpy.sqrt(numpy.einsum('czyx,czyx->zyx', lr, lr))
+    # Each channel may be in units of its own.
+    image = sum((channel / (_rms(channel) or 1)) ** 2 for channel in lr) ** 0.5
     head = image > _BRIGHT * numpy.percentile(image, 99)
     channels = [_looks_of_channel(channel, head) for channel in lr]
     return {name: [channel[name] for channel in channels] for name in FEATURES}
@@ -132,5 +133,5 @@ def unlike(lr, expected):
     score, name, channel = max((abs(value - middle) / tolerance, name, channel) for name in FEATURES
                                for channel, (value, (middle, tolerance)) in enumerate(zip(looks[name], expected[name])))
     middle, tolerance = expected[name][channel]
-    where = f' of channel {channel}' if len(lr) > 1 else ''
+    where = f' of channel {channel + 1}' if len(lr) > 1 else ''
     return score, (f'{FEATURES[name]}{where} {looks[name][channel]:.2f}, in training {middle:.2f} +- {tolerance:.2f}')

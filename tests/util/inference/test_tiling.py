@@ -10,6 +10,7 @@ from models import reused_memory
 from models.bayesian_espcn3d import DROPOUTS, BayesianESPCN3D
 from models.deep_espcn3d import DeepESPCN3D
 from models.espcn3d import ESPCN3D
+from models.network import Predictive
 from tests.strict_cupy import arrays
 from util.inference.tiling import choose_tile, join, predict, predictive_tiles, tiled
 from util.volumes.sampling import Sampling
@@ -193,3 +194,12 @@ def test_memory_does_not_grow_with_the_number_of_networks():
 
     peak(2)
     assert peak(12) < 1.05 * peak(2)
+
+
+def test_what_drawn_networks_return_is_checked_as_what_a_network_returns():
+    class Doubled(BayesianESPCN3D):
+        def predictive(self, x, generators):
+            return Predictive(*(numpy.concatenate([array] * 2, axis=1) for array in super().predictive(x, generators)))
+
+    with pytest.raises(ValueError, match=r'the network returned \(1, 2, 26, 32, 22\)'):
+        list(predictive_tiles(Doubled(Sampling(2)), volume(), 2))

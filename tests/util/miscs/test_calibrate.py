@@ -10,6 +10,7 @@ import inference
 from tests.experiment import assert_refused, assert_same_weights, make_experiment
 from tests.test_inference import make_unsure, prepare, results
 from util.config_files import load_config
+from util.dataset.pairs_info import write_pairs_info
 from util.inference.calibration import read_calibration
 from util.inference.model_file import save_network
 from util.inference.network import build_network
@@ -180,3 +181,9 @@ def test_a_level_that_is_not_fitted_is_refused(unsure, percent, capfd):
     with pytest.raises(SystemExit) as caught:
         inference.main([*MODEL, '--interval', percent])
     assert caught.value.code == 2 and '--interval' in capfd.readouterr().err
+
+
+def test_tensors_are_not_mirrored_here_either(unsure, here):
+    write_pairs_info(unsure, load_config(unsure / 'experiment.yml'), ['0000', '0001', '0002'], True, tensors=True)
+    assert_refused(here(calibrate.main, *MODEL, '--ensemble'), 'LR/0002.mhd: a volume of diffusion tensors')
+    assert read_calibration(unsure / 'gen.npz') is None
