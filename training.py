@@ -54,6 +54,7 @@ def train(args, config, device, stop):
     import numpy
     from util.config_files import load_config
     from util.dataset.splits import check_splits
+    from util.files import remove_strays
     from util.inference.model_file import load_network
     from util.inference.network import build_network
     from util.training.archive import archive_run
@@ -63,6 +64,7 @@ def train(args, config, device, stop):
     if holds_run(args.out) and not args.resume:
         raise UserError(f'{args.out} holds a run already; go on with it with --resume, or name another folder with -o')
     remove_log_strays(args.out)
+    remove_strays(args.out / 'samples')
 
     numpy.random.seed(config.seed)  # the initial weights; they are drawn on the CPU and so are the same on every device
     net = build_network(config, args.root)

@@ -214,6 +214,8 @@ def test_what_a_kill_left_half_written_is_removed_and_nothing_else(experiment, t
         stray = run / temporary.name
         kept = temporary.read_bytes()
     stray.write_bytes(kept)
+    (run / 'samples').mkdir()
+    (run / 'samples' / stray.name).write_bytes(kept)
     (run / 'logbook').mkdir()
     (run / 'logs_2024_1').mkdir()
     (run / 'logs_2024_1/notes.txt').touch()
@@ -221,6 +223,7 @@ def test_what_a_kill_left_half_written_is_removed_and_nothing_else(experiment, t
     assert train('--resume').returncode == 0
     left = {path.name for path in run.iterdir()}
     assert {'logbook', 'logs_2024_1', '.mine'} <= left and not left & {'logab12_xyz', stray.name}
+    assert {path.name for path in (run / 'samples').iterdir()} == {'iteration_000003.png', 'iteration_000006.png'}
 
 
 def test_a_finished_run_does_not_start_again(experiment, train):
