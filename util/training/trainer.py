@@ -16,6 +16,7 @@ from util.training.best_model import BestModel
 from util.training.evaluator import VolumeEvaluator
 from util.training.losses import LIKELIHOODS, LOSSES
 from util.training.pictures import MOST, draw_curves, sampler
+from util.training.progress_line import PastTheLine, ProgressLine, is_watched
 from util.training.resume import find_snapshots, settings_of
 from util.training.schedules import AlphaSchedule
 from util.training.snapshot import save_snapshot
@@ -112,15 +113,18 @@ def seldom(config):
 
 
 def extend_with_reports(trainer, config):
-    """The log, the table on standard output, the curves and, on a terminal, the progress bar."""
+    """The log, the table on standard output, the curves and, on a terminal, the moving line."""
     display, optimizer = every(config.display_interval, config), trainer.updater.get_optimizer('main')
     trainer.extend(extensions.observe_value('alpha', lambda trainer: optimizer.alpha), trigger=display)
     trainer.extend(extensions.LogReport(trigger=display))
     columns = ['iteration', 'main/loss', 'val/loss', 'val/psnr', 'val/psnr_linear', 'alpha', 'elapsed_time']
-    trainer.extend(extensions.PrintReport(columns), trigger=display)
+    watched = is_watched()
+    trainer.extend(extensions.PrintReport(columns, out=PastTheLine() if watched else sys.stdout), trigger=display)
     trainer.extend(draw_curves, trigger=seldom(config))
-    if sys.stdout.isatty():  # its own trigger would have a state, which runs without a terminal would not have
-        trainer.extend(extensions.ProgressBar(update_interval=10), trigger=lambda trainer: True)
+    if watched:
+        # A trigger of Chainer's own would have a state, which snapshots would hold, and one without a terminal would
+        # not have.
+        trainer.extend(ProgressLine(config.iteration), trigger=lambda trainer: True)
 
 
 def extend_with_files(trainer, config, kinds, settings):
