@@ -79,7 +79,7 @@ def test_a_signal_leaves_a_snapshot_that_resumes_without_a_name(experiment, trai
         time.sleep(0.05)
     process.send_signal(getattr(signal, number))
     _, errors = process.communicate(timeout=60)
-    assert process.returncode == code and '--resume without a name goes on from run/snapshot_iter_' in errors
+    assert process.returncode == code and 'interrupted; to go on from run/snapshot_iter_' in errors
     stopped_at = max(int(path.stem.split('_')[-1]) for path in (experiment / 'run').glob('snapshot_iter_*.npz'))
     change(experiment / 'experiment.yml', 'iteration: 100000', f'iteration: {stopped_at + 2}')
     done = train('--resume')
