@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from util.script import PROJECT, UserError, blaming, check_there, run
+from util.script import PROJECT, UserError, blaming, check_there, run, typed
 
 NEWEST = 'newest'  # --resume without a name
 
@@ -46,14 +46,19 @@ def main(argv=None):
         config = load_config(args.config_path, args.set)
         device = get_device(args.gpu)
         with locked(args.out):
-            return train(args, config, device, stop)
+            return train(args, config, device, stop, sys.argv[1:] if argv is None else argv)
 
 
-def train(args, config, device, stop):
-    """The run, in a folder that is its own; returns the exit code."""
+def train(args, config, device, stop, words):
+    """The run, in a folder that is its own; returns the exit code. Its last words are the command that comes next.
+
+    Args:
+        words (list of str): The command line, of which `args` was made.
+    """
     import numpy
     from util.config_files import load_config
     from util.dataset.splits import check_splits
+    from util.files import remove_strays
     from util.inference.model_file import load_network
     from util.inference.network import build_network
     from util.training.archive import archive_run
@@ -63,6 +68,7 @@ def train(args, config, device, stop):
     if holds_run(args.out) and not args.resume:
         raise UserError(f'{args.out} holds a run already; go on with it with --resume, or name another folder with -o')
     remove_log_strays(args.out)
+    remove_strays(args.out / 'samples')
 
     numpy.random.seed(config.seed)  # the initial weights; they are drawn on the CPU and so are the same on every device
     net = build_network(config, args.root)
@@ -84,12 +90,28 @@ def train(args, config, device, stop):
     done, best = trainer.updater.iteration, trainer.get_extension('best')
     if stop.exit_code is not None and done < config.iteration:
         trainer.get_extension('keep')(trainer)
-        print(f'interrupted; --resume without a name goes on from {args.out}/snapshot_iter_{done}.npz',
-              file=sys.stderr)
+        # of two --resume the later one counts
+        command = typed('training.py', *words, *['--resume'] * (args.resume != NEWEST))
+        print(f'interrupted; to go on from {args.out}/snapshot_iter_{done}.npz:\n{command}', file=sys.stderr)
         return stop.exit_code
     print(f'model: {args.out}/gen_iter_{done}.npz')
     print(f'best on validation: {best.path} ({best.psnr:.2f} dB at iteration {best.iteration})')
+    print(f'to super-resolve the test cases with that one:\n{inference_command(args, config, best.path)}')
     return 0
+
+
+def inference_command(args, config, model):
+    """The command that super-resolves the test cases with a model of the run."""
+    from util.inference.network import check_code_of_model
+
+    options = ['-m', model]
+    try:
+        check_code_of_model(config, model, args.root)
+    except UserError:  # code that a model file may not name, but a config may
+        options += ['-c', args.out / 'config.yml']
+    options += ['-R', args.root] if args.root != PROJECT else []
+    options += ['-g', args.gpu] if args.gpu >= 0 else []
+    return typed('inference.py', *options)
 
 
 def load_data(args, config):

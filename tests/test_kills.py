@@ -20,8 +20,8 @@ ARGUMENTS = ('-c', 'experiment.yml', '-R', '.', *(word for change in SETTINGS fo
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform == 'win32', reason='Windows knows no SIGKILL')
 def test_twenty_kills_at_random_moments_lose_nothing(tmp_path):
-    """Each run goes on from the newest usable snapshot; the weights, the best model and the log are bit for bit those
-    of the undisturbed run."""
+    """Each run goes on from the newest usable snapshot; the weights, the best model, the log and the pictures are bit
+    for bit those of the undisturbed run."""
     make_experiment(tmp_path)
     assert call(tmp_path, 'training.py', *ARGUMENTS, '-o', 'whole').returncode == 0
     moments, reached = random.Random(0), []
@@ -44,5 +44,8 @@ def test_twenty_kills_at_random_moments_lose_nothing(tmp_path):
     logs = [[{key: value for key, value in entry.items() if key != 'elapsed_time'}
              for entry in json.loads((folder / 'log').read_text())] for folder in (whole, killed)]
     assert logs[0] == logs[1]
+    drawn = [{path.relative_to(folder): path.read_bytes() for path in (folder / 'gen_loss.png', *(
+        folder / 'samples').iterdir())} for folder in (whole, killed)]
+    assert drawn[0] == drawn[1] and len(drawn[0]) == 1 + 23
     assert {path.name for path in killed.iterdir()} - {path.name for path in whole.iterdir()} <= {
         f'gen_iter_{n}.npz' for n in range(900)}  # nothing half written is left

@@ -79,7 +79,7 @@ def test_a_signal_leaves_a_snapshot_that_resumes_without_a_name(experiment, trai
         time.sleep(0.05)
     process.send_signal(getattr(signal, number))
     _, errors = process.communicate(timeout=60)
-    assert process.returncode == code and '--resume without a name goes on from run/snapshot_iter_' in errors
+    assert process.returncode == code and 'interrupted; to go on from run/snapshot_iter_' in errors
     stopped_at = max(int(path.stem.split('_')[-1]) for path in (experiment / 'run').glob('snapshot_iter_*.npz'))
     change(experiment / 'experiment.yml', 'iteration: 100000', f'iteration: {stopped_at + 2}')
     done = train('--resume')
@@ -214,6 +214,8 @@ def test_what_a_kill_left_half_written_is_removed_and_nothing_else(experiment, t
         stray = run / temporary.name
         kept = temporary.read_bytes()
     stray.write_bytes(kept)
+    (run / 'samples').mkdir()
+    (run / 'samples' / stray.name).write_bytes(kept)
     (run / 'logbook').mkdir()
     (run / 'logs_2024_1').mkdir()
     (run / 'logs_2024_1/notes.txt').touch()
@@ -221,6 +223,7 @@ def test_what_a_kill_left_half_written_is_removed_and_nothing_else(experiment, t
     assert train('--resume').returncode == 0
     left = {path.name for path in run.iterdir()}
     assert {'logbook', 'logs_2024_1', '.mine'} <= left and not left & {'logab12_xyz', stray.name}
+    assert {path.name for path in (run / 'samples').iterdir()} == {'iteration_000003.png', 'iteration_000006.png'}
 
 
 def test_a_finished_run_does_not_start_again(experiment, train):

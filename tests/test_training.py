@@ -29,7 +29,8 @@ def test_a_run_keeps_what_ran_and_logs_losses_and_psnr(experiment, train):
     found = {path.name for path in run.iterdir()} - {'.lock'}
     assert found == {'config.yml', 'versions.yml', 'training_list.txt', 'val_list.txt', 'test_list.txt', 'espcn3d.py',
                      'log', 'gen_loss.png', 'gen_best.npz', 'gen_iter_3.npz', 'gen_iter_6.npz', 'snapshot_iter_3.npz',
-                     'snapshot_iter_6.npz'}
+                     'snapshot_iter_6.npz', 'samples'}
+    assert {path.name for path in (run / 'samples').iterdir()} == {'iteration_000003.png', 'iteration_000006.png'}
     config = load_config(experiment / 'experiment.yml')
     assert load_config(run / 'config.yml') == config == read_experiment(run / 'gen_iter_6.npz')
     log = json.loads((run / 'log').read_text())

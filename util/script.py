@@ -78,6 +78,27 @@ def progress(items, what, unit):
     return tqdm(items, desc=what, unit=unit)
 
 
+def typed(script, *arguments):
+    """A command of the project as it can be typed where this process was started.
+
+    Args:
+        script (str): The script's path in the project.
+        arguments: Its command line.
+
+    Returns:
+        str: One line, quoted for a shell; on Windows for its own.
+    """
+    path = PROJECT / script
+    if path.is_relative_to(Path.cwd()):
+        path = path.relative_to(Path.cwd())
+    words = [sys.orig_argv[0], *map(str, (path, *arguments))]  # the interpreter by the name that it was called by
+    if os.name == 'nt':
+        from subprocess import list2cmdline as join
+    else:
+        from shlex import join  # either takes a while, and few scripts come here
+    return join(words)
+
+
 def run(main):
     """Call ``main()`` and leave with its exit code.
 
@@ -115,7 +136,7 @@ def _what_failed(error):
 def _outlive(stream, forgiven):
     """Let a standard stream lead nowhere once it cannot be written for a reason that is forgiven; name it for others.
 
-    The stream's own methods are replaced: some who write, such as Chainer's PrintReport, have known it since import.
+    The stream's own methods are replaced: some who write have known it since import.
     """
     lost = []  # an error that argparse has caught is raised again by the flush at the end
 

@@ -1,6 +1,7 @@
 """How a script ends: its own exit code, or one line and 2 for what the user can put right."""
 import errno
 import os
+import shlex
 import subprocess
 import sys
 
@@ -8,7 +9,7 @@ import pytest
 from tqdm import tqdm
 
 from tests.experiment import command
-from util.script import PROJECT, UserError, blaming, note, run
+from util.script import PROJECT, UserError, blaming, note, run, typed
 
 
 def leave(main, capsys):
@@ -131,3 +132,13 @@ def test_a_note_is_one_line_on_stderr_past_a_progress_bar(capsys):
     stdout, stderr = capsys.readouterr()
     lines = stderr.replace('\r', '\n').split('\n')  # a bar goes back to the start of its line
     assert stdout == '' and 'note: what was seen' in lines and lines[-2].startswith('volumes: 100%')
+
+
+@pytest.mark.skipif(sys.platform == 'win32', reason='Windows quotes otherwise')
+def test_a_command_to_be_typed_is_quoted_and_finds_the_script_from_here(tmp_path, monkeypatch):
+    """By this interpreter, as it was called."""
+    for folder, script in ((PROJECT, 'inference.py'), (PROJECT.parent, f'{PROJECT.name}/inference.py'),
+                           (tmp_path, f'{PROJECT}/inference.py')):
+        monkeypatch.chdir(folder)
+        words = shlex.split(typed('inference.py', '-m', tmp_path / "a 'new' $run.npz", '-g', 0))
+        assert words == [sys.orig_argv[0], script, '-m', f"{tmp_path}/a 'new' $run.npz", '-g', '0']

@@ -22,16 +22,19 @@ class VolumeEvaluator(training.Extension):
         net (~chainer.Chain): The network that trains.
         pairs (list): (lr, hr) of each case: arrays (C, z, y, x), float32, with scaled intensities.
         loss: Function of (prediction, hr) that gives a scalar Variable.
+        sample: Function that is called with the trainer, what the network made of the first volume, (C, z, y, x),
+            float32, and its PSNR; None: nothing is.
     """
 
     trigger = 1, 'epoch'
     priority = training.PRIORITY_WRITER
     name = 'validation'
 
-    def __init__(self, net, pairs, loss):
+    def __init__(self, net, pairs, loss, sample=None):
         self.net = net
         self.pairs = pairs
         self.loss = loss
+        self.sample = sample
         # BLAS on one thread, as in training: on several it rounds otherwise from run to run, and logs would differ.
         with workers.alone():
             self.psnr_linear = numpy.mean([psnr(hr, upsample(lr, net.sampling, 'linear')) for lr, hr in pairs])
@@ -42,7 +45,10 @@ class VolumeEvaluator(training.Extension):
             prediction = predict(self.net, lr)
             with chainer.no_backprop_mode():
                 losses.append(float(self.loss(prediction, hr).array))
-            psnrs.append(psnr(hr, chainer.as_variable(mean_of(prediction)).array))
+            mean = chainer.as_variable(mean_of(prediction)).array
+            psnrs.append(psnr(hr, mean))
+            if self.sample and len(psnrs) == 1:
+                self.sample(trainer, mean, psnrs[0])
         reused_memory.release()  # a volume's arrays have other sizes than a batch's
         chainer.report({'val/loss': numpy.mean(losses), 'val/psnr': numpy.mean(psnrs),
                         'val/psnr_linear': self.psnr_linear})

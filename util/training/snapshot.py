@@ -99,11 +99,7 @@ def _fitting(archive, wanted):
                 raise ValueError(f'{name} is none')
             entries[name] = numpy.array(None)
         elif name not in archive.names:
-            # A run on a terminal has a progress bar, which one in the background had not: nothing of it is there.
-            folder = name.rpartition('/')[0] + '/'
-            if not folder.startswith('extension_triggers/') or any(other.startswith(folder) for other in archive.names):
-                raise ValueError(f'{name} is missing')
-            entries[name] = own
+            raise ValueError(f'{name} is missing')
         elif own.dtype.kind == 'U':
             entries[name] = numpy.array(_text(archive, name))
         else:
@@ -143,18 +139,12 @@ def _is_log(value):
         isinstance(line, dict) and all(map(_is_number, line.values())) for line in value)
 
 
-def _are_curves(value):
-    return isinstance(value, dict) and all(isinstance(points, list) and all(
-        isinstance(point, list) and len(point) == 2 and all(map(_is_number, point)) for point in points)
-        for points in value.values())
-
-
 def _are_settings(value):
     return isinstance(value, (dict, type(None)))
 
 
 # How the names begin of what this module and Chainer's extensions keep as JSON, and what is let pass there.
-_JSON = {NONES: _are_words, RAN_WITH: _are_settings, '_names': _are_words, '_log': _is_log, '_plot_': _are_curves}
+_JSON = {NONES: _are_words, RAN_WITH: _are_settings, '_names': _are_words, '_log': _is_log}
 
 
 def _text(archive, name):

@@ -1,6 +1,7 @@
 """When a training ends: after its last iteration, after a signal, or when its loss is not finite."""
 import contextlib
 import math
+import os
 import signal
 import sys
 
@@ -44,7 +45,12 @@ class Stop:
             sys.exit(EXIT_CODES[number])
         self.exit_code = EXIT_CODES[number]
         signal.signal(number, signal.SIG_DFL)
-        print('\nstopping after this iteration and writing a snapshot; once more to stop at once', file=sys.stderr)
+        with contextlib.suppress(OSError, AttributeError):  # a terminal that is gone, a stream that is closed
+            # Past Python's own stream: a progress line may be half written into it, and it takes nothing meanwhile. On
+            # a terminal that line goes, and the ^C in it.
+            start = '\r\033[K' if sys.stderr.isatty() else '\n'
+            os.write(sys.stderr.fileno(), f'{start}stopping after this iteration and writing a snapshot; once more to '
+                                          'stop at once\n'.encode())
 
 
 class StopTrigger(training.triggers.IntervalTrigger):

@@ -15,6 +15,8 @@ from util.script import UserError, blaming
 from util.training.best_model import BestModel
 from util.training.evaluator import VolumeEvaluator
 from util.training.losses import LIKELIHOODS, LOSSES
+from util.training.pictures import MOST, draw_curves, sampler
+from util.training.progress_line import PastTheLine, ProgressLine, is_watched
 from util.training.resume import find_snapshots, settings_of
 from util.training.schedules import AlphaSchedule
 from util.training.snapshot import save_snapshot
@@ -69,7 +71,8 @@ def make_trainer(config, net, pairs, val_pairs, out, stop=None):
     trainer = training.Trainer(updater, StopTrigger(config.iteration, stop), out=out)
     trainer.extend(AlphaSchedule(config.adam.alpha, config.schedule.name, config.iteration_decay_start,
                                  config.iteration, **config.schedule.settings))
-    trainer.extend(VolumeEvaluator(net, val_pairs.arrays, loss), trigger=every(config.evaluation_interval, config))
+    trainer.extend(VolumeEvaluator(net, val_pairs.arrays, loss, sampler(val_pairs, config.sampling, seldom(config))),
+                   trigger=every(config.evaluation_interval, config))
     extend_with_reports(trainer, config)
     kinds = common_lie(pairs.geometries), expected_looks([lr for lr, _ in pairs.arrays])
     extend_with_files(trainer, config, kinds, ran_with(config, pairs, val_pairs))
@@ -105,22 +108,25 @@ def every(interval, config):
                             or trainer.updater.iteration == config.iteration)
 
 
+def seldom(config):
+    """Trigger that fires at validations, at most `MOST` times in a run, and after its last iteration."""
+    validations = -(-config.iteration // config.evaluation_interval)
+    return every(config.evaluation_interval * -(-validations // MOST), config)
+
+
 def extend_with_reports(trainer, config):
-    """The log, the table on the terminal, the loss curve and, on a terminal, the progress bar."""
+    """The log, the table on standard output, the curves and, on a terminal, the moving line."""
     display, optimizer = every(config.display_interval, config), trainer.updater.get_optimizer('main')
     trainer.extend(extensions.observe_value('alpha', lambda trainer: optimizer.alpha), trigger=display)
     trainer.extend(extensions.LogReport(trigger=display))
-    trainer.extend(extensions.PrintReport(['iteration', 'main/loss', 'val/loss', 'val/psnr', 'val/psnr_linear', 'alpha',
-                                           'elapsed_time']), trigger=display)
-    trainer.extend(extensions.PlotReport(['main/loss', 'val/loss'], 'iteration', trigger=display, marker=None,
-                                         file_name='gen_loss.png', postprocess=_log_scale))
-    if sys.stdout.isatty():
-        trainer.extend(extensions.ProgressBar(update_interval=10))
-
-
-def _log_scale(figure, axes, summary):
-    if not any(value <= 0 for line in axes.get_lines() for value in line.get_ydata()):  # a likelihood may be below 0
-        axes.set_yscale('log')
+    columns = ['iteration', 'main/loss', 'val/loss', 'val/psnr', 'val/psnr_linear', 'alpha', 'elapsed_time']
+    watched = is_watched()
+    trainer.extend(extensions.PrintReport(columns, out=PastTheLine() if watched else sys.stdout), trigger=display)
+    trainer.extend(draw_curves, trigger=seldom(config))
+    if watched:
+        # A trigger of Chainer's own would have a state, which snapshots would hold, and one without a terminal would
+        # not have.
+        trainer.extend(ProgressLine(config.iteration), trigger=lambda trainer: True)
 
 
 def extend_with_files(trainer, config, kinds, settings):

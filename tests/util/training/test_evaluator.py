@@ -49,6 +49,31 @@ def test_it_reports_means_over_the_volumes_beside_linear_interpolation(channels)
     assert observed['val/psnr_linear'] == pytest.approx(numpy.mean([psnr(*both) for both in zip(truths, linear)]))
 
 
+def test_the_first_volume_is_a_sample_without_a_second_pass():
+    """The mean of what the network returns, and its PSNR."""
+    class Counts(ESPCN3D):
+        passes = 0
+
+        def forward(self, x):
+            self.passes += 1
+            mean = super().forward(x)
+            return Normal(mean, chainer.Variable(numpy.ones(mean.shape, numpy.float32)))
+
+    net = Counts(Sampling(2, (0.5,) * 3), residual='nearest')
+    for param in net.params():
+        param.array[...] = 0
+    volumes = numpy.random.default_rng(0).uniform(size=(2, 1, 8, 10, 12)).astype(numpy.float32)
+    taken = []
+    evaluator = VolumeEvaluator(net, [(hr[:, ::2, ::2, ::2], hr) for hr in volumes], LOSSES['mse'],
+                                lambda *arguments: taken.append(arguments))
+    with chainer.reporter.Reporter().scope({}):
+        evaluator('the trainer')
+    (trainer, sr, decibels), = taken
+    nearest = volumes[0][:, ::2, ::2, ::2].repeat(2, 1).repeat(2, 2).repeat(2, 3)
+    assert trainer == 'the trainer' and net.passes == 2 and decibels == pytest.approx(psnr(volumes[0], nearest))
+    numpy.testing.assert_array_equal(sr, nearest)
+
+
 def test_a_loss_gets_the_distribution_that_the_network_returns():
     """What a loss needs of it is the loss's business: here the standard deviation."""
     class Uncertain(ESPCN3D):
