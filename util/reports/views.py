@@ -1,7 +1,6 @@
 """What the viewer of a report shows of a case: its volumes about the head, as text, and how to show them."""
 import numpy
 
-from util.inference.case_results import MAPS
 from util.reports.embedded import encode
 from util.script import UserError
 from util.volumes.head_mask import head_mask
@@ -9,6 +8,7 @@ from util.volumes.interpolation import Upsampled
 from util.volumes.orientation import axis_codes
 from util.volumes.reading import read_volume
 
+MAPS = 'deviation', 'intrinsic', 'parameter'  # NAME_*.mhd, as util.inference.case_results writes them
 GREYS = 64  # steps of LR, network and truth between black and white, or up to twice as many
 SHADES = 24  # steps of a predicted deviation up to its 99.5th percentile
 

@@ -14,11 +14,12 @@ from util.volumes.sampling import Sampling
 from util.volumes.volume import Volume
 from util.volumes.writing import write_volume
 
+RATE = 4, 1, 2
 MAPS = 'deviation', 'intrinsic', 'parameter'
 
 
 class Results(SimpleNamespace):
-    """A folder of results at rate 2, as `try_report` takes them."""
+    """A folder of results as `try_report` takes them."""
 
     def write(self, **changes):
         """The report, with other arguments where some are given, as a Reader; its text is kept."""
@@ -39,7 +40,7 @@ def make_results(folder, names=('0001',), channels=1, maps=MAPS):
         head[:, :6] = head[:, :, :8] = head[..., -8:] = 0
         hr = numpy.rint(90 * head + rng.normal(0, 3, head.shape)).astype(numpy.float32)
         hr[:, 15, 16, 17] = 700  # a vessel, far brighter than the window
-        volumes = {f'LR/{name}': (hr[:, ::2, ::2, ::2], LR_GEOMETRY), f'HR/{name}': (hr, HR_GEOMETRY),
+        volumes = {f'LR/{name}': (hr[:, ::RATE[0], ::RATE[1], ::RATE[2]], LR_GEOMETRY), f'HR/{name}': (hr, HR_GEOMETRY),
                    f'out/{name}': (hr + rng.normal(0, 5, hr.shape).astype(numpy.float32), HR_GEOMETRY)}
         for part in maps:
             volumes[f'out/{name}_{part}'] = numpy.abs(rng.normal(4, 1, hr.shape)).astype(numpy.float32), HR_GEOMETRY
@@ -50,5 +51,5 @@ def make_results(folder, names=('0001',), channels=1, maps=MAPS):
                       for method in ('network', 'nearest', 'linear', 'bspline')}
         if maps:
             unsure[name] = dict(zip(UNCERTAINTY_METRICS, rng.random(len(UNCERTAINTY_METRICS)).tolist()))
-    config = SimpleNamespace(sampling=Sampling(2), to_yaml=lambda: 'upsampling_rate: 2\n')
+    config = SimpleNamespace(sampling=Sampling(RATE), to_yaml=lambda: 'upsampling_rate: 2\n')
     return Results(out=folder / 'out', cases=cases, rows=rows, unsure=unsure, config=config, model=folder / 'gen.npz')

@@ -9,9 +9,10 @@ import numpy
 import pytest
 
 from tests.util.reports.page import decode_view
-from tests.util.reports.results import make_results
+from tests.util.reports.results import RATE, make_results
 from util import script
-from util.reports import report, score_table, uncertainty_table
+from util.inference import case_results
+from util.reports import report, score_table, uncertainty_table, views
 from util.reports.report import try_report
 from util.volumes.head_mask import head_mask
 from util.volumes.reading import read_volume
@@ -38,12 +39,12 @@ def test_tables_have_the_figures_of_the_csv_files(tmp_path):
 
 def test_embedded_volumes_are_those_of_the_files_as_exactly_as_is_said(tmp_path):
     results = make_results(tmp_path, channels=2)
-    views = results.write().views
-    assert [view['name'] for view in views] == ['0001, channel 1 of 2', '0001, channel 2 of 2']
+    shown = results.write().views
+    assert [view['name'] for view in shown] == ['0001, channel 1 of 2', '0001, channel 2 of 2']
     head = head_mask(read_volume(tmp_path / 'LR/0001.mhd').array)
-    for axis in range(3):
-        head = head.repeat(2, axis)
-    for channel, view in enumerate(views):
+    for axis, rate in enumerate(RATE):
+        head = head.repeat(rate, axis)
+    for channel, view in enumerate(shown):
         volumes, inside, box = decode_view(view)
         assert set(volumes) == {'LR', 'truth', 'network', 'intrinsic', 'parameter'}  # deviation: of the two parts
         kept = numpy.zeros_like(head)
@@ -58,6 +59,10 @@ def test_embedded_volumes_are_those_of_the_files_as_exactly_as_is_said(tmp_path)
         numpy.testing.assert_allclose(volumes['LR'], read_volume(tmp_path / 'LR/0001.mhd').array[channel],
                                       atol=view['LR']['step'] / 2)
     assert view['axes'] == 'SRP'  # z, y, x; tests.experiment.DIRECTION: x leads to the back, y to the right
+
+
+def test_the_maps_are_those_that_an_inference_writes():
+    assert views.MAPS == case_results.MAPS
 
 
 def test_a_single_deviation_is_embedded_and_none_where_there_is_none(tmp_path):
@@ -76,7 +81,7 @@ def test_names_and_texts_of_others_are_text_and_run_nothing(tmp_path):
     rows = dict(zip(HOSTILE, results.rows.values()))
     evil = ''.join(HOSTILE)
     (tmp_path / 'log').write_text('{"' + evil)
-    config = SimpleNamespace(sampling=Sampling(2), to_yaml=lambda: evil)
+    config = SimpleNamespace(sampling=Sampling(RATE), to_yaml=lambda: evil)
     script.said[:] = [evil]
 
     def views_of(case, *arguments):

@@ -131,7 +131,7 @@ async function open(element) {
     `Kept are the voxels of the head, as found in LR, and an LR voxel about it; of what lies beyond, nothing is. `
     + `Values are right to ± ${view.truth.step / 2} in LR, network and truth`
     + Object.entries(view.maps).map(([name, map]) => `, ± ${(map.step / 2).toPrecision(2)} in ${name}`).join('')
-    + '. Linear interpolation and errors are computed from these here.';
+    + '. Linear interpolation, errors and a deviation of two parts are computed from these; errors are right to twice as much.';
   makeGallery();
   resetWindow();
 }
