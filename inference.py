@@ -123,6 +123,9 @@ def main(argv=None):
                 if uncertainty:
                     unsure[case.name] = uncertainty
                     uncertainty_table.save_csv(out / 'uncertainty.csv', unsure)
+        if rows:
+            from util.reports.report import try_report
+            failures += try_report(out, args.model, config, cases, rows, unsure, unlike)
         return report(out, rows, unsure, unlike, failures, done, len(cases))
 
 
@@ -144,7 +147,7 @@ def report(out, rows, unsure, unlike, failures, done, count):
     if rows:
         from util.reports.score_table import format_table
         print(format_table(rows))
-        print(f'scores: {out / "scores.csv"}\npictures: {out}/*.png')
+        print(f'scores: {out / "scores.csv"}\npictures: {out}/*.png\nto look at: {out / "report.html"}')
     if unsure:
         from util.reports import uncertainty_table
         print(f'\n{uncertainty_table.format_table(unsure)}\nscores of the uncertainty: {out / "uncertainty.csv"}')

@@ -56,7 +56,7 @@ def scores(folder, name='scores.csv'):
 def test_model_file_alone_gives_volume_scores_and_picture(experiment, infer):
     done = infer()
     assert done.returncode == 0, done.stderr
-    assert results(experiment) == {'0001.mhd', '0001.raw', '0001.png', 'scores.csv'}
+    assert results(experiment) == {'0001.mhd', '0001.raw', '0001.png', 'scores.csv', 'report.html'}
 
     sr, hr, lr = (sitk.ReadImage(str(experiment / name)) for name in ('out/0001.mhd', 'HR/0001.mhd', 'LR/0001.mhd'))
     for one, other in ((sr.GetSpacing(), hr.GetSpacing()), (sr.GetOrigin(), hr.GetOrigin()),
@@ -148,7 +148,7 @@ def test_negative_volumes_without_scaling_are_scored_and_drawn(experiment, infer
     save_model(experiment)
     done = infer()
     assert done.returncode == 0, done.stderr
-    assert results(experiment) == {'0001.mhd', '0001.raw', '0001.png', 'scores.csv'}
+    assert results(experiment) == {'0001.mhd', '0001.raw', '0001.png', 'scores.csv', 'report.html'}
 
 
 UNSURE = '''"""A network that is as sure of its mean as a tenth of it."""
@@ -178,7 +178,7 @@ def test_a_predicted_deviation_is_scored_and_drawn(experiment, infer):
     done = infer()
     assert done.returncode == 0, done.stderr
     assert results(experiment) == {'0001.mhd', '0001.raw', '0001_deviation.mhd', '0001_deviation.raw', '0001.png',
-                                   'scores.csv', '0001_uncertainty.png', 'uncertainty.csv'}
+                                   'scores.csv', '0001_uncertainty.png', 'uncertainty.csv', 'report.html'}
     sr, hr, deviation = (read_volume(experiment / name).array
                          for name in ('out/0001.mhd', 'HR/0001.mhd', 'out/0001_deviation.mhd'))
     head = head_mask(hr)

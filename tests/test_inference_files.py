@@ -56,8 +56,10 @@ def test_one_bad_volume_does_not_cost_the_others(experiment, infer):
 
 
 @pytest.mark.parametrize('broken, missing, named', [
-    ('util.reports.figures.save_case_figure', '0001.png', '0001: no picture: ValueError: cannot be drawn'),
-    ('util.scores.metrics.channel_scores', 'scores.csv', '0001: no scores: ValueError: cannot be drawn')])
+    ('util.reports.figures.save_case_figure', {'0001.png'}, '0001: no picture: ValueError: cannot be drawn'),
+    ('util.reports.report.views_of', {'report.html'}, 'out/report.html: no report: ValueError: cannot be drawn'),
+    ('util.scores.metrics.channel_scores', {'scores.csv', 'report.html'},
+     '0001: no scores: ValueError: cannot be drawn')])
 def test_a_picture_or_score_that_cannot_be_had_does_not_cost_the_rest(experiment, infer, monkeypatch, broken, missing,
                                                                      named):
     def fail(*arguments):
@@ -66,7 +68,7 @@ def test_a_picture_or_score_that_cannot_be_had_does_not_cost_the_rest(experiment
     monkeypatch.setattr(broken, fail)
     done = infer()
     assert done.returncode == 1 and f'error: {named}' in done.stderr
-    assert results(experiment) == {'0001.mhd', '0001.raw', '0001.png', 'scores.csv'} - {missing}
+    assert results(experiment) == {'0001.mhd', '0001.raw', '0001.png', 'scores.csv', 'report.html'} - missing
 
 
 def test_an_interpolation_that_fails_costs_scores_and_picture_of_its_case_alone(experiment, infer, monkeypatch):
@@ -101,9 +103,9 @@ def test_scores_and_pictures_of_older_volumes_do_not_stay(experiment, infer):
     assert infer().returncode == 0
     for other in ('0001.nii', '0000.mhd'):  # the scores still tell of what is there
         assert infer('-i', 'LR/0001.mhd', '-o', f'out/{other}').returncode == 0
-        assert {'scores.csv', '0001.png', '0001.mhd', other} <= results(experiment)
+        assert {'scores.csv', '0001.png', '0001.mhd', other, 'report.html'} <= results(experiment)
     assert infer('-i', 'LR/0001.mhd', '-o', 'out/0001.mhd').returncode == 0
-    assert not {'scores.csv', '0001.png'} & results(experiment)
+    assert not {'scores.csv', '0001.png', 'report.html'} & results(experiment)
 
 
 def test_what_tells_of_an_older_deviation_does_not_stay_where_none_is_predicted(experiment, infer):
@@ -135,8 +137,9 @@ def test_an_uncertainty_that_cannot_be_drawn_or_scored_does_not_cost_the_rest(ex
     monkeypatch.setattr(broken, fail)
     done = infer()
     assert done.returncode == 1 and f'error: 0001: {named}: ValueError: cannot be had' in done.stderr
-    assert results(experiment) == {'0001.mhd', '0001.raw', '0001.png', 'scores.csv', '0001_deviation.mhd',
-                                   '0001_deviation.raw', '0001_uncertainty.png', 'uncertainty.csv'} - missing
+    assert results(experiment) == {'0001.mhd', '0001.raw', '0001.png', 'scores.csv', 'report.html',
+                                   '0001_deviation.mhd', '0001_deviation.raw', '0001_uncertainty.png',
+                                   'uncertainty.csv'} - missing
 
 
 def test_a_name_that_would_be_that_of_another_case_s_result_is_refused(experiment, infer):
@@ -173,7 +176,7 @@ def test_what_a_kill_left_half_written_is_removed(experiment, infer):
     (experiment / 'out/.0001.writing/0001.raw').write_bytes(b'half')
     (experiment / 'out' / f'{UNFINISHED}0123.png').touch()
     assert infer().returncode == 0
-    assert results(experiment) == {'0001.mhd', '0001.raw', '0001.png', 'scores.csv'}
+    assert results(experiment) == {'0001.mhd', '0001.raw', '0001.png', 'scores.csv', 'report.html'}
 
 
 def test_a_folder_that_another_run_writes_into_is_refused(experiment, infer):

@@ -13,7 +13,7 @@ SCRIPTS = ['training.py', 'inference.py', *(f'util/miscs/{name}.py' for name in 
     'calibrate', 'clean_data', 'compare', 'download_data', 'export_onnx', 'fit_tensor', 'make_lists', 'make_lr_img',
     'make_phantoms', 'score_tensors'))]
 HEAVY = {'numpy', 'chainer', 'scipy', 'skimage', 'SimpleITK', 'nibabel', 'pydantic', 'matplotlib', 'tqdm', 'filelock',
-         'dipy', 'onnx'}
+         'dipy', 'onnx', 'jinja2'}
 
 
 def loaded(folder, script, *arguments):
@@ -58,8 +58,8 @@ def test_a_scan_loads_neither_pictures_nor_scores_nor_what_chainer_never_needs(t
     prepare(tmp_path)
     code, modules, stderr = loaded(tmp_path, 'inference.py', *INFERENCE_ARGUMENTS, '-i', 'LR/0000.mhd')
     assert code == 0, stderr
-    unwanted = {'matplotlib', 'skimage', 'PIL', 'pytest', 'pkg_resources', 'setuptools', 'scipy.special', 'scipy.io',
-                'scipy.sparse', 'scipy.linalg', 'scipy.ndimage', 'scipy.fft', 'scipy.stats'}
+    unwanted = {'matplotlib', 'jinja2', 'skimage', 'PIL', 'pytest', 'pkg_resources', 'setuptools', 'scipy.special',
+                'scipy.io', 'scipy.sparse', 'scipy.linalg', 'scipy.ndimage', 'scipy.fft', 'scipy.stats'}
     assert not unwanted & modules and {'chainer', 'SimpleITK'} <= modules
 
 

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parent.parent  # relative paths in a config or a case list start here
+said = []  # what `note` has said since `run` began, for a report
 
 
 class UserError(Exception):
@@ -54,6 +55,7 @@ def check_there(path, what):
 
 def note(text):
     """Say one line on stderr. Progress bars that are being drawn there stay whole."""
+    said.append(text)
     if 'tqdm' in sys.modules:
         sys.modules['tqdm'].tqdm.write(f'note: {text}', file=sys.stderr)
     else:
@@ -106,6 +108,7 @@ def run(main):
     a folder that is read-only, a name that is too long. A reader of the output that goes away, as ``| head`` does, is
     no error: the work is done to its end.
     """
+    said.clear()
     _outlive(sys.stdout, BrokenPipeError)
     _outlive(sys.stderr, OSError)
     try:

@@ -170,3 +170,4 @@ def forget_scores(out, case, tables):
         table = out / name
         if not rows and table.is_file() and f'\n{case.name},' in table.read_text(encoding='utf-8', errors='replace'):
             table.unlink()
+            (out / 'report.html').unlink(missing_ok=True)  # which shows these scores

@@ -31,11 +31,17 @@ def format_table(rows):
     Returns:
         str: One block per region, with a column per metric; and one of calibrated intervals, within the head.
     """
-    table, inside = with_mean(rows), '_head'
+    table = with_mean(rows)
+    return '\n\n'.join([*(_format_block(table, *block) for block in blocks_of(table)), MEANING])
+
+
+def blocks_of(table):
+    """The blocks that a person sees of a table with its mean: (title, suffix of the metrics, metric -> heading)."""
+    inside = '_head'
     blocks = [(f'predicted deviation, {region}', suffix, HEADINGS) for suffix, region in REGIONS.items()]
     if f'calibrated50{inside}' in table['mean']:
         blocks.append((f'calibrated intervals, {REGIONS[inside]}', inside, CALIBRATED))
-    return '\n\n'.join([*(_format_block(table, *block) for block in blocks), MEANING])
+    return blocks
 
 
 def _format_block(table, title, suffix, headings):
