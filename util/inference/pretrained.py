@@ -14,7 +14,10 @@ class Pretrained(NamedTuple):
     what: str    # one line for a person
 
 
-TABLE = {}
+TABLE = {
+    'x4_t1w': Pretrained('d189974b3d661b913f7fe57a66d16f2087c0609821007ad32829d513b5109b38',
+                         'T1w heads, x4 along each axis: a deeper network, trained on two scanners'),
+}
 
 
 def model_path(given):

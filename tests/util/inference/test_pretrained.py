@@ -1,10 +1,20 @@
 import hashlib
 
+import numpy
 import pytest
 
 from util.inference import pretrained
+from util.inference.experiment import choose_config
+from util.inference.model_file import load_network
+from util.inference.network import build_network
 from util.inference.pretrained import Pretrained, list_models, model_path
+from util.inference.super_resolution import super_resolve
+from util.scores.metrics import psnr
 from util.script import UserError
+from util.volumes.degradation import degrade, noise_rng
+from util.volumes.interpolation import upsample
+from util.volumes.phantom import make_head
+from util.volumes.volume import Volume
 
 
 @pytest.fixture
@@ -47,3 +57,15 @@ def test_each_published_model_is_whole_and_has_a_card(name):
     card = (pretrained.FOLDER / f'{name}.md').read_text(encoding='utf-8')
     for word in ('Licence', 'Trained on', 'Scores', 'Never seen', 'seed', 'commit'):
         assert word in card
+
+
+def test_x4_t1w_has_the_score_of_its_card_on_a_synthetic_head():
+    path = model_path('x4_t1w')
+    config = choose_config(path)
+    net = build_network(config)
+    load_network(path, net)
+    hr = make_head((96, 96, 96), 0, 0).volume[None].astype(numpy.float32)
+    lr = degrade(hr, (4, 4, 4), 'bspline', 0, noise_rng(0, 'head')).astype(numpy.float32)
+    sr = super_resolve(net, Volume(lr, (4.0,) * 3, (0.0,) * 3, (1.0, 0, 0, 0, 1.0, 0, 0, 0, 1.0)), 'percentile').mean
+    assert psnr(hr, sr.array) == pytest.approx(29.04, abs=0.02)
+    assert psnr(hr, upsample(lr, config.sampling, 'linear')) == pytest.approx(28.15, abs=0.02)
