@@ -120,8 +120,8 @@ def test_alpha_becomes_what_the_data_leave_open_wherever_it_starts(start):
         y = w * x + s * rng.normal(size=x.shape).astype(numpy.float32)
         return F.mean_squared_error(layer(x), y) / (2 * s * s) + layer.divergence() / voxels
 
-    for step in range(600):
-        optimizer.alpha = 0.01 * (1 - step / 600)
+    for step in range(300):
+        optimizer.alpha = 0.02 * (1 - step / 300)
         optimizer.update(loss)
     assert float(layer.log_alpha.array.ravel()[0]) == pytest.approx(numpy.log(s * s / voxels / w ** 2), abs=0.3)
 

@@ -48,7 +48,7 @@ def test_the_documented_lines_give_inference_s_volume_where_it_lies(tmp_path, he
     assert done.returncode == 0, done.stderr
 
     assert here(inference.main, '-m', 'gen_best.npz', '-i', 'scan.nii.gz', '-o', 'out').returncode == 0
-    expected, found = read_volume(tmp_path / 'out/scan.mhd'), nibabel.load(tmp_path / 'scan_hr.nii.gz')
+    expected, found = read_volume(tmp_path / 'out/scan_x2x3x1.nii.gz'), nibabel.load(tmp_path / 'scan_hr.nii.gz')
     found = found.as_reoriented(nibabel.orientations.ornt_transform(nibabel.io_orientation(found.affine),
                                                                     nibabel.io_orientation(affine)))
     numpy.testing.assert_allclose(found.get_fdata().T, expected.array[0], rtol=0, atol=1e-5 * expected.array.max())
