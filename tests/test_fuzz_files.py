@@ -96,7 +96,7 @@ def test_case_lists(tmp_path):
         with tally.trying(damaged):
             cases = read_list(tmp_path / 'list.txt', tmp_path)
             assert cases and len({case.name for case in cases}) == len(cases) and all(case.name for case in cases)
-            assert all(path.is_file() for case in cases for path in case[1:] if path)
+            assert all(path.is_file() for case in cases for path in (case.lr_path, case.hr_path) if path)
     tally.show(LISTS)
 
 
