@@ -7,6 +7,7 @@ from chainer.distributions import Normal
 
 from models.convolution_3d import Convolution3D
 from models.espcn3d import ESPCN3D
+from models.gaussian import GaussianNetwork
 from models.network import ArgumentError, BayesianNetwork, Predictive
 from models.noisy_convolution_3d import DroppedInputs, Noise, VariationalConvolution3D
 from models.pixel_shuffler_3d import pixel_shuffler_3d
@@ -59,7 +60,7 @@ class NoisyESPCN3D(ESPCN3D):
             yield h
 
 
-class BayesianESPCN3D(BayesianNetwork):
+class BayesianESPCN3D(GaussianNetwork, BayesianNetwork):
     """3D-ESPCN that returns a Gaussian for each HR voxel, and of which many networks can be drawn.
 
     Its variance is the intrinsic uncertainty, as of `models.heteroscedastic_espcn3d`. How much the drawn networks
@@ -87,31 +88,13 @@ class BayesianESPCN3D(BayesianNetwork):
 
     def __init__(self, sampling, in_channels=1, ksizes=(3, 1, 3), residual='none', conv3_init='he_normal',
                  dropout='per_weight', variance='heteroscedastic'):
-        super().__init__()
         for key, value, names in (('dropout', dropout, tuple(DROPOUTS)), ('variance', variance, VARIANCES)):
             if value not in names:
                 raise ArgumentError(f'{key} {value!r} is unknown; allowed: {", ".join(names)}')
-        self.sampling, self.in_channels = sampling, in_channels
-        with self.init_scope():
-            try:
-                self.mean = NoisyESPCN3D(dropout, sampling, in_channels, ksizes, residual, conv3_init)
-            except ArgumentError as error:
-                raise ArgumentError(str(error)) from None  # of this network as well, whose arguments they are
-            self.variance = (VarianceESPCN3D(sampling, in_channels, ksizes) if variance == 'heteroscedastic'
-                             else ConstantVariance(sampling, in_channels))
-        self.halo = self.mean.halo
-
-    def forward(self, x):
-        """Super-resolve a batch.
-
-        Args:
-            x (~chainer.Variable or array): LR patches, (N, in_channels, D, H, W), float32.
-
-        Returns:
-            ~chainer.distributions.Normal: Of HR, (N, in_channels, r_z*D, r_y*H, r_x*W).
-        """
-        variance = self.variance(x)
-        return Normal(self.mean(x), scale=F.sqrt(variance))
+        super().__init__(sampling, in_channels,
+                         lambda: NoisyESPCN3D(dropout, sampling, in_channels, ksizes, residual, conv3_init),
+                         lambda: (VarianceESPCN3D(sampling, in_channels, ksizes) if variance == 'heteroscedastic'
+                                  else ConstantVariance(sampling, in_channels)))
 
     def seed_noise(self, *numbers):
         self.mean.noise.seed(*numbers)

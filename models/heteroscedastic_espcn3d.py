@@ -1,14 +1,10 @@
 """Two 3D-ESPCNs, one for the mean of HR and one for its variance: the paper's intrinsic uncertainty."""
-import chainer
-import chainer.functions as F
-from chainer.distributions import Normal
-
 from models.espcn3d import ESPCN3D
-from models.network import ArgumentError
+from models.gaussian import GaussianNetwork
 from models.variance import VarianceESPCN3D
 
 
-class HeteroscedasticESPCN3D(chainer.Chain):
+class HeteroscedasticESPCN3D(GaussianNetwork):
     """3D-ESPCN that returns a Gaussian for each HR voxel; its mean is the super-resolved volume.
 
     The variance is what LR leaves open at that place, noise included: "intrinsic" or "aleatoric" uncertainty. It is not
@@ -32,24 +28,6 @@ class HeteroscedasticESPCN3D(chainer.Chain):
     """
 
     def __init__(self, sampling, in_channels=1, ksizes=(3, 1, 3), residual='none', conv3_init='he_normal'):
-        super().__init__()
-        self.sampling, self.in_channels = sampling, in_channels
-        with self.init_scope():
-            try:
-                self.mean = ESPCN3D(sampling, in_channels, ksizes, residual, conv3_init)
-            except ArgumentError as error:
-                raise ArgumentError(str(error)) from None  # of this network as well, whose arguments they are
-            self.variance = VarianceESPCN3D(sampling, in_channels, ksizes)
-        self.halo = self.mean.halo
-
-    def forward(self, x):
-        """Super-resolve a batch.
-
-        Args:
-            x (~chainer.Variable or array): LR patches, (N, in_channels, D, H, W), float32.
-
-        Returns:
-            ~chainer.distributions.Normal: Of HR, (N, in_channels, r_z*D, r_y*H, r_x*W).
-        """
-        variance = self.variance(x)
-        return Normal(self.mean(x), scale=F.sqrt(variance))
+        super().__init__(sampling, in_channels,
+                         lambda: ESPCN3D(sampling, in_channels, ksizes, residual, conv3_init),
+                         lambda: VarianceESPCN3D(sampling, in_channels, ksizes))
