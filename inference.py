@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from util.inference.pretrained import list_models, model_path
-from util.script import PROJECT, UserError, check_there, note, progress, run
+from util.script import PROJECT, UserError, check_draws, check_there, note, progress, run
 
 
 class ListModels(argparse.Action):
@@ -60,8 +60,7 @@ def main(argv=None):
     args.model = model_path(args.model)
     check_there(args.model, 'model file')
     check_there(args.config_path, 'config')
-    if args.samples is not None and args.samples < 2:
-        raise UserError(f'--samples {args.samples}: the spread of the drawn networks needs 2 or more')
+    check_draws(args.samples)
     if args.hr and not args.input:
         raise UserError('--hr names the HR volumes of the LR volumes that -i names, and there is no -i')
     # Imported here: neither --help nor a wrong argument waits for them.

@@ -53,6 +53,16 @@ def check_there(path, what):
         raise UserError(f'{path}: cannot read this {what}: {getattr(error, "strerror", error)}') from None
 
 
+def check_draws(samples):
+    """Refuse a number of drawn networks that has no spread (``--samples``; None: not given).
+
+    Raises:
+        UserError: If it is below 2.
+    """
+    if samples is not None and samples < 2:
+        raise UserError(f'--samples {samples}: the spread of the drawn networks needs 2 or more')
+
+
 def note(text):
     """Say one line on stderr. Progress bars that are being drawn there stay whole."""
     said.append(text)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # run as a file, Python looks beside that file only
 
-from util.script import PROJECT, UserError, blaming, check_there, note, progress, run
+from util.script import PROJECT, UserError, blaming, check_draws, check_there, note, progress, run
 
 
 def parse_arguments(argv):
@@ -37,8 +37,7 @@ def main(argv=None):
     check_there(args.model, 'model file')
     check_there(args.config_path, 'config')
     check_there(args.list_path, 'case list')
-    if args.samples is not None and args.samples < 2:
-        raise UserError(f'--samples {args.samples}: the spread of the drawn networks needs 2 or more')
+    check_draws(args.samples)
     # Imported here: neither --help nor a wrong argument waits for them.
     from util.device import get_device
     from util.inference import experiment
