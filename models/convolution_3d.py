@@ -1,4 +1,4 @@
-"""3D convolution that is fast on CPUs and needs no cuDNN on GPUs: stride 1, zero 'same' padding, odd kernel."""
+"""3D convolution that is fast on CPUs and on GPUs: stride 1, zero 'same' padding, odd kernel."""
 import chainer
 from chainer import function_node
 from chainer import initializers
@@ -7,28 +7,29 @@ from chainer.backends import cuda
 import chainer.functions as F
 import numpy
 
-from models import gather_3d
-from models import winograd_3d
+from models import gather_3d, gpu, winograd_3d
+from models.gpu import gather_3d as gather_3d_on_gpu
+from models.gpu import winograd_3d as winograd_3d_on_gpu
+from models.product import product
 
 
 def _use_stock(x, W):
-    """Whether `F.convolution_nd` is the better choice: cuDNN is at hand, or BLAS does not multiply this dtype."""
-    if x.dtype != W.dtype or x.dtype not in (numpy.float32, numpy.float64):
-        return True
-    return isinstance(x, cuda.ndarray) and chainer.should_use_cudnn('>=auto')
+    """Whether `F.convolution_nd` is the better choice: BLAS does not multiply this dtype."""
+    return x.dtype != W.dtype or x.dtype not in (numpy.float32, numpy.float64)
 
 
 def _way(x, ksize, channels_out):
-    """The module that computes it, `winograd_3d` or `gather_3d`.
+    """The module that computes it: `winograd_3d` or `gather_3d`, of `models` or of `models.gpu`.
 
     Winograd's transforms pay unless channels are few or the volume is mostly padding. From 100 to 8 channels, batch 5
     of 32 x 32 x 32 voxels, on one thread: 309 ms gathered, 112 ms with Winograd (docs/convolution-notes.md). A kernel
     of 5 from 48 to 48 channels takes a fifth of the time.
     """
-    if (isinstance(x, numpy.ndarray) and ksize[0] in winograd_3d.KERNELS and len(set(ksize)) == 1
-            and min(x.shape[4], channels_out) >= 4 and min(x.shape[1:4]) >= 3):
-        return winograd_3d
-    return gather_3d
+    winograd = (ksize[0] in winograd_3d.KERNELS and len(set(ksize)) == 1 and min(x.shape[4], channels_out) >= 4
+                and min(x.shape[1:4]) >= 3)
+    if gpu.takes(x):
+        return winograd_3d_on_gpu if winograd else gather_3d_on_gpu
+    return winograd_3d if winograd and isinstance(x, numpy.ndarray) else gather_3d
 
 
 def _channels_last(x):
@@ -39,7 +40,9 @@ def _channels_last(x):
 
 def _flip(W):
     """The weights of the gradient with respect to the input: channels in and out exchanged, taps in reverse order."""
-    return F.transpose(W[:, :, ::-1, ::-1, ::-1], (1, 0, 2, 3, 4))
+    for axis in (2, 3, 4):
+        W = F.flip(W, axis)
+    return F.transpose(W, (1, 0, 2, 3, 4))
 
 
 def _check(x_shape, W_shape, b_shape=None):
@@ -96,10 +99,7 @@ class Convolution3DFunction(function_node.FunctionNode):
         if 1 in indexes:
             grads[1], = Convolution3DWeightGradient(W.shape[2:]).apply((x, gy))
         if 2 in indexes:
-            # BLAS adds up the voxels in half the time that F.sum takes.
-            rows = F.reshape(F.transpose(gy, (0, 2, 3, 4, 1)), (-1, len(W)))
-            ones = cuda.get_array_module(gy.array).ones((1, len(rows)), gy.dtype)
-            grads[2] = F.reshape(F.matmul(ones, rows), (-1,))
+            grads[2], = _ChannelSums().apply((gy,))
         if 0 in indexes:
             grads[0] = self._gradient_of_input(x, gy, _flip(W), is_seen)
         return tuple(grads[i] for i in indexes)
@@ -140,14 +140,27 @@ class Convolution3DWeightGradient(function_node.FunctionNode):
         return tuple(grads[i] for i in indexes)
 
 
+class _ChannelSums(function_node.FunctionNode):
+    """The sum over all voxels, (N, C, D, H, W) -> (C,)."""
+
+    def forward(self, inputs):
+        self.shape = inputs[0].shape
+        rows = _channels_last(inputs[0]).reshape(-1, self.shape[1])
+        # As a product, which takes half the time of a sum.
+        return product(cuda.get_array_module(rows).ones((1, len(rows)), rows.dtype), rows)[0],
+
+    def backward(self, indexes, grad_outputs):
+        return F.broadcast_to(F.reshape(grad_outputs[0], (-1, 1, 1, 1)), self.shape),
+
+
 def convolution_3d(x, W, b=None, relu=False):
     """3D convolution with stride 1 and zero padding to the same size; a cross-correlation, as `F.convolution_nd`.
 
-    `models.winograd_3d` and `models.gather_3d` say how it is computed. The first call on the CPU holds BLAS to one
-    thread; see :class:`Convolution3D`.
+    `models.winograd_3d` and `models.gather_3d` say how it is computed, and their namesakes of `models.gpu`. The first
+    call on the CPU holds BLAS to one thread; see :class:`Convolution3D`.
 
-    `F.convolution_nd` computes it instead where cuDNN is at hand, where the dtype is neither float32 nor float64, and
-    where x and W differ in dtype.
+    `F.convolution_nd` computes it instead where the dtype is neither float32 nor float64, and where x and W differ in
+    dtype.
 
     Args:
         x (~chainer.Variable or array): (N, C_in, D, H, W).

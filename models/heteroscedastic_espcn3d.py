@@ -27,6 +27,8 @@ class HeteroscedasticESPCN3D(GaussianNetwork):
         ArgumentError: As of ESPCN3D.
     """
 
+    is_static = True
+
     def __init__(self, sampling, in_channels=1, ksizes=(3, 1, 3), residual='none', conv3_init='he_normal'):
         super().__init__(sampling, in_channels,
                          lambda: ESPCN3D(sampling, in_channels, ksizes, residual, conv3_init),

@@ -17,15 +17,16 @@ _idle = []
 _lock = threading.Lock()
 
 
-def _keep(memory):
-    _idle.append(memory)
+# All it needs is in its arguments: at the interpreter's end, when the last arrays go, the module's names are gone.
+def _keep(memory, idle=_idle, lock=_lock, most=_MOST_IDLE):
+    idle.append(memory)
     # The garbage collector may call this at any line, even one where this thread holds the lock: so never wait for it.
-    if _lock.acquire(blocking=False):
+    if lock.acquire(blocking=False):
         try:
-            while sum(m.nbytes for m in _idle) > _MOST_IDLE:
-                del _idle[0]
+            while sum(m.nbytes for m in idle) > most:
+                del idle[0]
         finally:
-            _lock.release()
+            lock.release()
 
 
 def _take(size):
@@ -44,8 +45,8 @@ class _Loan:
         self.__array_interface__ = {'shape': tuple(shape), 'typestr': dtype.str, 'version': 3,
                                     'data': self._memory.__array_interface__['data']}
 
-    def __del__(self):
-        _keep(self._memory)
+    def __del__(self, keep=_keep):
+        keep(self._memory)
 
 
 def empty(shape, dtype):

@@ -1,11 +1,14 @@
 """What every network here ends with: the pixel shuffler, and the interpolation that the network learns to add to."""
+import functools
 import numbers
 
 import chainer
-import chainer.functions as F
+import numpy
+from chainer import function_node
 
 from models.network import ArgumentError
 from models.pixel_shuffler_3d import pixel_shuffler_3d
+from models.product import product
 from util.volumes.interpolation import interpolation_matrix
 
 RESIDUALS = ('none', 'nearest', 'linear')
@@ -25,6 +28,8 @@ class UpscalingNetwork(chainer.Chain):
     Raises:
         ArgumentError: If ``in_channels`` or ``residual`` is none of these.
     """
+
+    is_static = True
 
     def __init__(self, sampling, in_channels, residual):
         super().__init__()
@@ -54,13 +59,38 @@ class UpscalingNetwork(chainer.Chain):
 
     def interpolate(self, x):
         """What the residual is added to, (N, C, D, H, W) -> (N, C, r_z*D, r_y*H, r_x*W); no weights are involved."""
-        along_z, along_y, along_x = (
-            self.device.send(interpolation_matrix(n, r, offset, self.residual).astype(x.dtype, copy=False))
-            for n, r, offset in zip(x.shape[2:], self.sampling.rate, self.sampling.offset))
-        y = F.matmul(along_y, F.matmul(x, along_x, transb=True))
-        shape = y.shape
-        y = F.matmul(along_z, F.reshape(y, shape[:3] + (-1,)))
-        return F.reshape(y, shape[:2] + (len(along_z),) + shape[3:])
+        matrices = (_matrix(n, r, offset, self.residual, numpy.dtype(x.dtype), self.device.name)
+                    for n, r, offset in zip(x.shape[2:], self.sampling.rate, self.sampling.offset))
+        return _AlongAxes(*matrices).apply((x,))[0]
+
+
+@functools.lru_cache(maxsize=64)
+def _matrix(n, rate, offset, kind, dtype, device):
+    """`interpolation_matrix` on a device, (rate * n, n). It stays there: to send it again would hold up a GPU."""
+    return chainer.get_device(device).send(interpolation_matrix(n, rate, offset, kind).astype(dtype))
+
+
+class _AlongAxes(function_node.FunctionNode):
+    """A matrix along each axis, (N, C, D, H, W) -> (N, C, D', H', W').
+
+    Args:
+        along_z, along_y, along_x (array): (D', D), (H', H) and (W', W), dtype of the input.
+    """
+
+    def __init__(self, *matrices):
+        self.matrices = matrices
+
+    def forward(self, inputs):
+        x, = inputs
+        along_z, along_y, along_x = self.matrices
+        n, channels, depth, height, width = x.shape
+        y = product(x.reshape(-1, width), along_x.T)
+        y = product(along_y, y.reshape(n * channels * depth, height, -1))
+        y = product(along_z, y.reshape(n * channels, depth, -1))
+        return y.reshape(n, channels, len(along_z), len(along_y), len(along_x)),
+
+    def backward(self, indexes, grad_outputs):
+        return _AlongAxes(*(matrix.T for matrix in self.matrices)).apply(grad_outputs)
 
 
 def is_whole(value):

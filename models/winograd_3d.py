@@ -19,6 +19,7 @@ of the exact sum; with the textbook's 0, +-1, +-2 they are within 6e-6.
 Arrays here are channels-last, (N, D, H, W, C). In the transformed domain a block is (6 * 6, tiles, 6, C): points along
 depth and height, tiles along height and width, points along width, channels.
 """
+import functools
 import itertools
 import math
 from typing import NamedTuple
@@ -32,7 +33,7 @@ KERNELS = 3, 5
 POINTS = 6
 
 
-class _Filtering(NamedTuple):
+class Filtering(NamedTuple):
     """F(tile, k) along one axis: outputs per tile, zeros before the first input, and matrices of one dtype."""
     tile: int
     pad: int
@@ -41,7 +42,9 @@ class _Filtering(NamedTuple):
     g: numpy.ndarray  # (6, k)
 
 
-def _make_filtering(k, dtype):
+@functools.cache
+def filtering(k, dtype):
+    """Winograd's minimal filtering with a kernel of ``k`` along an axis, its matrices of that dtype."""
     points = [0.0, math.sqrt(0.5), -math.sqrt(0.5), math.sqrt(2.0), -math.sqrt(2.0)]
     tile = POINTS + 1 - k
 
@@ -52,11 +55,9 @@ def _make_filtering(k, dtype):
     b = [numpy.poly([q for q in points if q != p])[::-1].tolist() + [0.0] for p in points]
     b.append(numpy.poly(points)[::-1])
     scale = [[math.prod(p - q for q in points if q != p)] for p in points] + [[1.0]]
-    return _Filtering(tile, k // 2, *(numpy.ascontiguousarray(m, dtype)
+    return Filtering(tile, k // 2, *(numpy.ascontiguousarray(m, dtype)
                                       for m in (powers(tile), b, numpy.divide(powers(k), scale))))
 
-
-_FILTERINGS = {(k, dtype): _make_filtering(k, dtype) for k in KERNELS for dtype in map(numpy.dtype, 'fd')}
 
 # Tiles per block, by their side. With fewer, threads wait for the interpreter lock more often, filters (5.5 MB for
 # 100 x 64 channels) are read from far away more often, and more input is transformed twice; with more, what a block
@@ -112,11 +113,11 @@ def _sliding(a, axis, step):
     return numpy.lib.stride_tricks.as_strided(a, shape, strides)
 
 
-def _points_of_input(x, segment, points, filtering, scratch):
+def _points_of_input(x, segment, points, matrices, scratch):
     """B^T of the segment's input tiles along each axis, to `points` (36, tiles, 6, C)."""
     _, depth, height, width, channels = x.shape
     n, tile, start, stop = segment
-    side, pad, bt = filtering.tile, filtering.pad, filtering.bt
+    side, pad, bt = matrices.tile, matrices.pad, matrices.bt
     count, across = stop - start, -(-width // side)
     z, top, bottom = side * tile - pad, side * start - pad, side * stop + pad
     near, far, first, last = max(z, 0), min(z + POINTS, depth), max(top, 0), min(bottom, height)
@@ -134,11 +135,11 @@ def _points_of_input(x, segment, points, filtering, scratch):
     numpy.matmul(bt, _sliding(rows.reshape(POINTS, bottom - top, -1), 1, side), out=_by_height(points, count))
 
 
-def _points_of_gradient(gy, segment, points, filtering, scratch):
+def _points_of_gradient(gy, segment, points, matrices, scratch):
     """A times the segment's tiles of the gradient of the output along each axis, to `points` (36, tiles, 6, C)."""
     _, depth, height, width, channels = gy.shape
     n, tile, start, stop = segment
-    side, a = filtering.tile, filtering.a
+    side, a = matrices.tile, matrices.a
     count, across = stop - start, -(-width // side)
     z, first, last = side * tile, side * start, min(side * stop, height)
     far = min(z + side, depth)
@@ -153,11 +154,11 @@ def _points_of_gradient(gy, segment, points, filtering, scratch):
     numpy.matmul(a, rows.reshape(POINTS, count, side, -1), out=_by_height(points, count))
 
 
-def _store_output(products, segment, y, filtering, scratch):
+def _store_output(products, segment, y, matrices, scratch):
     """A^T of the products (36, tiles, 6, C) along each axis, to the segment's place in y."""
     _, depth, height, width, channels = y.shape
     n, tile, start, stop = segment
-    side, at = filtering.tile, filtering.a.T
+    side, at = matrices.tile, matrices.a.T
     count, across = stop - start, -(-width // side)
     z, first, last = side * tile, side * start, min(side * stop, height)
     far = min(z + side, depth)
@@ -191,8 +192,8 @@ def convolve(x, W, b=None, relu=False, mask=None):
         [18.0, 27.0, 18.0]
     """
     channels, channels_in, k = W.shape[:3]
-    filtering = _FILTERINGS[k, x.dtype]
-    side, g = filtering.tile, filtering.g
+    matrices = filtering(k, x.dtype)
+    side, g = matrices.tile, matrices.g
     y = reused_memory.empty(x.shape[:4] + (channels,), x.dtype)
 
     def compute(block, scratch):
@@ -200,10 +201,10 @@ def convolve(x, W, b=None, relu=False, mask=None):
         points = scratch.get('input points', (POINTS * POINTS, tiles, POINTS, channels_in), x.dtype)
         products = scratch.get('products', (POINTS * POINTS, tiles, POINTS, channels), x.dtype)
         for segment, part in zip(block, slices):
-            _points_of_input(x, segment, points[:, part], filtering, scratch)
+            _points_of_input(x, segment, points[:, part], matrices, scratch)
         numpy.matmul(points.transpose(0, 2, 1, 3), filters, out=products.transpose(0, 2, 1, 3))
         for segment, part in zip(block, slices):
-            _store_output(products[:, part], segment, y, filtering, scratch)
+            _store_output(products[:, part], segment, y, matrices, scratch)
             n, tile, start, stop = segment
             place = n, slice(side * tile, side * tile + side), slice(side * start, side * stop)
             out = y[place]
@@ -235,16 +236,16 @@ def weight_gradient(x, gy, ksize):
     """
     channels_in, channels = x.shape[4], gy.shape[4]
     k = ksize[0]
-    filtering = _FILTERINGS[k, x.dtype]
-    side, g = filtering.tile, filtering.g.T
+    matrices = filtering(k, x.dtype)
+    side, g = matrices.tile, matrices.g.T
 
     def add(block, scratch, total):
         slices, tiles = _tiles(block, x.shape[3], side)
         points = scratch.get('input points', (POINTS * POINTS, tiles, POINTS, channels_in), x.dtype)
         gradient = scratch.get('gradient points', (POINTS * POINTS, tiles, POINTS, channels), x.dtype)
         for segment, part in zip(block, slices):
-            _points_of_input(x, segment, points[:, part], filtering, scratch)
-            _points_of_gradient(gy, segment, gradient[:, part], filtering, scratch)
+            _points_of_input(x, segment, points[:, part], matrices, scratch)
+            _points_of_gradient(gy, segment, gradient[:, part], matrices, scratch)
         # A sixth of the products at a time, which stay in the cache until they are added.
         products = scratch.get('products', (POINTS, POINTS, channels, channels_in), x.dtype)
         for i in range(0, POINTS * POINTS, POINTS):

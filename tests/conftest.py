@@ -27,6 +27,14 @@ def gpu():
     return get_device(0)
 
 
+@pytest.fixture
+def real_gpu(gpu):
+    """A GPU that runs kernels, which its stand-in does not."""
+    if not hasattr(gpu.xp, 'RawModule'):
+        pytest.skip("the stand-in for CuPy compiles no kernels")
+    return gpu
+
+
 @pytest.fixture(autouse=True)
 def same_initial_weights_in_every_run():
     """Chainer draws them from NumPy's global generator."""

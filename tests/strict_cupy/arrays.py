@@ -40,10 +40,17 @@ class ndarray:
 
     # From the host and to it
 
-    def get(self, stream=None):
-        """The elements as a numpy.ndarray of their own."""
+    def get(self, stream=None, *, out=None):
+        """The elements as a numpy.ndarray of their own, or in one of the same shape and type."""
         transfers['to_host'] += 1
-        return self._memory.copy(order='C')
+        if out is None:
+            return self._memory.copy(order='C')
+        if not isinstance(out, numpy.ndarray) or (out.dtype, out.shape) != (self.dtype, self.shape):
+            raise ValueError(f'get: no numpy.ndarray of {self.dtype} and {self.shape} to write to')
+        if not (self.flags.c_contiguous and out.flags.c_contiguous):
+            raise RuntimeError('get: this array and the one to write to must be C-contiguous')
+        out[...] = self._memory
+        return out
 
     def set(self, array, stream=None):
         """Overwrite all elements with those of a numpy.ndarray of the same shape and type."""

@@ -5,11 +5,13 @@ import math
 import chainer
 import numpy
 
+from models import reused_memory
 from models.network import check_prediction, put_together
 
 # Bytes of feature maps. More takes less time, since halos are computed twice, but more memory: an LR volume of
 # 40x48x48, on a busy machine, took 514 ms with 16 MiB, 398 with 64 and 297 as a whole (128).
 MEMORY = 64 * 2**20
+GPU_MEMORY = 2**30  # there is more, and what a kernel takes to start counts for more
 MOST_COMPUTED = 4  # voxels that are computed for each voxel of a tile
 
 
@@ -64,13 +66,21 @@ def tiles(function, lr, rate, halo, tile):
     Yields:
         (tuple, dict): For each tile its place in the HR volume, three slices, and its arrays by name, on the CPU.
     """
-    host = chainer.get_device('@numpy')
     for start in itertools.product(*(range(0, side, t) for side, t in zip(lr.shape[-3:], tile))):
         stop = [min(s + t, side) for s, t, side in zip(start, tile, lr.shape[-3:])]
         read = tuple(slice(max(s - halo, 0), e + halo) for s, e in zip(start, stop))
         keep = tuple(slice(r * (s - w.start), r * (e - w.start)) for r, s, e, w in zip(rate, start, stop, read))
         place = tuple(slice(r * s, r * e) for r, s, e in zip(rate, start, stop))
-        yield place, {name: host.send(part[(..., *keep)]) for name, part in function(lr[(..., *read)]).items()}
+        yield place, {name: _to_host(part[(..., *keep)]) for name, part in function(lr[(..., *read)]).items()}
+
+
+def _to_host(array):
+    """An array on the CPU, without a copy if it is there; in memory used before, whose pages need not be fetched."""
+    if isinstance(array, numpy.ndarray):
+        return array
+    host = reused_memory.empty(array.shape, array.dtype)
+    chainer.backends.cuda.cupy.ascontiguousarray(array).get(out=host)
+    return host
 
 
 def tiled(function, lr, rate, halo, tile):
@@ -91,6 +101,9 @@ def join(parts, sides):
     whole = {}
     for place, maps in parts:
         for name, part in maps.items():
+            if part.shape[-3:] == tuple(sides):
+                whole[name] = part
+                continue
             if name not in whole:
                 whole[name] = numpy.empty((*part.shape[:-3], *sides), part.dtype)
             whole[name][(..., *place)] = part
@@ -113,7 +126,8 @@ class _Forward:
 
 def _cut(function, net, lr, tile):
     """What `tiles` and `tiled` take, to run a network on a volume."""
-    return function, lr, net.sampling.rate, net.halo, tile or choose_tile(lr.shape[-3:], net)
+    memory = MEMORY if net.device.xp is numpy else GPU_MEMORY
+    return function, lr, net.sampling.rate, net.halo, tile or choose_tile(lr.shape[-3:], net, memory)
 
 
 def predict(net, lr, tile=None):
