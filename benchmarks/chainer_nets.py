@@ -15,8 +15,11 @@ def prepare_project(case, gpu):
     import util  # noqa: F401
     from models.espcn3d import ESPCN3D
     from util.volumes.sampling import Sampling
+    from util.training.adam import Adam
     from util.training.losses import mse
-    return _step(case, gpu, ESPCN3D(Sampling(case.rate)), mse)
+    from util.training.updater import Updater
+    net = ESPCN3D(Sampling(case.rate))
+    return _training(case, gpu, net, mse, Adam, Updater) if case.kind == 'training' else _inference(case, gpu, net)
 
 
 def prepare_stock(case, gpu):
@@ -52,39 +55,70 @@ def prepare_stock(case, gpu):
             h = F.transpose(F.reshape(h, (n, 1, r, r, r, depth, height, width)), (0, 1, 5, 2, 6, 3, 7, 4))
             return F.reshape(h, (n, 1, r * depth, r * height, r * width))
 
-    return _step(case, gpu, Stock(case.rate), F.mean_squared_error)
+    net = Stock(case.rate)
+    if case.kind == 'training':
+        return _training(case, gpu, net, F.mean_squared_error, chainer.optimizers.Adam, _stock_updater)
+    return _inference(case, gpu, net)
 
 
-def _step(case, gpu, net, mean_squared_error):
-    """The step of a Chainer network with `conv1`, `conv2` and `conv3`."""
-    import chainer
+def _load(case, gpu, net):
+    """The network with the case's weights, on its device, and the case's LR and HR there."""
     from util.device import get_device
-    from util.inference.tiling import predict
 
     device = get_device(gpu)
     lr, hr, weights = make_arrays(case)
     for conv, (W, b) in zip((net.conv1, net.conv2, net.conv3), weights):
         conv.W.array[...], conv.b.array[...] = W, b
     net.to_device(device)
+    return device, lr, hr
 
-    if case.kind == 'training':
-        optimizer = chainer.optimizers.Adam(alpha=1e-4).setup(net)
-        lr, hr = device.send(lr), device.send(hr)
-        last = {}
 
-        def loss_func(lr, hr):
-            loss = mean_squared_error(net(lr), hr)
-            last['loss'] = loss.array
-            return loss
+def _training(case, gpu, net, mean_squared_error, adam, updater):
+    import chainer
 
-        def step():
-            optimizer.update(loss_func, lr, hr)
-            return last['loss']
-        return step
+    device, lr, hr = _load(case, gpu, net)
+    lr, hr = device.send(lr), device.send(hr)
+    optimizer = adam(1e-4, 0.9, 0.999).setup(net)
+    updater = updater({'main': _Batch(lr, hr)}, optimizer, lambda lr, hr: mean_squared_error(net(lr), hr))
+    reporter, observation = chainer.Reporter(), {}
+    reporter.add_observer('main', net)
 
+    def step():
+        with reporter.scope(observation):
+            updater.update()
+        return chainer.as_variable(observation['main/loss']).array
+    return step
+
+
+class _Batch:
+    """An iterator that gives the same batch again and again."""
+
+    is_new_epoch = False
+
+    def __init__(self, lr, hr):
+        self.lr, self.hr = lr, hr
+
+    def next(self):
+        return list(zip(self.lr, self.hr))
+
+
+def _stock_updater(iterator, optimizer, loss):
+    import chainer
+
+    def reported(lr, hr):
+        value = loss(lr, hr)
+        chainer.report({'loss': value}, optimizer.target)
+        return value
+    return chainer.training.StandardUpdater(iterator, optimizer, device=optimizer.target.device, loss_func=reported)
+
+
+def _inference(case, gpu, net):
+    import chainer
+    from util.inference.tiling import predict
+
+    device, lr, _ = _load(case, gpu, net)
     if case.kind == 'volume' and hasattr(net, 'halo'):
         return lambda: predict(net, lr[0])
-
     if case.kind == 'forward':
         lr = device.send(lr)
 

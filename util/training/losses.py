@@ -8,6 +8,8 @@ from chainer import function_node
 from chainer.backends import cuda
 from chainer.distributions import Normal
 
+from models import gpu
+from models.gpu.sum_of_squares import sum_of_squares
 from models.network import mean_of
 from util.script import UserError
 
@@ -34,6 +36,8 @@ class _MeanSquare(function_node.FunctionNode):
     def forward(self, inputs):
         self.retain_inputs((0,))
         flat = inputs[0].ravel()
+        if gpu.takes(flat):
+            return sum_of_squares(flat) / flat.dtype.type(flat.size),
         return cuda.get_array_module(flat).asarray(flat.dot(flat) / flat.dtype.type(flat.size)),
 
     def backward(self, indexes, grad_outputs):

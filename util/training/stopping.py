@@ -75,7 +75,7 @@ def stop_on_non_finite_loss(trainer):
     Raises:
         UserError: Saying at which iteration.
     """
-    loss = float(trainer.observation['main/loss'].array)
+    loss = float(trainer.observation['main/loss'])
     if not math.isfinite(loss):
         raise UserError(f'the loss is {loss} at iteration {trainer.updater.iteration}; try a smaller adam.alpha, or '
                         'intensity_scaling: percentile. The snapshots written before are still good')

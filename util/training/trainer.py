@@ -12,6 +12,7 @@ from util.dataset.patches import PatchDataset
 from util.inference.model_file import save_network
 from util.inference.network import check_channels
 from util.script import UserError, blaming
+from util.training.adam import Adam
 from util.training.best_model import BestModel
 from util.training.evaluator import VolumeEvaluator
 from util.training.losses import LIKELIHOODS, LOSSES
@@ -21,6 +22,7 @@ from util.training.resume import find_snapshots, settings_of
 from util.training.schedules import AlphaSchedule
 from util.training.snapshot import save_snapshot
 from util.training.stopping import StopTrigger, stop_on_non_finite_loss
+from util.training.updater import Updater
 from util.volumes.looks import expected_looks
 from util.volumes.orientation import common_lie
 
@@ -48,7 +50,7 @@ def make_trainer(config, net, pairs, val_pairs, out, stop=None):
         with blaming(f'case {name}'):
             check_channels(net, lr)
     is_bayesian = isinstance(net, BayesianNetwork)
-    optimizer = chainer.optimizers.Adam(config.adam.alpha, config.adam.beta1, config.adam.beta2).setup(net)
+    optimizer = Adam(config.adam.alpha, config.adam.beta1, config.adam.beta2).setup(net)
     if is_bayesian:
         net.tune(optimizer)
     loss = functools.partial(LOSSES[config.loss.name], **config.loss.settings)
@@ -62,12 +64,9 @@ def make_trainer(config, net, pairs, val_pairs, out, stop=None):
             net.seed_noise(config.seed, updater.iteration)
         prediction = net(lr)
         check_prediction(prediction, hr.shape)
-        value = loss(prediction, hr, net.divergence() / voxels) if is_bayesian else loss(prediction, hr)
-        chainer.report({'loss': value}, net)
-        return value
+        return loss(prediction, hr, net.divergence() / voxels) if is_bayesian else loss(prediction, hr)
 
-    updater = training.StandardUpdater(make_iterator(config, pairs.arrays, net.device), optimizer, device=net.device,
-                                       loss_func=training_loss)
+    updater = Updater(make_iterator(config, pairs.arrays, net.device), optimizer, training_loss)
     trainer = training.Trainer(updater, StopTrigger(config.iteration, stop), out=out)
     trainer.extend(AlphaSchedule(config.adam.alpha, config.schedule.name, config.iteration_decay_start,
                                  config.iteration, **config.schedule.settings))

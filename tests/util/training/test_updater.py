@@ -1,0 +1,88 @@
+"""A step on a GPU, which is recorded, against the same step that is not."""
+import chainer
+import numpy
+import pytest
+
+from models.deep_espcn3d import DeepESPCN3D
+from models.espcn3d import ESPCN3D
+from models.heteroscedastic_espcn3d import HeteroscedasticESPCN3D
+from util.training.adam import Adam
+from util.training.losses import LOSSES
+from util.training.updater import Updater
+from util.volumes.sampling import Sampling
+
+NETWORKS = {
+    'paper': lambda: ESPCN3D(Sampling(2)),
+    'linear': lambda: ESPCN3D(Sampling(2), residual='linear', conv3_init='icnr', ksizes=(5, 1, 3)),
+    'deep': lambda: DeepESPCN3D(Sampling((1, 2, 2)), width=8, blocks=2),
+    'uncertain': lambda: HeteroscedasticESPCN3D(Sampling(2)),
+}
+
+
+class Batches:
+    """Different ones, of views that are not contiguous."""
+
+    def __init__(self, net, device):
+        r = numpy.random.default_rng(0)
+        shape = (1, 9, 8, 7)
+        self.pairs = [tuple(device.send(r.random(s).astype('float32'))[..., ::-1] for s in
+                            (shape, net.sampling.hr_shape(shape))) for _ in range(20)]
+        self.i = 0
+
+    def next(self):
+        self.i += 4
+        return self.pairs[self.i - 4:self.i]
+
+
+def losses(net, loss, device, steps=5):
+    """Of some steps, and the network's weights after them."""
+    numpy.random.seed(0)
+    net = net()
+    net.to_device(device)
+    optimizer = Adam(1e-3, 0.9, 0.999).setup(net)
+    updater = Updater({'main': Batches(net, device)}, optimizer, lambda lr, hr: LOSSES[loss](net(lr), hr))
+    reporter, found = chainer.Reporter(), []
+    reporter.add_observer('main', net)
+    for _ in range(steps):
+        observation = {}
+        with reporter.scope(observation):
+            updater.update()
+        found.append(observation['main/loss'])
+    return updater, [float(value) for value in found], [param.array for param in net.params()]
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize('net, loss', [('paper', 'mse'), ('linear', 'l1'), ('linear', 'charbonnier'), ('deep', 'mse'),
+                                       ('uncertain', 'gaussian_nll')])
+def test_steps_that_are_recorded_are_the_same(real_gpu, monkeypatch, net, loss):
+    updater, recorded, weights = losses(NETWORKS[net], loss, real_gpu)
+    assert updater._recording is not None
+    on_cpu = losses(NETWORKS[net], loss, chainer.get_device('@numpy'))[1]
+    monkeypatch.setattr(NETWORKS[net]().__class__, 'is_static', False)
+    updater, expected, others = losses(NETWORKS[net], loss, real_gpu)
+    assert updater._recording is None
+    assert recorded == expected and len(set(recorded)) == 5
+    assert all((a == b).all() for a, b in zip(weights, others, strict=True))
+    numpy.testing.assert_allclose(recorded, on_cpu, rtol=1e-4)
+
+
+@pytest.mark.gpu
+def test_a_recording_holds_while_memory_is_given_back(real_gpu):
+    """Between two steps, validation takes memory, and CuPy gives back what is free when it runs out."""
+    net = NETWORKS['paper']()
+    net.to_device(real_gpu)
+    updater = Updater({'main': Batches(net, real_gpu)}, Adam(0, 0.9, 0.999).setup(net),
+                      lambda lr, hr: LOSSES['mse'](net(lr), hr))
+    reporter, found = chainer.Reporter(), []
+    reporter.add_observer('main', net)
+    batch = updater.get_iterator('main').next()
+    updater.get_iterator('main').next = lambda: batch
+    for _ in range(4):
+        observation = {}
+        with reporter.scope(observation):
+            updater.update()
+        found.append(float(observation['main/loss']))
+        real_gpu.xp.get_default_memory_pool().free_all_blocks()
+        junk = [real_gpu.xp.full(1 << 18, numpy.nan, 'float32') for _ in range(50)]
+        del junk
+    assert len(set(found)) == 1 and numpy.isfinite(found[0])

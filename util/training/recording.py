@@ -1,0 +1,43 @@
+"""A training's forward and backward pass on an NVIDIA GPU as one CUDA graph."""
+from chainer.backends.cuda import cupy
+
+
+class Recording:
+    """The kernels that a function starts, to be started again all at once, with other numbers in its arguments.
+
+    To start a kernel from Python takes longer than most of them take. What the function does on the host is done when
+    it is recorded, and never again: so it has to start the same kernels whatever the numbers are.
+
+    Args:
+        function: Of arrays, on the GPU. It returns an array. Arrays that it keeps elsewhere, such as gradients, are the
+            same ones each time, with other contents. It is called twice.
+        arguments (list of cupy.ndarray): Of the shapes and dtypes that are to come.
+
+    Raises:
+        NotImplementedError: If the function does what cannot be recorded, such as a product by cuBLAS.
+        cupy.cuda.runtime.CUDARuntimeError: Likewise, such as waiting for the GPU.
+    """
+
+    def __init__(self, function, arguments):
+        self.arguments = [array.copy(order='C') for array in arguments]
+        # Memory of its own: the graph writes where it wrote, so nobody else may ever give that back to the driver.
+        self._pool = cupy.cuda.MemoryPool()
+        stream = cupy.cuda.Stream(non_blocking=True)
+        cupy.cuda.get_current_stream().synchronize()
+        with cupy.cuda.using_allocator(self._pool.malloc), stream:
+            function(*self.arguments)  # compiles kernels, and sends once what stays on the GPU
+            stream.synchronize()
+            stream.begin_capture()
+            try:
+                self._result = function(*self.arguments)
+            finally:
+                self._graph = stream.end_capture()
+
+    def __call__(self):
+        """Do it again, with what ``arguments`` hold now.
+
+        Returns:
+            cupy.ndarray: A copy of what the function returned.
+        """
+        self._graph.launch()
+        return self._result.copy()

@@ -1,0 +1,51 @@
+"""The step of a training: a batch, its loss, the gradients, the update."""
+import chainer
+from chainer import training
+from chainer.dataset import concat_examples
+
+from models import gpu
+from util.training.recording import Recording
+
+
+class Updater(training.StandardUpdater):
+    """Chainer's StandardUpdater, which on an NVIDIA GPU records the forward and the backward pass.
+
+    So it does for a network that says so with its attribute ``is_static`` (`models.network`).
+
+    Args:
+        iterator (~chainer.dataset.Iterator or dict): Of batches of (LR, HR) patches, on the network's device; of a dict
+            the one named ``main``.
+        optimizer (~chainer.Optimizer): Set up with the network.
+        loss (callable): (LR, HR) -> scalar Variable, which the trainer reports as ``loss``.
+    """
+
+    def __init__(self, iterator, optimizer, loss):
+        super().__init__(iterator, optimizer, device=optimizer.target.device)
+        self._loss, self._recording = loss, None
+
+    def update_core(self):
+        optimizer = self.get_optimizer('main')
+        batch = self.get_iterator('main').next()
+        with chainer.using_device(self.device):
+            loss = self._recorded(batch) if self._records(batch) else self._backward(*concat_examples(batch))
+        optimizer.update()
+        chainer.report({'loss': loss}, optimizer.target)
+
+    def _records(self, batch):
+        return getattr(self.get_optimizer('main').target, 'is_static', False) and gpu.takes(*batch[0])
+
+    def _backward(self, lr, hr):
+        """Gradients of the parameters; the loss, a scalar array."""
+        loss = self._loss(lr, hr)
+        self.get_optimizer('main').target.cleargrads()
+        loss.backward()
+        return loss.array
+
+    def _recorded(self, batch):
+        """What `_backward` does."""
+        if self._recording is None:
+            self._recording = Recording(self._backward, concat_examples(batch))
+        for i, example in enumerate(batch):
+            for whole, part in zip(self._recording.arguments, example):
+                whole[i] = part
+        return self._recording()
