@@ -10,11 +10,11 @@ from typing import Annotated
 # Plugins of other packages have no say in what a config means; looking for them takes as long as reading ten configs.
 os.environ.setdefault('PYDANTIC_DISABLE_PLUGINS', '__all__')
 
-from pydantic import BaseModel, BeforeValidator, Field, StrictInt, ValidationError, model_validator
+from pydantic import BaseModel, Field, StrictInt, ValidationError, model_validator
 import yaml
 
-from util.config_types import (Arguments, Beta, Choice, Count, Number, PerAxis, Rate, Section, name_of, positive,
-                               range_of)
+from util.config_drawn import Drawn
+from util.config_types import Arguments, Beta, Choice, Count, Number, PerAxis, Rate, Section, name_of
 from util.dataset.patches import FLIPPED
 from util.script import UserError
 from util.training.losses import LOSSES
@@ -24,10 +24,6 @@ from util.volumes.intensity import SCALINGS
 
 MOST_PATCHES = 2 ** 16       # in a batch
 MOST_BATCH_BYTES = 2 ** 34   # of a batch's HR voxels, float32, for each channel
-
-
-def _as_list(value):
-    return value if value is None or isinstance(value, (list, tuple)) else [value]
 
 
 class Degradation(Choice):
@@ -40,39 +36,6 @@ class Degradation(Choice):
     @classmethod
     def function(cls, name):
         return cls.table[name].along_axis
-
-
-class DrawnDegradation(Choice):
-    """One of the degradations that are drawn from; each of its settings is a number or a range."""
-    table = DEGRADATIONS
-
-    weight: Annotated[Number, Field(gt=0)] = 1.0
-
-    @classmethod
-    def function(cls, name):
-        return cls.table[name].along_axis
-
-    @classmethod
-    def checked(cls, key, value):
-        if not isinstance(value, (list, tuple)):
-            return positive(key, value)
-        if len(value) != 2 or positive(key, value[0]) > positive(key, value[1]):
-            raise ValueError(f'{key}: one number is wanted, or two: [low, high]; found {value!r}')
-        return tuple(map(float, value))
-
-
-class Drawn(Section):
-    """What is drawn anew for each patch (`util.dataset.drawn`); null: nothing is. A range is [low, high]."""
-    degradation: Annotated[tuple[DrawnDegradation, ...], BeforeValidator(_as_list), Field(min_length=1)] | None = None
-    blur: range_of(Annotated[Number, Field(ge=0)]) | None = None   # of HR: full width at half maximum, in HR voxels
-    gamma: range_of(Annotated[Number, Field(gt=0)]) | None = None  # of HR, before LR is made of it
-    bias: range_of(Annotated[Number, Field(ge=0)]) | None = None   # of HR: a smooth field of that amplitude
-    noise: range_of(Annotated[Number, Field(ge=0)]) | None = None  # of LR: Rician, of LR's 99th percentile
-
-    @property
-    def anything(self):
-        """Whether anything is drawn."""
-        return any(value is not None for _, value in self)
 
 
 class Loss(Choice):
@@ -149,9 +112,6 @@ class Config(Section):
             if value is not None and value > self.iteration:
                 raise ValueError(f'{key}: {value} lies after the last iteration; allowed: 0 to iteration = '
                                  f'{self.iteration}{", or null" if key == "flip_until" else ""}')
-        if self.drawn.anything and self.flip == 'tensors':
-            raise ValueError('drawn: LR tensors are fitted to LR images and not made of HR tensors, so nothing can be '
-                             'drawn with flip: tensors; leave drawn out')
         for axis, side, rate in zip('zyx', self.patchside, self.upsampling_rate):
             if side % rate:
                 raise ValueError(f'patchside: {side} along {axis} is not divisible by the upsampling rate {rate}; '

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy
 
+from util.script import UserError
 from util.volumes.appearance import bias_factors, with_gamma
 from util.volumes.axis_matrices import along_axes, blur_matrix, columns_of, degradation_matrix
 from util.volumes.intensity import intensity_scale
@@ -37,7 +38,7 @@ class Drawing:
     Args:
         pairs (list): (lr, hr) of each case: arrays (C, z, y, x), float32.
         sampling (~util.volumes.sampling.Sampling): Where LR voxels lie among HR voxels, whatever is drawn.
-        drawn (~util.config.Drawn): What is drawn.
+        drawn (~util.config_drawn.Drawn): What is drawn.
         degradation (~util.config.Degradation): How LR is made where no degradation is drawn.
 
     Raises:
@@ -49,7 +50,7 @@ class Drawing:
         self.degradations = drawn.degradation or (degradation,)
         self._weights = [*itertools.accumulate(one.weight for one in drawn.degradation or ())] or [1.0]
         # What gamma leaves where it is, and noise is a share of.
-        self.levels = [intensity_scale(lr, 'percentile') for lr, _ in pairs] if drawn.gamma or drawn.noise else None
+        self.levels = [_level(lr) for lr, _ in pairs] if drawn.gamma or drawn.noise else None
         self.to_device(None)
 
     def to_device(self, device):
@@ -113,6 +114,14 @@ class Drawing:
         sigma = rng.uniform(*self.drawn.noise) * level
         real, imaginary = self._send(sigma * rng.standard_normal((2, *lr.shape), numpy.float32))
         return numpy.sqrt((lr + real) ** 2 + imaginary ** 2)
+
+
+def _level(lr):
+    try:
+        return intensity_scale(lr, 'percentile')
+    except UserError:
+        raise UserError('drawn: the 99th percentile of an LR volume is not above 0, and gamma and noise go by it; use '
+                        'volumes with more signal, or leave the two out') from None
 
 
 def _step(value, rng):

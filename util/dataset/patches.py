@@ -11,7 +11,7 @@ from util.volumes.tensors import ELEMENTS, mirrored_signs
 
 # name -> the axes that a flip concerns, (z, y, x)
 FLIPPED = {'none': (False,) * 3, 'together': (True,) * 3, 'per_axis': (True,) * 3, 'x': (False, False, True),
-           'tensors': (True,) * 3}
+           'cube': (True,) * 3, 'tensors': (True,) * 3}
 OF_TENSORS = 'none', 'tensors'  # those that leave a diffusion tensor what it is
 
 
@@ -54,9 +54,11 @@ class PatchDataset(chainer.dataset.DatasetMixin):
         flip (str): A name of :data:`FLIPPED`. ``'none'``; ``'together'``: all three axes at once, half the time, as
             the reference experiment; ``'per_axis'``: each axis by itself, half the time; or ``'x'``: the array's last
             axis, half the time: heads are nearly symmetric left to right, which is that axis in most scans (axial or
-            coronal); or ``'tensors'``: as ``'per_axis'``, with the signs that the elements of a mirrored diffusion
+            coronal); ``'cube'``: as ``'per_axis'``, and with the axes in any order: all 48 ways in which a cube can
+            lie; or ``'tensors'``: as ``'per_axis'``, with the signs that the elements of a mirrored diffusion
             tensor have (`util.volumes.tensors`).
-        flip_until (int or None): The first example that is never mirrored, nor any after it; None: there is none.
+        flip_until (int or None): The first example that is never mirrored or turned, nor any after it; None: there is
+            none.
         background_share (float or None): The share of the patches that is drawn from anywhere. Each of the others is
             centred on a voxel of the head (`util.volumes.head_mask`, from the LR alone), or as near to it as the
             volume's border allows. None, as the reference experiment: all from anywhere.
@@ -65,7 +67,7 @@ class PatchDataset(chainer.dataset.DatasetMixin):
 
     Raises:
         UserError: If a volume is too small for the patch, has no head where one is needed, or is none of tensors where
-            these are to be mirrored.
+            these are to be mirrored, or if patches are to lie in any way and are no cubes.
         ValueError: If the flip is unknown.
     """
 
@@ -83,6 +85,9 @@ class PatchDataset(chainer.dataset.DatasetMixin):
         self.drawing = drawing
         self.signs = {flips: mirrored_signs(flips) for flips in itertools.product((False, True), repeat=3)
                       } if flip == 'tensors' else None
+        if flip == 'cube' and any(len(set(each)) > 1 for each in (patchside, sampling.rate, sampling.offset)):
+            raise UserError(f'flip: cube is for a patchside and an upsampling rate that are the same along all axes; '
+                            f'these are {patchside} and {sampling.rate} (z, y, x)')
         for lr, hr in pairs:
             self._check(lr, hr)
         # Flat indices of the head's LR voxels, so that drawing one takes microseconds; they stay on the CPU.
@@ -140,6 +145,9 @@ class PatchDataset(chainer.dataset.DatasetMixin):
             lr, hr = lr[(slice(None), *lr_window)], hr[(slice(None), *hr_window)]
         mirrored = (slice(None), *(slice(None, None, -1 if flipped else 1) for flipped in flips))
         lr, hr = lr[mirrored], hr[mirrored]
+        if self.flip == 'cube' and i < self.flip_until:
+            order = 0, *(1 + rng.permutation(3)).tolist()
+            return lr.transpose(order), hr.transpose(order)
         if self.signs and any(flips):
             signs = self.signs[tuple(map(bool, flips))]
             return lr * signs, hr * signs

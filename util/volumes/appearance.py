@@ -1,4 +1,5 @@
 """What one head looks like in another scan: another contrast, another coil."""
+import functools
 import math
 
 import numpy
@@ -37,8 +38,10 @@ def bias_factors(shape, amplitude, rng):
     """
     coefficients = rng.uniform(-1, 1, (3, 2))
     coefficients *= math.log1p(amplitude) / numpy.abs(coefficients).sum()  # no polynomial exceeds 1
-    factors = []
-    for n, (first, second) in zip(shape, coefficients):
-        t = numpy.linspace(-1, 1, n)
-        factors.append(numpy.exp(first * t + second * (1.5 * t ** 2 - 0.5)).astype(numpy.float32))
-    return factors
+    return [numpy.exp(of_axis @ _legendre(n)).astype(numpy.float32) for n, of_axis in zip(shape, coefficients)]
+
+
+@functools.lru_cache(maxsize=64)  # each patch asks for those of its volume
+def _legendre(n):
+    t = numpy.linspace(-1, 1, n)
+    return numpy.stack([t, 1.5 * t ** 2 - 0.5])
