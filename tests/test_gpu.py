@@ -14,6 +14,7 @@ import pytest
 from models.espcn3d import ESPCN3D
 from tests.experiment import assert_refused, change, weights
 from tests.strict_cupy import arrays
+from tests.util.dataset.test_drawn import EVERYTHING
 from util.config_files import load_config
 from util.dataset.pairs import load_pairs
 from util.inference.network import build_network
@@ -24,7 +25,8 @@ pytestmark = pytest.mark.gpu
 
 RECIPE = (('residual: none', 'residual: linear'), ('conv3_init: he_normal', 'conv3_init: icnr'),
           ('intensity_scaling: none', 'intensity_scaling: percentile'), ('flip: together', 'flip: per_axis'),
-          ('background_share: null', 'background_share: 0.2'), ('loss: mse', 'loss: charbonnier'))
+          ('background_share: null', 'background_share: 0.2'), ('loss: mse', 'loss: charbonnier'),
+          ('seed: 0', f'drawn: {EVERYTHING}\nseed: 0'))
 
 
 @pytest.fixture(params=['reference', pytest.param('recipe', marks=pytest.mark.slow)])

@@ -13,6 +13,7 @@ import pytest
 
 import training
 from tests.experiment import TRAINING_ARGUMENTS, assert_refused, assert_same_weights, change, command
+from tests.util.dataset.test_drawn import EVERYTHING
 from util.files import replacing
 from util.training import schedules
 
@@ -43,7 +44,8 @@ def test_a_finished_run_that_goes_on_for_longer_sees_new_patches(experiment, tra
 def test_every_element_of_the_recipe_resumes_too(experiment, train):
     for old, new in (('residual: none', 'residual: linear'), ('conv3_init: he_normal', 'conv3_init: zero'),
                      ('flip: together', 'flip: x'), ('background_share: null', 'background_share: 0.2'),
-                     ('loss: mse', 'loss: charbonnier'), ('schedule: linear', 'schedule: cosine')):
+                     ('loss: mse', 'loss: charbonnier'), ('schedule: linear', 'schedule: cosine'),
+                     ('seed: 0', f'drawn: {EVERYTHING}\nseed: 0')):
         change(experiment / 'experiment.yml', old, new)
     assert train().returncode == 0
     done = train('--resume', 'run/snapshot_iter_3.npz', out='resumed')

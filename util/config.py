@@ -13,6 +13,7 @@ os.environ.setdefault('PYDANTIC_DISABLE_PLUGINS', '__all__')
 from pydantic import BaseModel, Field, StrictInt, ValidationError, model_validator
 import yaml
 
+from util.config_drawn import Drawn
 from util.config_types import Arguments, Beta, Choice, Count, Number, PerAxis, Rate, Section, name_of
 from util.dataset.patches import FLIPPED
 from util.script import UserError
@@ -83,6 +84,7 @@ class Config(Section):
     flip: name_of(FLIPPED) = 'none'
     flip_until: Annotated[StrictInt, Field(ge=0)] | None = None  # iteration
     background_share: Annotated[Number, Field(ge=0, le=1)] | None = None
+    drawn: Drawn = Drawn()
     loss: Loss = Loss(name='mse')
     iteration: Count
     schedule: Schedule = Schedule(name='linear')

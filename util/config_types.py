@@ -58,6 +58,25 @@ Number = Annotated[float, BeforeValidator(_number), Field(allow_inf_nan=False)]
 Beta = Annotated[Number, Field(ge=0, lt=1)]
 
 
+def range_of(number):
+    """The type of a key that takes a range of numbers, [low, high]; one number stands for both."""
+    return Annotated[tuple[number, number], BeforeValidator(_as_range), AfterValidator(_low_first)]
+
+
+def _as_range(value):
+    if not isinstance(value, (list, tuple)):
+        return (value, value)
+    if len(value) != 2:
+        raise ValueError('one number is wanted, or two: [low, high]')
+    return tuple(value)
+
+
+def _low_first(value):
+    if value[0] > value[1]:
+        raise ValueError('the lower number comes first')
+    return value
+
+
 def name_of(table):
     """The type of a key that takes a name of a table."""
     def check(name):
@@ -89,6 +108,11 @@ class Choice(BaseModel):
         """The table's function of a name."""
         return cls.table[name]
 
+    @classmethod
+    def checked(cls, key, value):
+        """The value of a setting, or a ValueError."""
+        return positive(key, value)
+
     @property
     def settings(self):
         """The settings of the name, as keyword arguments of its function."""
@@ -114,7 +138,7 @@ class Choice(BaseModel):
                 owners = [name for name in self.table if key in settings_of(self.function(name))]
                 raise ValueError(f'{key}: a setting of {" and ".join(owners)}, not of {self.name}' if owners else
                                  f'{key}: unknown key; allowed: {", ".join([*type(self).model_fields, *known])}')
-            self.model_extra[key] = _positive(key, value)
+            self.model_extra[key] = self.checked(key, value)
         for key, default in known.items():
             self.model_extra.setdefault(key, default)
         return self
@@ -125,7 +149,8 @@ class Choice(BaseModel):
         return values['name'] if list(values) == ['name'] else values
 
 
-def _positive(key, value):
+def positive(key, value):
+    """A positive number as a float, or a ValueError that names the key."""
     try:
         number = math.nan if isinstance(value, bool) else float(value)
     except (TypeError, ValueError, OverflowError):

@@ -41,6 +41,16 @@ def test_a_setting_is_handed_on_and_its_default_written_out():
     assert other != config and other.loss.settings == {'epsilon': 0.01}
 
 
+def test_nothing_is_drawn_unless_it_is_said_and_a_number_is_a_range():
+    assert not load_config(PROJECT / 'configs/base.yml').drawn.anything
+    drawn = 'drawn: {degradation: {name: gaussian, fwhm: [1, 2]}, noise: 0.1}'
+    config = parse_config(changed('seed: 0', f'seed: 0\n{drawn}'), 'a.yml')
+    assert config.drawn.anything and config.drawn.noise == (0.1, 0.1) and config.drawn.gamma is None
+    gaussian, = config.drawn.degradation
+    assert gaussian.settings == {'fwhm': (1, 2)} and gaussian.weight == 1
+    assert parse_config(config.to_yaml(), 'copy') == config
+
+
 def test_rate_per_axis_is_z_y_x():
     config = parse_config(changed('upsampling_rate: 4', 'upsampling_rate: [4, 1, 2]'), 'a.yml')
     assert config.upsampling_rate == (4, 1, 2)
@@ -79,9 +89,24 @@ def test_alpha_may_be_written_without_a_dot():
     ('name: bspline', 'name: gaussian\n  sigma: 1', 'degradation.sigma: unknown key; allowed: name, noise_sigma, '),
     ('intensity_scaling: none', 'intensity_scaling: max',
      "intensity_scaling: allowed: none, percentile, deviation; found 'max'"),
-    ('flip: together', 'flip: y', "flip: allowed: none, together, per_axis, x, tensors; found 'y'"),
+    ('flip: together', 'flip: y', "flip: allowed: none, together, per_axis, x, cube, tensors; found 'y'"),
     ('flip_until: null', 'flip_until: 100001', 'flip_until: 100001 lies after the last iteration; allowed: 0 to '
      'iteration = 100000, or null'),
+    ('seed: 0', 'drawn: {gama: 1}', 'drawn.gama: unknown key; allowed: degradation, blur, gamma, bias, noise'),
+    ('seed: 0', 'drawn: {gamma: [1.4, 0.7]}', 'drawn.gamma: the lower number comes first; found [1.4, 0.7]'),
+    ('seed: 0', 'drawn: {gamma: [0.7]}', 'drawn.gamma: one number is wanted, or two: [low, high]; found [0.7]'),
+    ('seed: 0', 'drawn: {gamma: 0}', 'drawn.gamma.0: Input should be greater than 0; found 0'),
+    ('seed: 0', 'drawn: {noise: [-1, 0]}', 'drawn.noise.0: Input should be greater than or equal to 0; found -1'),
+    ('seed: 0', 'drawn: {degradation: mean}', 'drawn.degradation.0.name: allowed: bspline, block_mean, gaussian, '),
+    ('seed: 0', 'drawn: {degradation: []}', 'drawn.degradation: Value should have at least 1 item'),
+    ('seed: 0', 'drawn: {degradation: [{name: bspline, fwhm: 1}]}',
+     'drawn.degradation.0.fwhm: a setting of gaussian, not of bspline'),
+    ('seed: 0', 'drawn: {degradation: [{name: gaussian, fwhm: [2, 1]}]}',
+     'drawn.degradation.0.fwhm: one number is wanted, or two: [low, high]; found [2, 1]'),
+    ('seed: 0', 'drawn: {degradation: [{name: gaussian, fwhm: [0, 1]}]}',
+     'drawn.degradation.0.fwhm: a positive number is wanted; found 0'),
+    ('seed: 0', 'drawn: {degradation: [{name: gaussian, weight: 0}]}',
+     'drawn.degradation.0.weight: Input should be greater than 0; found 0'),
     ('seed: 0', 'seed: 4294967296', 'seed: Input should be less than 4294967296'),
     ('upsampling_rate: 4', 'upsampling_rate: 17', 'upsampling_rate: at most 16 along an axis; found 17'),
     ('batchsize: 5', 'batchsize: 65537', 'batchsize: Input should be less than or equal to 65536'),

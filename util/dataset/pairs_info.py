@@ -99,7 +99,7 @@ def check_pairs_info(folder, config):
 
     Raises:
         UserError: Naming the settings that differ, or saying that the making of the pairs was interrupted, or that
-            tensors would be mirrored.
+            tensors would be mirrored, or LR tensors made of HR tensors.
     """
     from util.dataset.patches import OF_TENSORS  # here, since it takes Chainer along, which lists do without
 
@@ -108,6 +108,9 @@ def check_pairs_info(folder, config):
         if info.get(key) != wanted:
             raise UserError(f'{folder}: the pairs were made with {key} {info.get(key)}, the config says '
                             f'{wanted}; {_again(info)} -c CONFIG')
+    if holds_tensors(info) and config.drawn.anything:
+        raise UserError(f'{folder}: its volumes are diffusion tensors; LR tensors are fitted to LR images and not made '
+                        'of HR tensors, so nothing can be drawn: leave out drawn')
     if holds_tensors(info) and config.flip not in OF_TENSORS:
         raise UserError(f'{folder}: its volumes are diffusion tensors, and flip is {config.flip}; allowed: '
                         f'{", ".join(OF_TENSORS)}, since a mirrored tensor has other signs')

@@ -11,7 +11,7 @@ from util.volumes.tensors import ELEMENTS, mirrored_signs
 
 # name -> the axes that a flip concerns, (z, y, x)
 FLIPPED = {'none': (False,) * 3, 'together': (True,) * 3, 'per_axis': (True,) * 3, 'x': (False, False, True),
-           'tensors': (True,) * 3}
+           'cube': (True,) * 3, 'tensors': (True,) * 3}
 OF_TENSORS = 'none', 'tensors'  # those that leave a diffusion tensor what it is
 
 
@@ -54,21 +54,25 @@ class PatchDataset(chainer.dataset.DatasetMixin):
         flip (str): A name of :data:`FLIPPED`. ``'none'``; ``'together'``: all three axes at once, half the time, as
             the reference experiment; ``'per_axis'``: each axis by itself, half the time; or ``'x'``: the array's last
             axis, half the time: heads are nearly symmetric left to right, which is that axis in most scans (axial or
-            coronal); or ``'tensors'``: as ``'per_axis'``, with the signs that the elements of a mirrored diffusion
+            coronal); ``'cube'``: as ``'per_axis'``, and with the axes in any order: all 48 ways in which a cube can
+            lie; or ``'tensors'``: as ``'per_axis'``, with the signs that the elements of a mirrored diffusion
             tensor have (`util.volumes.tensors`).
-        flip_until (int or None): The first example that is never mirrored, nor any after it; None: there is none.
+        flip_until (int or None): The first example that is never mirrored or turned, nor any after it; None: there is
+            none.
         background_share (float or None): The share of the patches that is drawn from anywhere. Each of the others is
             centred on a voxel of the head (`util.volumes.head_mask`, from the LR alone), or as near to it as the
             volume's border allows. None, as the reference experiment: all from anywhere.
+        drawing (~util.dataset.drawn.Drawing or None): What makes the patches of the HR volumes; None: both are cut out
+            as they are.
 
     Raises:
         UserError: If a volume is too small for the patch, has no head where one is needed, or is none of tensors where
-            these are to be mirrored.
+            these are to be mirrored, or if patches are to lie in any way and are no cubes.
         ValueError: If the flip is unknown.
     """
 
     def __init__(self, pairs, sampling, patchside, length, seed=0, flip='none', flip_until=None,
-                 background_share=None):
+                 background_share=None, drawing=None):
         self.pairs = pairs
         self.sampling = sampling
         self.patchside = patchside
@@ -78,8 +82,12 @@ class PatchDataset(chainer.dataset.DatasetMixin):
         self.flipped = look_up(FLIPPED, flip, 'flip')
         self.flip_until = length if flip_until is None else flip_until
         self.background_share = background_share
+        self.drawing = drawing
         self.signs = {flips: mirrored_signs(flips) for flips in itertools.product((False, True), repeat=3)
                       } if flip == 'tensors' else None
+        if flip == 'cube' and any(len(set(each)) > 1 for each in (patchside, sampling.rate, sampling.offset)):
+            raise UserError(f'flip: cube is for a patchside and an upsampling rate that are the same along all axes; '
+                            f'these are {patchside} and {sampling.rate} (z, y, x)')
         for lr, hr in pairs:
             self._check(lr, hr)
         # Flat indices of the head's LR voxels, so that drawing one takes microseconds; they stay on the CPU.
@@ -108,9 +116,11 @@ class PatchDataset(chainer.dataset.DatasetMixin):
         """Move the volumes once, so that patches are cut where the network is."""
         self.pairs = [(device.send(lr), device.send(hr)) for lr, hr in self.pairs]
         self.signs = self.signs and {flips: device.send(signs) for flips, signs in self.signs.items()}
+        if self.drawing:
+            self.drawing.to_device(device)
 
     def get_example(self, i):
-        """Pair ``i``: LR (C, d, h, w) and HR (C, r_z*d, r_y*h, r_x*w); views, but for mirrored tensors."""
+        """Pair ``i``: LR (C, d, h, w) and HR (C, r_z*d, r_y*h, r_x*w); views, if neither drawn nor of tensors."""
         if not 0 <= i < self.length:
             raise IndexError(f'example {i} of {self.length}')
         rng = numpy.random.default_rng((self.seed, i))
@@ -119,7 +129,7 @@ class PatchDataset(chainer.dataset.DatasetMixin):
         draws = rng.integers(2, size=1 if self.flip == 'together' else 3).astype(bool)
         flips = draws & self.flipped if i < self.flip_until else [False] * 3
         centre = self._head_voxel(case, rng)
-        lr_window, hr_window = [slice(None)], [slice(None)]
+        lr_window, hr_window = [], []
         for axis, flipped in enumerate(flips):
             rate, hr_side = self.sampling.rate[axis], self.patchside[axis]
             starts, shift = patch_starts(lr.shape[axis + 1], hr_side, rate, self.sampling.offset[axis], flipped)
@@ -127,9 +137,17 @@ class PatchDataset(chainer.dataset.DatasetMixin):
                 start = starts[rng.integers(len(starts))]
             else:
                 start = min(max(centre[axis] - hr_side // rate // 2, starts[0]), starts[-1])
-            lr_window.append(_window(start, hr_side // rate, flipped))
-            hr_window.append(_window(rate * start + shift, hr_side, flipped))
-        lr, hr = lr[tuple(lr_window)], hr[tuple(hr_window)]
+            lr_window.append(slice(start, start + hr_side // rate))
+            hr_window.append(slice(rate * start + shift, rate * start + shift + hr_side))
+        if self.drawing:
+            lr, hr = self.drawing.draw(case, hr, lr_window, hr_window, rng)
+        else:
+            lr, hr = lr[(slice(None), *lr_window)], hr[(slice(None), *hr_window)]
+        mirrored = (slice(None), *(slice(None, None, -1 if flipped else 1) for flipped in flips))
+        lr, hr = lr[mirrored], hr[mirrored]
+        if self.flip == 'cube' and i < self.flip_until:
+            order = 0, *(1 + rng.permutation(3)).tolist()
+            return lr.transpose(order), hr.transpose(order)
         if self.signs and any(flips):
             signs = self.signs[tuple(map(bool, flips))]
             return lr * signs, hr * signs
@@ -141,9 +159,3 @@ class PatchDataset(chainer.dataset.DatasetMixin):
             return None
         head = self.heads[case]
         return [int(i) for i in numpy.unravel_index(head[rng.integers(len(head))], self.pairs[case][0].shape[1:])]
-
-
-def _window(start, side, flipped):
-    if not flipped:
-        return slice(start, start + side)
-    return slice(start + side - 1, start - 1 if start else None, -1)

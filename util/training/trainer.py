@@ -8,6 +8,7 @@ from chainer import training
 from chainer.training import extensions
 
 from models.network import BayesianNetwork, check_prediction
+from util.dataset.drawn import Drawing
 from util.dataset.patches import PatchDataset
 from util.inference.model_file import save_network
 from util.inference.network import check_channels
@@ -95,8 +96,9 @@ def make_iterator(config, pairs, device):
     # One batch more than is used: at its end the iterator would begin anew, also for a run that goes on for longer.
     length = (config.iteration + 1) * config.batchsize
     flip_until = None if config.flip_until is None else config.flip_until * config.batchsize
+    drawing = Drawing(pairs, config.sampling, config.drawn, config.degradation) if config.drawn.anything else None
     patches = PatchDataset(pairs, config.sampling, config.patchside, length, config.seed, config.flip, flip_until,
-                           config.background_share)
+                           config.background_share, drawing)
     patches.to_device(device)
     return chainer.iterators.SerialIterator(patches, config.batchsize, shuffle=False)
 

@@ -6,14 +6,17 @@ from pydantic import ValidationError
 
 from tests.experiment import change
 from util.config import Degradation
+from util.config_drawn import Drawn
 from util.dataset.pairs_info import check_pairs_info, holds_tensors, read_pairs_info, subject_of_case, write_pairs_info
 from util.script import UserError
 from util.volumes.degradation import DEGRADATIONS
 
+NOTHING = Drawn()
 
-def config(rate=(4, 4, 4), seed=3, flip='none', **degradation):
+
+def config(rate=(4, 4, 4), seed=3, flip='none', drawn=NOTHING, **degradation):
     return SimpleNamespace(upsampling_rate=rate, degradation=Degradation(**{'name': 'gaussian', **degradation}),
-                           seed=seed, flip=flip)
+                           seed=seed, flip=flip, drawn=drawn)
 
 
 @pytest.mark.parametrize('name', DEGRADATIONS)
@@ -110,6 +113,8 @@ def test_tensors_are_not_mirrored(tmp_path):
         check_pairs_info(tmp_path, config(flip=flip))
     with pytest.raises(UserError, match='tensors, and flip is per_axis; allowed: none, tensors, since'):
         check_pairs_info(tmp_path, config(flip='per_axis'))
+    with pytest.raises(UserError, match='tensors; .* so nothing can be drawn: leave out drawn'):
+        check_pairs_info(tmp_path, config(drawn=Drawn(noise=0.1)))
     with pytest.raises(UserError, match='the config says .*fit_tensor.py -c CONFIG'):
         check_pairs_info(tmp_path, config((2, 2, 2)))
     write_pairs_info(tmp_path, config(), ['0000'], complete=True)

@@ -1,6 +1,6 @@
 import re
 from collections import Counter
-from itertools import product
+from itertools import permutations, product
 
 import numpy
 import pytest
@@ -12,7 +12,7 @@ from util.volumes.degradation import DEGRADATIONS, degrade, sampling_of
 from util.volumes.sampling import Sampling
 from util.volumes.tensors import as_matrices, from_matrices
 
-OF_SCALARS = [flip for flip in FLIPPED if flip != 'tensors']
+OF_SCALARS = [flip for flip in FLIPPED if flip not in ('cube', 'tensors')]  # and each axis stays where it is
 RATES = [(4, 4, 4), (2, 2, 2), (3, 3, 3), (4, 1, 1)]
 
 
@@ -221,6 +221,28 @@ def test_the_head_of_several_channels_is_sought_in_all_of_them():
 def test_flip_x_mirrors_the_last_axis_alone():
     dataset = PatchDataset([numbered_pair()], Sampling(2), (4, 4, 4), 100, flip='x')
     assert {steps(hr) for _, hr in dataset} == {(256, 16, 1), (256, 16, -1)}
+
+
+@pytest.mark.parametrize('name', ['bspline', 'block_mean'])
+def test_a_cube_lies_in_all_48_ways_and_lr_is_made_of_hr_in_each(name):
+    sampling = sampling_of(name, (2, 2, 2))
+    _, hr = numbered_pair()
+    pair = degrade(hr, (2, 2, 2), name), hr
+    seen = Counter()
+    for lr, hr in PatchDataset([pair], sampling, (4, 4, 4), 1000, flip='cube', flip_until=960):
+        numpy.testing.assert_allclose(lr, degrade(hr, (2, 2, 2), name))
+        seen[steps(hr)] += 1
+    assert seen.keys() == {tuple(sign * step for sign, step in zip(signs, order))
+                           for order in permutations((256.0, 16.0, 1.0)) for signs in product((1, -1), repeat=3)}
+    as_it_lies = seen.pop((256.0, 16.0, 1.0))
+    assert 40 < as_it_lies < 90 and max(seen.values()) < 50  # of 40 that are not turned, and 20 of each
+
+
+@pytest.mark.parametrize('rate, side', [((4, 1, 1), (8, 8, 8)), ((2, 2, 2), (8, 8, 4))])
+def test_what_is_no_cube_is_not_turned(rate, side):
+    hr = numpy.zeros((1, 16, 16, 16))
+    with pytest.raises(UserError, match='flip: cube is for a patchside and an upsampling rate that are the same'):
+        PatchDataset([(degrade(hr, rate, 'bspline'), hr)], Sampling(rate), side, 1, flip='cube')
 
 
 def test_a_volume_without_contrast_is_refused_where_a_head_is_needed():

@@ -1,0 +1,44 @@
+"""What an experiment's file may say under `drawn`: what scans differ in, for each patch anew."""
+from typing import Annotated
+
+from pydantic import BeforeValidator, Field
+
+from util.config_types import Choice, Number, Section, positive, range_of
+from util.volumes.degradation import DEGRADATIONS
+
+
+def _as_list(value):
+    return value if value is None or isinstance(value, (list, tuple)) else [value]
+
+
+class DrawnDegradation(Choice):
+    """One of the degradations that are drawn from; each of its settings is a number or a range."""
+    table = DEGRADATIONS
+
+    weight: Annotated[Number, Field(gt=0)] = 1.0
+
+    @classmethod
+    def function(cls, name):
+        return cls.table[name].along_axis
+
+    @classmethod
+    def checked(cls, key, value):
+        if not isinstance(value, (list, tuple)):
+            return positive(key, value)
+        if len(value) != 2 or positive(key, value[0]) > positive(key, value[1]):
+            raise ValueError(f'{key}: one number is wanted, or two: [low, high]; found {value!r}')
+        return tuple(map(float, value))
+
+
+class Drawn(Section):
+    """What is drawn anew for each patch (`util.dataset.drawn`); null: nothing is. A range is [low, high]."""
+    degradation: Annotated[tuple[DrawnDegradation, ...], BeforeValidator(_as_list), Field(min_length=1)] | None = None
+    blur: range_of(Annotated[Number, Field(ge=0)]) | None = None   # of HR: full width at half maximum, in HR voxels
+    gamma: range_of(Annotated[Number, Field(gt=0)]) | None = None  # of HR, before LR is made of it
+    bias: range_of(Annotated[Number, Field(ge=0)]) | None = None   # of HR: a smooth field of that amplitude
+    noise: range_of(Annotated[Number, Field(ge=0)]) | None = None  # of LR: Rician, of LR's 99th percentile
+
+    @property
+    def anything(self):
+        """Whether anything is drawn."""
+        return any(value is not None for _, value in self)

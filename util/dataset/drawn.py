@@ -1,0 +1,145 @@
+"""Patches of scans that differ: what the config's `drawn` names is drawn anew for each, and LR is made of HR."""
+import bisect
+import functools
+import itertools
+from typing import Any, NamedTuple
+
+import numpy
+
+from util.script import UserError
+from util.volumes.appearance import bias_factors, with_gamma
+from util.volumes.axis_matrices import along_axes, blur_matrix, columns_of, degradation_matrix
+from util.volumes.intensity import intensity_scale
+
+STEPS = 16       # between the ends of a range of widths, so that their matrices are made once
+MOST_KEPT = 512  # matrices
+
+
+class _Matrix(NamedTuple):
+    """What an axis is multiplied by, and which columns each row needs."""
+    weights: Any           # (m, n), where the volumes are
+    first: numpy.ndarray   # (m,), on the CPU
+    stop: numpy.ndarray    # (m,)
+
+    def reach(self, rows):
+        """The columns that a slice of rows needs."""
+        return slice(int(self.first[rows].min()), int(self.stop[rows].max()))
+
+
+class Drawing:
+    """Makes pairs of patches from HR volumes.
+
+    In this order: HR is blurred, given another contrast and a bias field; that is the HR patch. LR is made of it, and
+    noise is added to LR alone. The noise is Rician, as a magnitude image has it and `noise_sigma` of a fixed pair.
+
+    Of HR no more is touched than the LR patch is made of. So without noise it is, inside of the volume and at its
+    border, what the degradation makes of the whole volume.
+
+    Args:
+        pairs (list): (lr, hr) of each case: arrays (C, z, y, x), float32.
+        sampling (~util.volumes.sampling.Sampling): Where LR voxels lie among HR voxels, whatever is drawn.
+        drawn (~util.config_drawn.Drawn): What is drawn.
+        degradation (~util.config.Degradation): How LR is made where no degradation is drawn.
+
+    Raises:
+        UserError: If a contrast or noise is to be drawn for an LR volume whose 99th percentile is not above 0.
+    """
+
+    def __init__(self, pairs, sampling, drawn, degradation):
+        self.sampling, self.drawn = sampling, drawn
+        self.degradations = drawn.degradation or (degradation,)
+        self._weights = [*itertools.accumulate(one.weight for one in drawn.degradation or ())] or [1.0]
+        # What gamma leaves where it is, and noise is a share of.
+        self.levels = [_level(lr) for lr, _ in pairs] if drawn.gamma or drawn.noise else None
+        self.to_device(None)
+
+    def to_device(self, device):
+        """Draw for volumes on a device of Chainer's; None: on the CPU."""
+        self._send = device.send if device else lambda arrays: arrays
+        self._sent_levels = self.levels and [self._send(level) for level in self.levels]
+        self._matrix = functools.lru_cache(MOST_KEPT)(self._make_matrix)
+
+    def _make_matrix(self, make, *arguments, **settings):
+        matrix = make(*arguments, **settings)
+        return _Matrix(self._send(matrix), *columns_of(matrix))
+
+    def draw(self, case, hr, lr_window, hr_window, rng):
+        """A pair of patches.
+
+        Args:
+            case (int): Which of the pairs.
+            hr (numpy.ndarray or cupy.ndarray): Its HR volume, (C, z, y, x).
+            lr_window (list of slice): Of the LR volume's voxels, z, y, x; start and stop are given.
+            hr_window (list of slice): Of the HR volume's.
+            rng (numpy.random.Generator): The example's.
+
+        Returns:
+            tuple: LR patch and HR patch, (C, z, y, x), float32, where the HR volume is.
+        """
+        degrading = self._degrading(hr.shape[1:], rng)
+        needed = [_hull(matrix.reach(rows), window) for matrix, rows, window in zip(degrading, lr_window, hr_window)]
+        image = self._image(case, hr, needed, rng)
+        lr = _multiplied(image, degrading, lr_window, needed)
+        if self.drawn.noise:
+            lr = self._with_noise(lr, self.levels[case], rng)
+        return lr, image[(slice(None), *map(_within, hr_window, needed))]
+
+    def _degrading(self, shape, rng):
+        """The matrices of a degradation, one an axis."""
+        which = bisect.bisect(self._weights[:-1], rng.random() * self._weights[-1])
+        degradation = self.degradations[which]
+        settings = {key: _step(value, rng) for key, value in degradation.settings.items()}
+        return [self._matrix(degradation_matrix, n, r, offset, degradation.name, **settings)
+                for n, r, offset in zip(shape, self.sampling.rate, self.sampling.offset)]
+
+    def _image(self, case, hr, window, rng):
+        """What the scanner is to see of a head, in a window of the HR volume."""
+        shape, drawn = hr.shape[1:], self.drawn
+        fwhm = _step(drawn.blur, rng) if drawn.blur else 0
+        if fwhm:
+            blurring = [self._matrix(blur_matrix, n, fwhm) for n in shape]
+            needed = [matrix.reach(rows) for matrix, rows in zip(blurring, window)]
+            image = _multiplied(hr[(slice(None), *needed)], blurring, window, needed)
+        else:
+            image = hr[(slice(None), *window)]
+        if drawn.gamma:
+            image = with_gamma(image, rng.uniform(*drawn.gamma), self._sent_levels[case])
+        if drawn.bias:
+            factors = bias_factors(shape, rng.uniform(*drawn.bias), rng)
+            along_z, along_y, along_x = self._send([factor[rows] for factor, rows in zip(factors, window)])
+            image = image * along_z[:, None, None] * (along_y[:, None] * along_x)
+        return image
+
+    def _with_noise(self, lr, level, rng):
+        sigma = rng.uniform(*self.drawn.noise) * level
+        real, imaginary = self._send(sigma * rng.standard_normal((2, *lr.shape), numpy.float32))
+        return numpy.sqrt((lr + real) ** 2 + imaginary ** 2)
+
+
+def _level(lr):
+    try:
+        return intensity_scale(lr, 'percentile')
+    except UserError:
+        raise UserError('drawn: the 99th percentile of an LR volume is not above 0, and gamma and noise go by it; use '
+                        'volumes with more signal, or leave the two out') from None
+
+
+def _step(value, rng):
+    """A number as it is; of a range, one of its steps."""
+    if not isinstance(value, tuple):
+        return value
+    low, high = value
+    return low + (high - low) * int(rng.integers(STEPS + 1)) / STEPS
+
+
+def _hull(one, other):
+    return slice(min(one.start, other.start), max(one.stop, other.stop))
+
+
+def _within(window, needed):
+    """A window of the volume, as one of a part of it."""
+    return slice(window.start - needed.start, window.stop - needed.start)
+
+
+def _multiplied(image, matrices, rows, columns):
+    return along_axes(image, [matrix.weights[tuple(place)] for matrix, *place in zip(matrices, rows, columns)])

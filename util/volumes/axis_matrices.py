@@ -1,0 +1,81 @@
+"""Degradations as matrices, one an axis: so a part of an LR volume can be made of a part of an HR volume."""
+import numpy
+
+from util.volumes.degradation import DEGRADATIONS, sampling_of
+from util.volumes.interpolation import interpolation_matrix
+
+NEGLIGIBLE = 1e-6  # weights below it are left out: a row of them sums to 1, and float32 has seven digits
+
+
+def degradation_matrix(n, r, offset, name, **settings):
+    """What one axis of an HR volume is multiplied by.
+
+    It is made by degrading the unit vectors, so borders are what the degradation itself makes of them. Where LR voxels
+    are to lie elsewhere than the degradation puts them (:func:`util.volumes.degradation.sampling_of`), the volume is
+    moved by the difference first, with an interpolating cubic B-spline, mirrored at the borders. Its weights fall by
+    3.7 from voxel to voxel and never end: beyond about ten voxels they are below :data:`NEGLIGIBLE`.
+
+    Args:
+        n (int): HR voxels along the axis, a multiple of r.
+        r (int): HR voxels per LR voxel; 1: the axis is left as it is.
+        offset (float): HR index of the centre of LR voxel 0.
+        name (str): A name of :data:`util.volumes.degradation.DEGRADATIONS`.
+        settings: Those of the name.
+
+    Returns:
+        numpy.ndarray: (n / r, n), float32: LR values from HR values; what was negligible is 0.
+    """
+    if r == 1:
+        return numpy.eye(n, dtype=numpy.float32)
+    matrix = DEGRADATIONS[name].along_axis(numpy.eye(n), 0, r, **settings)
+    own = sampling_of(name, (r, r, r)).offset[0]
+    if offset != own:
+        matrix = matrix @ interpolation_matrix(n, 1, own - offset, 'bspline')
+    return _without_negligible(matrix)
+
+
+def blur_matrix(n, fwhm):
+    """A Gaussian mean along an axis, as that of the degradation ``gaussian``, for each of its voxels.
+
+    Args:
+        n (int): Voxels along the axis.
+        fwhm (float): Full width at half maximum, in voxels, above 0.
+
+    Returns:
+        numpy.ndarray: (n, n), float32; what was negligible is 0.
+    """
+    return _without_negligible(DEGRADATIONS['gaussian'].along_axis(numpy.eye(n), 0, 1, fwhm=fwhm))
+
+
+def _without_negligible(matrix):
+    return numpy.where(numpy.abs(matrix) < NEGLIGIBLE, 0, matrix).astype(numpy.float32)
+
+
+def columns_of(matrix):
+    """The columns that each row of a matrix needs: all but the zeros at its ends.
+
+    Args:
+        matrix (numpy.ndarray): (m, n), no row of zeros alone.
+
+    Returns:
+        (numpy.ndarray, numpy.ndarray): First column and the one after the last, both (m,), int.
+    """
+    needed = matrix != 0
+    return needed.argmax(axis=1), matrix.shape[1] - needed[:, ::-1].argmax(axis=1)
+
+
+def along_axes(volume, matrices):
+    """A volume multiplied by a matrix along each axis.
+
+    Args:
+        volume (numpy.ndarray or cupy.ndarray): (C, z, y, x).
+        matrices (sequence): Three, (z', z), (y', y) and (x', x), where the volume is.
+
+    Returns:
+        numpy.ndarray or cupy.ndarray: (C, z', y', x').
+    """
+    along_z, along_y, along_x = matrices
+    channels, z, y, x = volume.shape
+    part = (volume.reshape(-1, x) @ along_x.T).reshape(channels, z, y, -1)  # one product: slice by slice BLAS is slow
+    part = along_y @ part
+    return (along_z @ part.reshape(channels, z, -1)).reshape(channels, len(along_z), *part.shape[2:])
