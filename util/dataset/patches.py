@@ -3,6 +3,7 @@ import itertools
 
 import chainer
 import numpy
+from chainer.iterators import SerialIterator
 
 from util.choices import look_up
 from util.script import UserError
@@ -141,6 +142,27 @@ class PatchDataset(chainer.dataset.DatasetMixin):
             return None
         head = self.heads[case]
         return [int(i) for i in numpy.unravel_index(head[rng.integers(len(head))], self.pairs[case][0].shape[1:])]
+
+
+class Batches(SerialIterator):
+    """A share of each batch of examples, in order; its place among the examples is that of whole batches.
+
+    So what several processes share out is what one of them would have, and a snapshot of either goes on in the other.
+
+    Args:
+        examples: Data set.
+        batchsize (int): Examples of a whole batch.
+        share (slice): Which of these are given.
+    """
+
+    def __init__(self, examples, batchsize, share):
+        super().__init__(range(len(examples)), batchsize, shuffle=False)
+        self.examples, self.share = examples, share
+
+    def __next__(self):
+        return [self.examples[i] for i in super().__next__()[self.share]]
+
+    next = __next__
 
 
 def _window(start, side, flipped):

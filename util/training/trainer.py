@@ -8,9 +8,10 @@ from chainer import training
 from chainer.training import extensions
 
 from models.network import BayesianNetwork, check_prediction
-from util.dataset.patches import PatchDataset
+from util.dataset.patches import Batches, PatchDataset
 from util.inference.model_file import save_network
 from util.inference.network import check_channels
+from util.ranks import OneProcess
 from util.script import UserError, blaming
 from util.training.best_model import BestModel
 from util.training.evaluator import VolumeEvaluator
@@ -25,7 +26,7 @@ from util.volumes.looks import expected_looks
 from util.volumes.orientation import common_lie
 
 
-def make_trainer(config, net, pairs, val_pairs, out, stop=None):
+def make_trainer(config, net, pairs, val_pairs, out, stop=None, ranks=OneProcess()):
     """Everything of a training but its start.
 
     Args:
@@ -35,10 +36,11 @@ def make_trainer(config, net, pairs, val_pairs, out, stop=None):
         val_pairs (~util.dataset.pairs.Pairs): Of the validation cases.
         out (Path): Folder of the run.
         stop (~util.training.stopping.Stop): What may end the training early; None: nothing.
+        ranks (~util.ranks.OneProcess): The processes that train together.
 
     Returns:
-        ~chainer.training.Trainer: ``run()`` trains. Its ``stop_trigger`` is a :class:`StopTrigger`, its extension
-        ``best`` the :class:`BestModel`, and its extension ``keep`` writes the network and a snapshot.
+        ~chainer.training.Trainer: ``run()`` trains. Its ``stop_trigger`` is a :class:`StopTrigger`. Of the first rank
+        its extension ``best`` is the :class:`BestModel`, and its extension ``keep`` writes the network and a snapshot.
 
     Raises:
         UserError: If a volume is too small for the patches, or has other channels than the network.
@@ -51,6 +53,7 @@ def make_trainer(config, net, pairs, val_pairs, out, stop=None):
     optimizer = chainer.optimizers.Adam(config.adam.alpha, config.adam.beta1, config.adam.beta2).setup(net)
     if is_bayesian:
         net.tune(optimizer)
+    ranks.join(optimizer)
     loss = functools.partial(LOSSES[config.loss.name], **config.loss.settings)
     if is_bayesian and config.loss.name not in LIKELIHOODS:
         raise UserError(f'loss: {config.loss.name} is no likelihood, which a network with uncertain weights is trained '
@@ -64,18 +67,24 @@ def make_trainer(config, net, pairs, val_pairs, out, stop=None):
         check_prediction(prediction, hr.shape)
         value = loss(prediction, hr, net.divergence() / voxels) if is_bayesian else loss(prediction, hr)
         chainer.report({'loss': value}, net)
-        return value
+        return ranks.part(value, len(lr) / config.batchsize)
 
-    updater = training.StandardUpdater(make_iterator(config, pairs.arrays, net.device), optimizer, device=net.device,
-                                       loss_func=training_loss)
-    trainer = training.Trainer(updater, StopTrigger(config.iteration, stop), out=out)
+    iterator = make_iterator(config, pairs.arrays, net.device, ranks.share(config.batchsize))
+    updater = training.StandardUpdater(iterator, optimizer, device=net.device, loss_func=training_loss)
+    trainer = training.Trainer(updater, StopTrigger(config.iteration, stop, ranks), out=out)
     trainer.extend(AlphaSchedule(config.adam.alpha, config.schedule.name, config.iteration_decay_start,
                                  config.iteration, **config.schedule.settings))
-    trainer.extend(VolumeEvaluator(net, val_pairs.arrays, loss, sampler(val_pairs, config.sampling, seldom(config))),
+    sample = sampler(val_pairs, config.sampling, seldom(config)) if ranks.is_first else None
+    trainer.extend(VolumeEvaluator(net, val_pairs.arrays, loss, sample, ranks),
                    trigger=every(config.evaluation_interval, config))
-    extend_with_reports(trainer, config)
-    kinds = common_lie(pairs.geometries), expected_looks([lr for lr, _ in pairs.arrays])
-    extend_with_files(trainer, config, kinds, ran_with(config, pairs, val_pairs))
+    display, snapshot = every(config.display_interval, config), every(config.snapshot_interval, config)
+    # A loss that is not finite makes the weights so, for good: looking before anything is shown or kept is enough.
+    trainer.extend(stop_on_non_finite_loss, trigger=lambda trainer: display(trainer) or snapshot(trainer),
+                   priority=training.PRIORITY_EDITOR)
+    if ranks.is_first:
+        extend_with_reports(trainer, config)
+        kinds = common_lie(pairs.geometries), expected_looks([lr for lr, _ in pairs.arrays])
+        extend_with_files(trainer, config, kinds, ran_with(config, pairs, val_pairs))
     return trainer
 
 
@@ -88,8 +97,8 @@ def ran_with(config, pairs, val_pairs):
     return {**settings_of(config), 'training cases': pairs.names, 'validation cases': val_pairs.names}
 
 
-def make_iterator(config, pairs, device):
-    """Batches of random patches, always in the same order, cut on the device.
+def make_iterator(config, pairs, device, share):
+    """A share (a slice) of each batch of random patches, always in the same order, cut on the device.
 
     The patches are random already, and example i is always the same one: in order, a resumed run repeats none.
     """
@@ -99,7 +108,7 @@ def make_iterator(config, pairs, device):
     patches = PatchDataset(pairs, config.sampling, config.patchside, length, config.seed, config.flip, flip_until,
                            config.background_share)
     patches.to_device(device)
-    return chainer.iterators.SerialIterator(patches, config.batchsize, shuffle=False)
+    return Batches(patches, config.batchsize, share)
 
 
 def every(interval, config):
@@ -132,14 +141,10 @@ def extend_with_reports(trainer, config):
 def extend_with_files(trainer, config, kinds, settings):
     """The best network on validation, and every so often the network and a snapshot."""
     net, experiment = trainer.updater.get_optimizer('main').target, config.to_yaml()
-    display, snapshot = every(config.display_interval, config), every(config.snapshot_interval, config)
-    # A loss that is not finite makes the weights so, for good: looking before anything is shown or kept is enough.
-    trainer.extend(stop_on_non_finite_loss, trigger=lambda trainer: display(trainer) or snapshot(trainer),
-                   priority=training.PRIORITY_EDITOR)
     trainer.extend(BestModel(trainer.out / 'gen_best.npz', net, experiment, *kinds),
                    trigger=every(config.evaluation_interval, config))
 
-    @training.make_extension(trigger=snapshot, priority=-100)  # last, so that it holds what the others did
+    @training.make_extension(trigger=every(config.snapshot_interval, config), priority=-100)  # last, so that it holds what the others did
     def keep(trainer):
         iteration = trainer.updater.iteration
         # the network first: one whose weights are not finite is refused, and so is a snapshot of it
