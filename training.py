@@ -7,6 +7,7 @@ import contextlib
 import sys
 from pathlib import Path
 
+from util.ranks import COMMUNICATORS, hush, together
 from util.script import PROJECT, UserError, blaming, check_there, run, typed
 
 NEWEST = 'newest'  # --resume without a name
@@ -15,8 +16,8 @@ NEWEST = 'newest'  # --resume without a name
 def parse_arguments(argv):
     parser = argparse.ArgumentParser(description='Train a 3D super-resolution network as a YAML file says.')
     parser.add_argument('-g', '--gpu', type=int, default=-1, help='CUDA GPU number; negative: CPU (default)')
-    parser.add_argument('--communicator', metavar='NAME', choices=('naive', 'flat', 'non_cuda_aware', 'pure_nccl'),
-                        help="how the processes of mpiexec exchange gradients (default: pure_nccl on GPUs, of which "
+    parser.add_argument('--communicator', choices=COMMUNICATORS,
+                        help='how the processes of mpiexec exchange gradients (default: pure_nccl on GPUs, of which '
                              'each takes its own, from -g on; naive on the CPU)')
     parser.add_argument('-c', '--config_path', type=Path, default=PROJECT / 'configs/base.yml',
                         help='the experiment (default: configs/base.yml)')
@@ -35,8 +36,6 @@ def parse_arguments(argv):
 
 def main(argv=None):
     """Run the script with a command line (default: the process's); returns the exit code."""
-    from util.ranks import hush, together  # which loads no library by itself
-
     hush()
     args = parse_arguments(argv)
     with together(args.gpu, args.communicator) as ranks:

@@ -4,9 +4,9 @@ Each rank runs the whole script. Rank 0 alone writes and prints, so the code ask
 the rest calls the same methods of :class:`OneProcess`, which does alone what :class:`Ranks` does together, by ChainerMN
 over MPI.
 
-**An error ends all ranks, with one message.** A rank that fails says so at the ranks' next meeting, and each exchange of
-theirs begins with one. The first of those that failed tells its error; the others leave with its exit code. Where they
-cannot be met within :data:`PATIENCE`, they are aborted.
+**An error ends all ranks, with one message.** A rank that fails says so at the ranks' next meeting, and each exchange
+of theirs begins with one. The first of those that failed tells its error; the others leave with its exit code. Where
+they cannot be met within :data:`PATIENCE`, they are aborted.
 """
 import array
 import atexit
@@ -68,6 +68,9 @@ class OneProcess:
     def collect(self, results):
         """The results of all items, in their order, of what :meth:`deal` gave each rank."""
         return results
+
+
+ALONE = OneProcess()
 
 
 class FailedElsewhere(SystemExit):
@@ -225,7 +228,7 @@ def together(gpu, name=None):
         if name is not None:
             raise UserError(f'--communicator {name} is for the processes of mpiexec, and this is none '
                             '(docs/scaling.md)')
-        yield OneProcess()
+        yield ALONE
         return
     name = name or ('naive' if gpu < 0 else 'pure_nccl')
     if gpu < 0 and name != 'naive':
@@ -241,7 +244,7 @@ def together(gpu, name=None):
 def hush():
     """Let all ranks but the first say nothing, from the command line on."""
     if (_launched()[0] or 0) > 0:
-        sys.stdout = sys.stderr = open(os.devnull, 'w')
+        sys.stdout = sys.stderr = open(os.devnull, 'w')  # noqa: SIM115  (to the process's end)
 
 
 def _speak():
@@ -258,15 +261,17 @@ def _launched():
 
 
 def _communicator(name):
-    import chainer  # noqa: F401  (before ChainerMN, which needs what the project supplies to it)
     try:
-        import chainermn
+        from mpi4py import MPI  # noqa: F401
     except (ImportError, RuntimeError) as error:  # a RuntimeError: there is no MPI library
-        raise UserError(f'mpiexec needs mpi4py and an MPI ({error}); install them: pip install mpi4py mpich') from None
+        raise UserError(f'mpiexec: mpi4py and an MPI are missing ({error}); install them: pip install mpi4py mpich'
+                        ) from None
+    import chainer  # noqa: F401  (before ChainerMN, which needs what the project supplies to it)
+    import chainermn
     try:
         return chainermn.create_communicator(name)
     except RuntimeError as error:
-        raise UserError(f'--communicator {name}: {error}') from None
+        raise UserError(f'--communicator {name}: {error} (docs/scaling.md says what GPUs need)') from None
 
 
 @contextlib.contextmanager

@@ -7,7 +7,7 @@ from models import reused_memory
 from models.cpu_blocks import workers
 from models.network import mean_of
 from util.inference.tiling import predict
-from util.ranks import OneProcess
+from util.ranks import ALONE
 from util.scores.metrics import psnr
 from util.volumes.interpolation import upsample
 
@@ -33,7 +33,7 @@ class VolumeEvaluator(training.Extension):
     priority = training.PRIORITY_WRITER
     name = 'validation'
 
-    def __init__(self, net, pairs, loss, sample=None, ranks=OneProcess()):
+    def __init__(self, net, pairs, loss, sample=None, ranks=ALONE):
         self.net = net
         self.pairs = ranks.deal(pairs)
         self.loss = loss

@@ -7,7 +7,7 @@ import sys
 
 from chainer import training
 
-from util.ranks import OneProcess
+from util.ranks import ALONE
 from util.script import UserError
 
 
@@ -63,7 +63,7 @@ class StopTrigger(training.triggers.IntervalTrigger):
         ranks (~util.ranks.OneProcess): The processes that end together, each after the same iteration.
     """
 
-    def __init__(self, iterations, stop=None, ranks=OneProcess()):
+    def __init__(self, iterations, stop=None, ranks=ALONE):
         super().__init__(iterations, 'iteration')
         self.stop = stop or Stop()
         self.ranks = ranks

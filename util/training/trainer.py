@@ -11,7 +11,7 @@ from models.network import BayesianNetwork, check_prediction
 from util.dataset.patches import Batches, PatchDataset
 from util.inference.model_file import save_network
 from util.inference.network import check_channels
-from util.ranks import OneProcess
+from util.ranks import ALONE
 from util.script import UserError, blaming
 from util.training.best_model import BestModel
 from util.training.evaluator import VolumeEvaluator
@@ -26,7 +26,7 @@ from util.volumes.looks import expected_looks
 from util.volumes.orientation import common_lie
 
 
-def make_trainer(config, net, pairs, val_pairs, out, stop=None, ranks=OneProcess()):
+def make_trainer(config, net, pairs, val_pairs, out, stop=None, ranks=ALONE):
     """Everything of a training but its start.
 
     Args:
@@ -58,18 +58,19 @@ def make_trainer(config, net, pairs, val_pairs, out, stop=None, ranks=OneProcess
     if is_bayesian and config.loss.name not in LIKELIHOODS:
         raise UserError(f'loss: {config.loss.name} is no likelihood, which a network with uncertain weights is trained '
                         f'with; allowed for this one: {", ".join(LIKELIHOODS)}')
+    share = ranks.share(config.batchsize)
     voxels = sum(hr.size for _, hr in pairs.arrays)
 
     def training_loss(lr, hr):
         if is_bayesian:
-            net.seed_noise(config.seed, updater.iteration)
+            net.seed_noise(config.seed, updater.iteration, batchsize=config.batchsize, share=share)
         prediction = net(lr)
         check_prediction(prediction, hr.shape)
         value = loss(prediction, hr, net.divergence() / voxels) if is_bayesian else loss(prediction, hr)
         chainer.report({'loss': value}, net)
         return ranks.part(value, len(lr) / config.batchsize)
 
-    iterator = make_iterator(config, pairs.arrays, net.device, ranks.share(config.batchsize))
+    iterator = make_iterator(config, pairs.arrays, net.device, share)
     updater = training.StandardUpdater(iterator, optimizer, device=net.device, loss_func=training_loss)
     trainer = training.Trainer(updater, StopTrigger(config.iteration, stop, ranks), out=out)
     trainer.extend(AlphaSchedule(config.adam.alpha, config.schedule.name, config.iteration_decay_start,
@@ -144,7 +145,8 @@ def extend_with_files(trainer, config, kinds, settings):
     trainer.extend(BestModel(trainer.out / 'gen_best.npz', net, experiment, *kinds),
                    trigger=every(config.evaluation_interval, config))
 
-    @training.make_extension(trigger=every(config.snapshot_interval, config), priority=-100)  # last, so that it holds what the others did
+    # last, so that it holds what the others did
+    @training.make_extension(trigger=every(config.snapshot_interval, config), priority=-100)
     def keep(trainer):
         iteration = trainer.updater.iteration
         # the network first: one whose weights are not finite is refused, and so is a snapshot of it
