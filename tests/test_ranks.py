@@ -8,11 +8,12 @@ import pytest
 
 from tests.experiment import TRAINING_ARGUMENTS, assert_same_weights, change, weights
 from tests.mpi import assert_close_runs, start, start_harmed
+from tests.soak import soak
 from tests.test_training import take_recipe
 from util.volumes.reading import read_volume
 from util.volumes.writing import write_volume
 
-pytestmark = pytest.mark.mpi
+pytestmark = [pytest.mark.mpi, pytest.mark.slow]
 WAIT = 30  # seconds within which an error ends all ranks
 
 
@@ -124,3 +125,8 @@ def test_a_signal_to_mpiexec_leaves_one_snapshot_and_the_code_of_one_process(exp
         assert code == 0, stderr
         runs.append(experiment / out / f'gen_iter_{stopped_at + 3}.npz')
     assert weights(runs[0]) and assert_same_weights(*runs) is None
+
+
+def test_random_kills_change_no_bit_of_the_end(tmp_path):
+    blows = soak(tmp_path, 600, longest=4)
+    assert len(blows) > 1
