@@ -29,6 +29,9 @@ def parse_arguments(argv):
     parser.add_argument('--resume', nargs='?', const=NEWEST, metavar='SNAPSHOT',
                         help='go on from a snapshot_iter_N.npz of this experiment; without a name from the newest '
                              "usable one in the run's folder")
+    parser.add_argument('--on-disk', action='store_true',
+                        help="leave the training's HR volumes on the disk, and read each patch from there: for those "
+                             'that do not fit into memory together')
     parser.add_argument('-R', '--root', type=Path, default=PROJECT,
                         help="folder that the config's and the lists' relative paths start from (default: the project)")
     return parser.parse_args(argv)
@@ -147,7 +150,8 @@ def load_data(args, config):
     loaded = []
     for key in ('training_list', 'val_list'):
         with blaming(f'{args.config_path}: dataset.{key}'):
-            loaded.append(load_pairs(args.root / getattr(config.dataset, key), config, args.root))
+            loaded.append(load_pairs(args.root / getattr(config.dataset, key), config, args.root,
+                                     args.on_disk and key == 'training_list'))
     return loaded
 
 

@@ -6,6 +6,7 @@ import numpy
 from chainer.iterators import SerialIterator
 
 from util.choices import look_up
+from util.dataset.mapped import MappedVolume
 from util.script import UserError
 from util.volumes.head_mask import head_mask
 from util.volumes.tensors import ELEMENTS, mirrored_signs
@@ -47,7 +48,8 @@ class PatchDataset(chainer.dataset.DatasetMixin):
     So a resumed training sees what an uninterrupted one would have seen, whatever reads the examples and in what order.
 
     Args:
-        pairs (list): (lr, hr) of each case: arrays (C, z, y, x), float32.
+        pairs (list): (lr, hr) of each case: arrays (C, z, y, x), float32; hr may be a
+            ~util.dataset.mapped.MappedVolume.
         sampling (~util.volumes.sampling.Sampling): Where LR voxels lie among HR voxels.
         patchside ((int, int, int)): Size of an HR patch, a multiple of the rate, (z, y, x).
         length (int): Number of examples.
@@ -107,7 +109,7 @@ class PatchDataset(chainer.dataset.DatasetMixin):
 
     def to_device(self, device):
         """Move the volumes once, so that patches are cut where the network is."""
-        self.pairs = [(device.send(lr), device.send(hr)) for lr, hr in self.pairs]
+        self.pairs = [(device.send(lr), _sent(hr, device)) for lr, hr in self.pairs]
         self.signs = self.signs and {flips: device.send(signs) for flips, signs in self.signs.items()}
 
     def get_example(self, i):
@@ -142,6 +144,13 @@ class PatchDataset(chainer.dataset.DatasetMixin):
             return None
         head = self.heads[case]
         return [int(i) for i in numpy.unravel_index(head[rng.integers(len(head))], self.pairs[case][0].shape[1:])]
+
+
+def _sent(hr, device):
+    if isinstance(hr, MappedVolume):
+        hr.to_device(device)
+        return hr
+    return device.send(hr)
 
 
 class Batches(SerialIterator):
