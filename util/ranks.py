@@ -23,7 +23,7 @@ from util.script import UserError
 LAUNCHERS = (('PMI_RANK', 'PMI_SIZE'), ('OMPI_COMM_WORLD_RANK', 'OMPI_COMM_WORLD_SIZE'), ('PMIX_RANK', None))
 COMMUNICATORS = 'naive', 'flat', 'non_cuda_aware', 'pure_nccl'  # ChainerMN's; the CPU has the first alone
 PATIENCE = 10  # seconds that a rank that failed waits for the others
-THREADS = 'OMP_NUM_THREADS', 'OPENBLAS_NUM_THREADS', 'MKL_NUM_THREADS'
+THREADS = 'OMP_NUM_THREADS', 'OPENBLAS_NUM_THREADS', 'MKL_NUM_THREADS'  # by which a user says how many threads BLAS has
 
 
 class OneProcess:
@@ -274,6 +274,11 @@ def _communicator(name):
         raise UserError(f'--communicator {name}: {error} (docs/scaling.md says what GPUs need)') from None
 
 
+def own_cores():
+    """The numbers of the cores that this process may use, as a set."""
+    return os.sched_getaffinity(0) if hasattr(os, 'sched_getaffinity') else set(range(os.cpu_count()))
+
+
 @contextlib.contextmanager
 def _threads_of_a_rank(ranks):
     """Share a machine's cores among its ranks, unless the user says how many threads each has."""
@@ -283,8 +288,7 @@ def _threads_of_a_rank(ranks):
         yield
         return
     # Each rank may have been bound to cores of its own.
-    cores = os.sched_getaffinity(0) if hasattr(os, 'sched_getaffinity') else set(range(os.cpu_count()))
-    here = [others for machine, others in ranks.collect([(ranks.machine, cores)]) if machine == ranks.machine]
+    here = [cores for machine, cores in ranks.collect([(ranks.machine, own_cores())]) if machine == ranks.machine]
     with threadpoolctl.threadpool_limits(max(1, len(set().union(*here)) // len(here)), 'blas'):
         yield
 
