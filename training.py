@@ -7,7 +7,7 @@ import contextlib
 import sys
 from pathlib import Path
 
-from util.ranks import COMMUNICATORS, hush, together
+from util.mpiexec import COMMUNICATORS, hush, together
 from util.script import PROJECT, UserError, blaming, check_there, run, typed
 
 NEWEST = 'newest'  # --resume without a name

@@ -8,7 +8,7 @@ import argparse
 import statistics
 import time
 
-from util.ranks import hush, together
+from util.mpiexec import hush, together
 from util.script import PROJECT
 
 

@@ -9,7 +9,7 @@ import numpy
 
 from util.script import PROJECT
 
-# A script of which a rank comes to harm: DRIVER's arguments are its path, the rank, the iteration and the harm.
+# A script of which a rank comes to harm: DRIVER's arguments are its path, the rank (-1: all), the iteration, the harm.
 DRIVER = f'''
 import os, runpy, sys, time
 sys.path.insert(0, {str(PROJECT)!r})
@@ -19,7 +19,7 @@ part, done = util.ranks.Ranks.part, []
 
 def harmed(self, loss, share):
     done.append(self.number)
-    if self.number == int(rank) and len(done) == int(iteration):
+    if int(rank) in (self.number, -1) and len(done) == int(iteration):
         loss = eval(harm)
     return part(self, loss, share)
 

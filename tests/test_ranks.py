@@ -91,6 +91,14 @@ def test_a_rank_that_comes_to_harm_ends_all_and_the_run_goes_on_from_before(expe
         assert_close_runs(experiment / 'run', experiment / 'whole', 6)
 
 
+def test_a_rank_that_fails_while_another_hangs_aborts_all_in_time(experiment):
+    harm = "fail(RuntimeError('harm')) if self.number else time.sleep(300)"
+    process = start_harmed(experiment, 2, -1, 4, harm, 'training.py', *TRAINING_ARGUMENTS, '-o', 'run')
+    _, stderr = process.communicate(timeout=WAIT)
+    assert process.returncode == 1 and stderr.count('RuntimeError: harm') == 1, stderr
+    assert [path.name for path in (experiment / 'run').glob('snapshot*')] == ['snapshot_iter_3.npz']
+
+
 def test_a_volume_that_all_lack_and_a_folder_that_is_taken_are_told_once(experiment, train):
     (experiment / 'LR/0002.mhd').rename(experiment / 'away')
     code, stdout, stderr = train_on(experiment, 3)

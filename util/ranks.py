@@ -11,19 +11,13 @@ they cannot be met within :data:`PATIENCE`, they are aborted.
 import array
 import atexit
 import contextlib
-import os
 import platform
 import sys
 import time
 
 from util.script import UserError
 
-# The variables by which launchers tell a process its rank, and how many there are: MPICH and Intel, Open MPI, PMIx (of
-# Slurm, say).
-LAUNCHERS = (('PMI_RANK', 'PMI_SIZE'), ('OMPI_COMM_WORLD_RANK', 'OMPI_COMM_WORLD_SIZE'), ('PMIX_RANK', None))
-COMMUNICATORS = 'naive', 'flat', 'non_cuda_aware', 'pure_nccl'  # ChainerMN's; the CPU has the first alone
 PATIENCE = 10  # seconds that a rank that failed waits for the others
-THREADS = 'OMP_NUM_THREADS', 'OPENBLAS_NUM_THREADS', 'MKL_NUM_THREADS'  # by which a user says how many threads BLAS has
 
 
 class OneProcess:
@@ -192,7 +186,7 @@ class Ranks(OneProcess):
                 self._meet(failure=code, patience=PATIENCE)
             except TimeoutError:
                 atexit.register(self._communicator.mpi_comm.Abort, code)  # once the error has been told
-            _speak()
+            sys.stderr = sys.__stderr__  # where `util.mpiexec.hush` has closed its mouth
             if isinstance(error, UserError) and not self.is_first:
                 raise UserError(f'rank {self.number} on {platform.node()}: {error}') from None
             raise
@@ -207,90 +201,6 @@ class _Message:
     def namedparams(self):
         yield from self._net.namedparams()
         yield '/', self._loss
-
-
-@contextlib.contextmanager
-def together(gpu, name=None):
-    """The ranks, while the block runs.
-
-    Args:
-        gpu (int): As ``-g``; negative: CPU.
-        name (str): One of :data:`COMMUNICATORS`; None: by the device.
-
-    Yields:
-        OneProcess or Ranks: What mpiexec started.
-
-    Raises:
-        UserError: If mpi4py or its MPI is missing or is not mpiexec's, or the communicator does not suit the device.
-    """
-    number, size = _launched()
-    if number is None:
-        if name is not None:
-            raise UserError(f'--communicator {name} is for the processes of mpiexec, and this is none '
-                            '(docs/scaling.md)')
-        yield ALONE
-        return
-    name = name or ('naive' if gpu < 0 else 'pure_nccl')
-    if gpu < 0 and name != 'naive':
-        raise UserError(f'--communicator {name} is for GPUs; on the CPU: naive')
-    ranks = Ranks(_communicator(name))
-    if size not in (None, ranks.size):
-        raise UserError(f'mpiexec started {size} processes and mpi4py knows of {ranks.size}: they belong to two MPIs; '
-                        'take the mpiexec of the environment that mpi4py is in')
-    with ranks.failing_together(), _threads_of_a_rank(ranks):
-        yield ranks
-
-
-def hush():
-    """Let all ranks but the first say nothing, from the command line on."""
-    if (_launched()[0] or 0) > 0:
-        sys.stdout = sys.stderr = open(os.devnull, 'w')  # noqa: SIM115  (to the process's end)
-
-
-def _speak():
-    """Let a rank say why it failed."""
-    sys.stderr = sys.__stderr__
-
-
-def _launched():
-    """This rank's number and how many ranks there are, as the launcher says; None where it does not."""
-    for number, size in LAUNCHERS:
-        if number in os.environ:
-            return int(os.environ[number]), int(os.environ[size]) if size in os.environ else None
-    return None, None
-
-
-def _communicator(name):
-    try:
-        from mpi4py import MPI  # noqa: F401
-    except (ImportError, RuntimeError) as error:  # a RuntimeError: there is no MPI library
-        raise UserError(f'mpiexec: mpi4py and an MPI are missing ({error}); install them: pip install mpi4py mpich'
-                        ) from None
-    import chainer  # noqa: F401  (before ChainerMN, which needs what the project supplies to it)
-    import chainermn
-    try:
-        return chainermn.create_communicator(name)
-    except RuntimeError as error:
-        raise UserError(f'--communicator {name}: {error} (docs/scaling.md says what GPUs need)') from None
-
-
-def own_cores():
-    """The numbers of the cores that this process may use, as a set."""
-    return os.sched_getaffinity(0) if hasattr(os, 'sched_getaffinity') else set(range(os.cpu_count()))
-
-
-@contextlib.contextmanager
-def _threads_of_a_rank(ranks):
-    """Share a machine's cores among its ranks, unless the user says how many threads each has."""
-    import threadpoolctl
-
-    if any(name in os.environ for name in THREADS):
-        yield
-        return
-    # Each rank may have been bound to cores of its own.
-    here = [cores for machine, cores in ranks.collect([(ranks.machine, own_cores())]) if machine == ranks.machine]
-    with threadpoolctl.threadpool_limits(max(1, len(set().union(*here)) // len(here)), 'blas'):
-        yield
 
 
 def _exit_code(error):

@@ -4,7 +4,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor, as_completed
 
 from util.comparison import runs
-from util.ranks import THREADS, own_cores
+from util.mpiexec import THREADS, own_cores
 from util.script import UserError
 
 
