@@ -1,11 +1,14 @@
+import chainer
 import numpy
 import pytest
 import SimpleITK as sitk
 
 from tests.experiment import assert_refused, assert_same_weights
 from util.dataset.mapped import MappedVolume
+from util.dataset.patches import PatchDataset
 from util.script import UserError
 from util.volumes.reading import read_volume
+from util.volumes.sampling import Sampling
 
 WINDOWS = [(slice(None), slice(1, 4), slice(3, None, -1), slice(0, 2)), (slice(None),) * 4]
 
@@ -61,3 +64,20 @@ def test_a_training_from_the_disk_ends_with_the_same_bits(experiment, train):
     for path in (experiment / 'HR').glob('*.mhd'):
         sitk.WriteImage(sitk.ReadImage(str(path)), str(path), True)
     assert_refused(train('--on-disk', out='other'), 'HR/0000.mhd: its voxels cannot be left on the disk')
+
+
+@pytest.mark.gpu
+def test_patches_from_the_disk_are_sent_to_a_gpu(tmp_path, gpu):
+    """Mirrored ones of tensors, too, whose signs are there."""
+    hr = write(tmp_path / 'volume.mhd', 6, 'int16')
+    lr = hr[:, ::2, ::2, ::2][:, :, :2]
+    hr, sampling = hr[:, :, :4], Sampling(2)
+    volume = MappedVolume(tmp_path / 'volume.mhd', read_volume(tmp_path / 'volume.mhd', numpy.float32).array,
+                          numpy.ones((6, 1, 1, 1), numpy.float32))
+    volume._voxels, volume.shape = volume._voxels[:, :, :4], hr.shape
+    loaded, mapped = (PatchDataset([(lr, array)], sampling, (2, 2, 2), 20, 0, 'tensors') for array in (hr, volume))
+    mapped.to_device(gpu)
+    for one, other in zip(loaded, mapped):
+        for expected, patch in zip(one, other):
+            assert gpu.xp is chainer.backend.get_array_module(patch)
+            numpy.testing.assert_array_equal(chainer.get_device('@numpy').send(patch), expected)
