@@ -3,9 +3,11 @@
     python training.py -g 0 -c configs/base.yml -o results/training
 """
 import argparse
+import contextlib
 import sys
 from pathlib import Path
 
+from util.mpiexec import COMMUNICATORS, hush, together
 from util.script import PROJECT, UserError, blaming, check_there, run, typed
 
 NEWEST = 'newest'  # --resume without a name
@@ -14,6 +16,9 @@ NEWEST = 'newest'  # --resume without a name
 def parse_arguments(argv):
     parser = argparse.ArgumentParser(description='Train a 3D super-resolution network as a YAML file says.')
     parser.add_argument('-g', '--gpu', type=int, default=-1, help='CUDA GPU number; negative: CPU (default)')
+    parser.add_argument('--communicator', choices=COMMUNICATORS,
+                        help='how the processes of mpiexec exchange gradients (default: pure_nccl on GPUs, of which '
+                             'each takes its own, from -g on; naive on the CPU)')
     parser.add_argument('-c', '--config_path', type=Path, default=PROJECT / 'configs/base.yml',
                         help='the experiment (default: configs/base.yml)')
     parser.add_argument('--set', action='append', default=[], metavar='KEY=VALUE',
@@ -24,6 +29,9 @@ def parse_arguments(argv):
     parser.add_argument('--resume', nargs='?', const=NEWEST, metavar='SNAPSHOT',
                         help='go on from a snapshot_iter_N.npz of this experiment; without a name from the newest '
                              "usable one in the run's folder")
+    parser.add_argument('--on-disk', action='store_true',
+                        help="leave the training's HR volumes on the disk, and read each patch from there: for those "
+                             'that do not fit into memory together')
     parser.add_argument('-R', '--root', type=Path, default=PROJECT,
                         help="folder that the config's and the lists' relative paths start from (default: the project)")
     return parser.parse_args(argv)
@@ -31,7 +39,14 @@ def parse_arguments(argv):
 
 def main(argv=None):
     """Run the script with a command line (default: the process's); returns the exit code."""
+    hush()
     args = parse_arguments(argv)
+    with together(args.gpu, args.communicator) as ranks:
+        return begin(args, ranks, sys.argv[1:] if argv is None else argv)
+
+
+def begin(args, ranks, words):
+    """Check the command line, and train in a folder that no other run writes into; returns the exit code."""
     check_there(args.config_path, 'config')
     check_there(args.model, 'model file')
     check_there(None if args.resume in ('', NEWEST) else args.resume, 'snapshot')
@@ -44,15 +59,16 @@ def main(argv=None):
     stop = Stop()
     with stop.heeding_signals():
         config = load_config(args.config_path, args.set)
-        device = get_device(args.gpu)
-        with locked(args.out):
-            return train(args, config, device, stop, sys.argv[1:] if argv is None else argv)
+        device = get_device(ranks.gpu(args.gpu))
+        with locked(args.out) if ranks.is_first else contextlib.nullcontext():
+            return train(args, config, device, stop, ranks, words)
 
 
-def train(args, config, device, stop, words):
+def train(args, config, device, stop, ranks, words):
     """The run, in a folder that is its own; returns the exit code. Its last words are the command that comes next.
 
     Args:
+        ranks (~util.ranks.OneProcess): The processes that train together; the first alone writes and prints.
         words (list of str): The command line, of which `args` was made.
     """
     import numpy
@@ -63,12 +79,15 @@ def train(args, config, device, stop, words):
     from util.inference.network import build_network
     from util.training.archive import archive_run
     from util.training.resume import holds_run, remove_log_strays, resume
+    from util.training.snapshot import copy_first
     from util.training.trainer import make_trainer, ran_with
 
-    if holds_run(args.out) and not args.resume:
-        raise UserError(f'{args.out} holds a run already; go on with it with --resume, or name another folder with -o')
-    remove_log_strays(args.out)
-    remove_strays(args.out / 'samples')
+    if ranks.is_first:
+        if holds_run(args.out) and not args.resume:
+            raise UserError(f'{args.out} holds a run already; go on with it with --resume, or name another folder with '
+                            '-o')
+        remove_log_strays(args.out)
+        remove_strays(args.out / 'samples')
 
     numpy.random.seed(config.seed)  # the initial weights; they are drawn on the CPU and so are the same on every device
     net = build_network(config, args.root)
@@ -78,26 +97,36 @@ def train(args, config, device, stop, words):
     pairs, val_pairs = load_data(args, config)
     with blaming(args.config_path):
         check_splits(config.dataset.model_dump(), args.root)
-        trainer = make_trainer(config, net, pairs, val_pairs, args.out, stop)
-    if args.resume:
+        trainer = make_trainer(config, net, pairs, val_pairs, args.out, stop, ranks)
+    if args.resume and ranks.is_first:
         archive = args.out / 'config.yml'
         resume(trainer, None if args.resume == NEWEST else args.resume, ran_with(config, pairs, val_pairs),
                lambda: load_config(archive) if archive.exists() else config)
-    archive_run(args.out, config, args.root, replace=bool(args.resume))
+    if ranks.is_first:
+        archive_run(args.out, config, args.root, replace=bool(args.resume))
+    if ranks.size > 1:
+        copy_first(trainer, ranks)
     stop.training = True
     trainer.run(show_loop_exception_msg=False)  # an error is told by `run` or by Python, and not by Chainer as well
 
+    interrupted = stop.exit_code is not None and trainer.updater.iteration < config.iteration
+    if ranks.is_first:
+        finish(args, config, trainer, interrupted, ranks.launcher, words)
+    return stop.exit_code if interrupted else 0
+
+
+def finish(args, config, trainer, interrupted, launcher, words):
+    """Keep what an interruption would lose, and say which command comes next."""
     done, best = trainer.updater.iteration, trainer.get_extension('best')
-    if stop.exit_code is not None and done < config.iteration:
+    if interrupted:
         trainer.get_extension('keep')(trainer)
         # of two --resume the later one counts
-        command = typed('training.py', *words, *['--resume'] * (args.resume != NEWEST))
+        command = launcher + typed('training.py', *words, *['--resume'] * (args.resume != NEWEST))
         print(f'interrupted; to go on from {args.out}/snapshot_iter_{done}.npz:\n{command}', file=sys.stderr)
-        return stop.exit_code
+        return
     print(f'model: {args.out}/gen_iter_{done}.npz')
     print(f'best on validation: {best.path} ({best.psnr:.2f} dB at iteration {best.iteration})')
     print(f'to super-resolve the test cases with that one:\n{inference_command(args, config, best.path)}')
-    return 0
 
 
 def inference_command(args, config, model):
@@ -121,7 +150,8 @@ def load_data(args, config):
     loaded = []
     for key in ('training_list', 'val_list'):
         with blaming(f'{args.config_path}: dataset.{key}'):
-            loaded.append(load_pairs(args.root / getattr(config.dataset, key), config, args.root))
+            loaded.append(load_pairs(args.root / getattr(config.dataset, key), config, args.root,
+                                     args.on_disk and key == 'training_list'))
     return loaded
 
 

@@ -96,8 +96,8 @@ class BayesianESPCN3D(GaussianNetwork, BayesianNetwork):
                          lambda: (VarianceESPCN3D(sampling, in_channels, ksizes) if variance == 'heteroscedastic'
                                   else ConstantVariance(sampling, in_channels)))
 
-    def seed_noise(self, *numbers):
-        self.mean.noise.seed(*numbers)
+    def seed_noise(self, *numbers, batchsize=None, share=slice(None)):
+        self.mean.noise.seed(*numbers, batchsize=batchsize, share=share)
 
     def tune(self, optimizer):
         """Let Adam see the gradients of alpha: per voxel they are below the 1e-8 that it adds to their size."""

@@ -53,11 +53,13 @@ class BayesianNetwork(chainer.Chain):
     Called in use, it computes with the mean weights; in training (``chainer.config.train``) with noise.
     """
 
-    def seed_noise(self, *numbers):
+    def seed_noise(self, *numbers, batchsize=None, share=slice(None)):
         """Begin the noise of the training anew, before each batch: so a resumed training sees the same.
 
         Args:
             numbers (int): 0 or more, such as the experiment's seed and the iteration.
+            batchsize (int): Examples of the whole batch; None: as many as the network is called with.
+            share (slice): Which of these it is called with. Each gets the noise that it has in the whole batch.
         """
         raise NotImplementedError
 

@@ -26,13 +26,30 @@ class Noise:
     def __init__(self):
         self.seed(0)
 
-    def seed(self, *numbers):
+    def seed(self, *numbers, batchsize=None, share=slice(None)):
         """Begin anew.
 
         Args:
             numbers (int): 0 or more, such as the experiment's seed and the iteration.
+            batchsize (int): Examples that are drawn for; None: as many as are asked for.
+            share (slice): Which of these are.
         """
         self._numbers, self._generator = list(numbers), None
+        self._batchsize, self._share = batchsize, share
+
+    def draw(self, kind, xp, shape):
+        """Numbers for a share of the batch, always the same ones for an example of it.
+
+        Args:
+            kind (str): The generator's method, ``'standard_normal'`` or ``'random'``.
+            xp: Module of the arrays.
+            shape (tuple of int): First axis: the examples that are asked for.
+
+        Returns:
+            numpy.ndarray or cupy.ndarray: Of that shape, float32.
+        """
+        whole = shape[0] if self._batchsize is None else self._batchsize, *shape[1:]
+        return getattr(self.generator(xp), kind)(whole, dtype=numpy.float32)[self._share]
 
     def generator(self, xp):
         """numpy.random.Generator or cupy.random.Generator, where the arrays of a batch are."""
@@ -59,8 +76,7 @@ class DroppedInputs(Convolution3D):
 
     def forward(self, x):
         if chainer.config.train:
-            generator = self.noise.generator(self.xp)
-            x = x * self._factors(generator, self.xp, x.shape[:2] + (1, 1, 1))
+            x = x * self._factors(self.noise.draw('random', self.xp, x.shape[:2] + (1, 1, 1)))
         return super().forward(x)
 
     def drawn(self, x, generator):
@@ -73,13 +89,12 @@ class DroppedInputs(Convolution3D):
         Returns:
             ~chainer.Variable: (N, out_channels, D, H, W).
         """
-        factors = self._factors(generator, numpy, (1, self.W.shape[1], 1, 1, 1))
+        factors = self._factors(generator.random((1, self.W.shape[1], 1, 1, 1), dtype=numpy.float32))
         return convolution_3d(x, self.W * self.device.send(factors), self.b, self.relu)
 
     @staticmethod
-    def _factors(generator, xp, shape):
-        kept = generator.random(shape, dtype=numpy.float32) >= DROPPED
-        return kept.astype(numpy.float32) / numpy.float32(1 - DROPPED)
+    def _factors(uniform):
+        return (uniform >= DROPPED).astype(numpy.float32) / numpy.float32(1 - DROPPED)
 
     def divergence(self):
         """0: binary dropout has no prior of which this were known."""
@@ -129,7 +144,7 @@ class VariationalConvolution3D(Convolution3D):
         weights = self.W * self.W
         variance = convolution_3d(x * x, F.broadcast_to(self._alpha(), weights.shape) * weights)
         n, channels, depth, height, width = mean.shape
-        noise = self.noise.generator(self.xp).standard_normal((n, depth, height, width, channels), dtype=numpy.float32)
+        noise = self.noise.draw('standard_normal', self.xp, (n, depth, height, width, channels))
         return _Draw(noise.transpose(0, 4, 1, 2, 3), self.relu).apply((mean, variance))[0]
 
     def drawn(self, x, generator):

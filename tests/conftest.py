@@ -6,13 +6,18 @@ import pytest
 import util  # noqa: F401  (its compatibility module makes `import chainer` work in every test)
 import inference
 import training
+from tests import mpi
 from tests.experiment import INFERENCE_ARGUMENTS, TRAINING_ARGUMENTS, make_experiment
 from util.device import get_device
 from util.script import UserError, run
 
 
 def pytest_collection_modifyitems(items):
-    """Skip the tests marked gpu, saying why, where there is no GPU to run them on."""
+    """Skip the tests marked gpu or mpi, saying why, where there is no GPU or no mpiexec to run them on."""
+    reason = mpi.why_not()
+    for item in items:
+        if reason and item.get_closest_marker('mpi'):
+            item.add_marker(pytest.mark.skip(reason=reason))
     try:
         get_device(0)
     except UserError as error:

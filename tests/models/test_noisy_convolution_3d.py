@@ -161,6 +161,18 @@ def test_the_same_seed_is_the_same_noise_and_another_one_is_not():
     assert (layer(x).array != after(7, 1)).all()  # and the next batch's is new
 
 
+@pytest.mark.parametrize('layer', [variational(False), DroppedInputs(2, 3, 3, noise=Noise())])
+def test_a_share_of_a_batch_sees_the_noise_that_it_has_in_the_whole_one(layer):
+    x, parts = batch(n=5), []
+    layer.noise.seed(1, 7)
+    whole = [layer(x).array, layer(x).array]
+    for share in (slice(0, 2), slice(2, 5)):
+        layer.noise.seed(1, 7, batchsize=5, share=share)
+        parts.append([layer(x[share]).array, layer(x[share]).array])
+    for number in (0, 1):
+        numpy.testing.assert_allclose(numpy.concatenate([part[number] for part in parts]), whole[number], atol=1e-5)
+
+
 def dropped():
     layer = DroppedInputs(40, 3, 1, noise=Noise(), nobias=True, initialW=1)
     return layer, numpy.ones((200, 40, 2, 2, 2), numpy.float32)

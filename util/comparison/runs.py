@@ -1,4 +1,5 @@
 """The runs of a comparison: what each recipe becomes on a dataset, and the scripts that do it, once each."""
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -137,12 +138,13 @@ def make_pairs(run, volumes, split):
     script('util/miscs/make_lists.py', '-i', run.pairs, '-o', run.pairs / 'lists', *split)
 
 
-def train(run, gpu):
+def train(run, gpu, settings=None, started=None):
     """Train, or go on where an interrupted training stopped; nothing if it is done.
 
     Args:
         run (Run): The run.
         gpu (int): As -g of training.py.
+        settings (dict), started: Of one beside others, as of :func:`script`.
 
     Returns:
         Path: The model file of the last iteration.
@@ -168,7 +170,8 @@ def train(run, gpu):
                             'or name another one with -o')
     model = out / f'gen_iter_{run.config.iteration}.npz'
     if not model.exists():
-        script('training.py', '-g', gpu, '-c', experiment, '-o', out, *['--resume'] * out.exists())
+        script('training.py', '-g', gpu, '-c', experiment, '-o', out, *['--resume'] * out.exists(),
+               **({} if started is None else {'settings': settings, 'started': started}))
     return model
 
 
@@ -196,15 +199,22 @@ def infer(run, model, cases, gpu, ensemble):
     return out
 
 
-def script(name, *arguments):
+def script(name, *arguments, settings=None, started=None):
     """Run a script of the project in this interpreter.
+
+    Args:
+        settings (dict): Variables for its environment.
+        started: Function that is given the process, if that is one beside others; its output is not shown then.
 
     Raises:
         UserError: If it ends with an exit code other than 0; it has said why by then.
     """
     words = [sys.executable, str(PROJECT / name), *map(str, arguments)]
     print('$', ' '.join(['python', name, *words[2:]]), flush=True)
-    process = subprocess.Popen(words)
+    process = subprocess.Popen(words, env={**os.environ, **(settings or {})},
+                               stdout=subprocess.DEVNULL if started else None)
+    if started:
+        started(process)
     try:
         code = process.wait()
     except KeyboardInterrupt:

@@ -4,6 +4,7 @@ from typing import NamedTuple
 import numpy
 
 from util.dataset.case_lists import read_list
+from util.dataset.mapped import MappedVolume
 from util.dataset.pairs_info import check_pairs_info
 from util.script import UserError, blaming
 from util.volumes.geometry import Geometry, check_pair
@@ -33,17 +34,20 @@ def read_pair(case, config):
 class Pairs(NamedTuple):
     """The LR-HR pairs of a case list."""
     names: list       # of the cases
-    arrays: list      # (lr, hr) of each case: (C, z, y, x), float32, both divided by the LR's intensity scale
+    arrays: list      # (lr, hr) of each case: (C, z, y, x), float32, both divided by the LR's intensity scale; hr may
+                      # be a ~util.dataset.mapped.MappedVolume
     geometries: list  # ~util.volumes.geometry.Geometry of each LR volume
 
 
-def load_pairs(list_path, config, root):
+def load_pairs(list_path, config, root, on_disk=False):
     """Read a list's LR and HR volumes with scaled intensities.
 
     Args:
         list_path (Path): Case list.
         config (~util.config.Config): The experiment; its rate, degradation and intensity scaling are used.
         root (Path): Folder that relative paths in the list start from.
+        on_disk (bool): Leave the HR voxels where they are (`util.dataset.mapped`), once they have been read and
+            checked.
 
     Returns:
         Pairs: In the list's order.
@@ -59,6 +63,7 @@ def load_pairs(list_path, config, root):
         with blaming(case.lr_path):
             scale = intensity_scale(lr.array, config.intensity_scaling)
         pairs.names.append(case.name)
-        pairs.arrays.append((lr.array / scale, hr.array / scale))
+        scaled = MappedVolume(case.hr_path, hr.array, scale) if on_disk else hr.array / scale
+        pairs.arrays.append((lr.array / scale, scaled))
         pairs.geometries.append(Geometry(lr.spacing, lr.origin, lr.direction))
     return pairs

@@ -3,8 +3,10 @@ import itertools
 
 import chainer
 import numpy
+from chainer.iterators import SerialIterator
 
 from util.choices import look_up
+from util.dataset.mapped import MappedVolume
 from util.script import UserError
 from util.volumes.head_mask import head_mask
 from util.volumes.tensors import ELEMENTS, mirrored_signs
@@ -46,7 +48,8 @@ class PatchDataset(chainer.dataset.DatasetMixin):
     So a resumed training sees what an uninterrupted one would have seen, whatever reads the examples and in what order.
 
     Args:
-        pairs (list): (lr, hr) of each case: arrays (C, z, y, x), float32.
+        pairs (list): (lr, hr) of each case: arrays (C, z, y, x), float32; hr may be a
+            ~util.dataset.mapped.MappedVolume.
         sampling (~util.volumes.sampling.Sampling): Where LR voxels lie among HR voxels.
         patchside ((int, int, int)): Size of an HR patch, a multiple of the rate, (z, y, x).
         length (int): Number of examples.
@@ -114,7 +117,7 @@ class PatchDataset(chainer.dataset.DatasetMixin):
 
     def to_device(self, device):
         """Move the volumes once, so that patches are cut where the network is."""
-        self.pairs = [(device.send(lr), device.send(hr)) for lr, hr in self.pairs]
+        self.pairs = [(device.send(lr), _sent(hr, device)) for lr, hr in self.pairs]
         self.signs = self.signs and {flips: device.send(signs) for flips, signs in self.signs.items()}
         if self.drawing:
             self.drawing.to_device(device)
@@ -159,3 +162,31 @@ class PatchDataset(chainer.dataset.DatasetMixin):
             return None
         head = self.heads[case]
         return [int(i) for i in numpy.unravel_index(head[rng.integers(len(head))], self.pairs[case][0].shape[1:])]
+
+
+def _sent(hr, device):
+    if isinstance(hr, MappedVolume):
+        hr.to_device(device)
+        return hr
+    return device.send(hr)
+
+
+class Batches(SerialIterator):
+    """A share of each batch of examples, in order; its place among the examples is that of whole batches.
+
+    So what several processes share out is what one of them would have, and a snapshot of either goes on in the other.
+
+    Args:
+        examples: Data set.
+        batchsize (int): Examples of a whole batch.
+        share (slice): Which of these are given.
+    """
+
+    def __init__(self, examples, batchsize, share):
+        super().__init__(range(len(examples)), batchsize, shuffle=False)
+        self.examples, self.share = examples, share
+
+    def __next__(self):
+        return [self.examples[i] for i in super().__next__()[self.share]]
+
+    next = __next__

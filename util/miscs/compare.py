@@ -41,6 +41,8 @@ def parse_arguments(argv):
                         help='change a key of all recipes, such as adam.alpha=1e-3; may be repeated')
     parser.add_argument('--iterations', type=positive, help='train all recipes for as many iterations')
     parser.add_argument('--ensemble', action='store_true', help='also infer with the mean over mirrorings')
+    parser.add_argument('--jobs', type=positive, default=1, metavar='N',
+                        help='train N recipes at a time, each on its share of the cores (default: 1)')
     parser.add_argument('-g', '--gpu', type=int, default=-1, help='CUDA GPU number; negative: CPU (default)')
     return parser.parse_args(argv)
 
@@ -84,9 +86,14 @@ def main(argv=None):
     args = parse_arguments(argv)
     for recipe in args.recipes:
         check_there(recipe, 'config')
+    from util.comparison.side_by_side import check_jobs, train_all
+
+    check_jobs(args.jobs, args.gpu)
     former = signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends the script that runs, as Ctrl-C does
     try:
         runs, results = prepare(args), []
+        if args.jobs > 1:
+            train_all(runs, args.jobs)
         for number, run in enumerate(runs, 1):
             print(f'== {number} of {len(runs)}: {run.folder.name}', flush=True)
             results += evaluate(run, args)

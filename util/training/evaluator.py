@@ -7,6 +7,7 @@ from models import reused_memory
 from models.cpu_blocks import workers
 from models.network import mean_of
 from util.inference.tiling import predict
+from util.ranks import ALONE
 from util.scores.metrics import psnr
 from util.volumes.interpolation import upsample
 
@@ -25,20 +26,23 @@ class VolumeEvaluator(training.Extension):
         loss: Function of (prediction, hr) that gives a scalar Variable.
         sample: Function that is called with the trainer, what the network made of the first volume, (C, z, y, x),
             float32, and its PSNR; None: nothing is.
+        ranks (~util.ranks.OneProcess): The processes that share the volumes out.
     """
 
     trigger = 1, 'epoch'
     priority = training.PRIORITY_WRITER
     name = 'validation'
 
-    def __init__(self, net, pairs, loss, sample=None):
+    def __init__(self, net, pairs, loss, sample=None, ranks=ALONE):
         self.net = net
-        self.pairs = pairs
+        self.pairs = ranks.deal(pairs)
         self.loss = loss
         self.sample = sample
+        self.ranks = ranks
         # BLAS on one thread, as in training: on several it rounds otherwise from run to run, and logs would differ.
         with workers.alone():
-            self.psnr_linear = numpy.mean([psnr(hr, upsample(lr, net.sampling, 'linear')) for lr, hr in pairs])
+            linear = [psnr(hr, upsample(lr, net.sampling, 'linear')) for lr, hr in self.pairs]
+        self.psnr_linear = numpy.mean(ranks.collect(linear))
 
     def __call__(self, trainer):
         losses, psnrs = [], []
@@ -50,6 +54,7 @@ class VolumeEvaluator(training.Extension):
             psnrs.append(psnr(hr, mean))
             if self.sample and len(psnrs) == 1:
                 self.sample(trainer, mean, psnrs[0])
+        losses, psnrs = self.ranks.collect(losses), self.ranks.collect(psnrs)
         reused_memory.release()  # a volume's arrays have other sizes than a batch's
         chainer.report({'val/loss': numpy.mean(losses), 'val/psnr': numpy.mean(psnrs),
                         'val/psnr_linear': self.psnr_linear})

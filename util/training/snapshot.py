@@ -70,6 +70,13 @@ def load_snapshot(path, trainer):
         raise UserError(f'{path}: this snapshot does not fit the experiment: {error}') from None
 
 
+def copy_first(trainer, ranks):
+    """Put the trainers of all ranks where that of the first is (~util.ranks.Ranks), which alone has read a snapshot."""
+    entries = ranks.of_first(_entries_of(trainer))
+    if not ranks.is_first:
+        NpzDeserializer(entries).load(trainer)
+
+
 def _entries_of(trainer):
     """Name -> array of all that the trainer writes, with the optimizer's moments from the first iteration on."""
     for optimizer in trainer.updater.get_all_optimizers().values():

@@ -7,6 +7,7 @@ import sys
 
 from chainer import training
 
+from util.ranks import ALONE
 from util.script import UserError
 
 
@@ -59,14 +60,19 @@ class StopTrigger(training.triggers.IntervalTrigger):
     Args:
         iterations (int): The last iteration.
         stop (Stop): What a signal asked for; None: nothing ever does.
+        ranks (~util.ranks.OneProcess): The processes that end together, each after the same iteration.
     """
 
-    def __init__(self, iterations, stop=None):
+    def __init__(self, iterations, stop=None, ranks=ALONE):
         super().__init__(iterations, 'iteration')
         self.stop = stop or Stop()
+        self.ranks = ranks
 
     def __call__(self, trainer):
-        return self.stop.exit_code is not None or trainer.updater.iteration >= self.period
+        code = self.ranks.agreed(self.stop.exit_code)
+        if code is not None:
+            self.stop.exit_code = code
+        return code is not None or trainer.updater.iteration >= self.period
 
 
 def stop_on_non_finite_loss(trainer):

@@ -3,15 +3,15 @@ import functools
 import sys
 from pathlib import Path
 
-import chainer
 from chainer import training
 from chainer.training import extensions
 
 from models.network import BayesianNetwork, check_prediction
 from util.dataset.drawn import Drawing
-from util.dataset.patches import PatchDataset
+from util.dataset.patches import Batches, PatchDataset
 from util.inference.model_file import save_network
 from util.inference.network import check_channels
+from util.ranks import ALONE
 from util.script import UserError, blaming
 from util.training.adam import Adam
 from util.training.best_model import BestModel
@@ -28,7 +28,7 @@ from util.volumes.looks import expected_looks
 from util.volumes.orientation import common_lie
 
 
-def make_trainer(config, net, pairs, val_pairs, out, stop=None):
+def make_trainer(config, net, pairs, val_pairs, out, stop=None, ranks=ALONE):
     """Everything of a training but its start.
 
     Args:
@@ -38,10 +38,11 @@ def make_trainer(config, net, pairs, val_pairs, out, stop=None):
         val_pairs (~util.dataset.pairs.Pairs): Of the validation cases.
         out (Path): Folder of the run.
         stop (~util.training.stopping.Stop): What may end the training early; None: nothing.
+        ranks (~util.ranks.OneProcess): The processes that train together.
 
     Returns:
-        ~chainer.training.Trainer: ``run()`` trains. Its ``stop_trigger`` is a :class:`StopTrigger`, its extension
-        ``best`` the :class:`BestModel`, and its extension ``keep`` writes the network and a snapshot.
+        ~chainer.training.Trainer: ``run()`` trains. Its ``stop_trigger`` is a :class:`StopTrigger`. Of the first rank
+        its extension ``best`` is the :class:`BestModel`, and its extension ``keep`` writes the network and a snapshot.
 
     Raises:
         UserError: If a volume is too small for the patches, or has other channels than the network.
@@ -54,28 +55,37 @@ def make_trainer(config, net, pairs, val_pairs, out, stop=None):
     optimizer = Adam(config.adam.alpha, config.adam.beta1, config.adam.beta2).setup(net)
     if is_bayesian:
         net.tune(optimizer)
+    ranks.join(optimizer)
     loss = functools.partial(LOSSES[config.loss.name], **config.loss.settings)
     if is_bayesian and config.loss.name not in LIKELIHOODS:
         raise UserError(f'loss: {config.loss.name} is no likelihood, which a network with uncertain weights is trained '
                         f'with; allowed for this one: {", ".join(LIKELIHOODS)}')
+    share = ranks.share(config.batchsize)
     voxels = sum(hr.size for _, hr in pairs.arrays)
 
     def training_loss(lr, hr):
         if is_bayesian:
-            net.seed_noise(config.seed, updater.iteration)
+            net.seed_noise(config.seed, updater.iteration, batchsize=config.batchsize, share=share)
         prediction = net(lr)
         check_prediction(prediction, hr.shape)
-        return loss(prediction, hr, net.divergence() / voxels) if is_bayesian else loss(prediction, hr)
+        value = loss(prediction, hr, net.divergence() / voxels) if is_bayesian else loss(prediction, hr)
+        return ranks.part(value, len(lr) / config.batchsize)
 
-    updater = Updater(make_iterator(config, pairs.arrays, net.device), optimizer, training_loss)
-    trainer = training.Trainer(updater, StopTrigger(config.iteration, stop), out=out)
+    updater = Updater(make_iterator(config, pairs.arrays, net.device, share), optimizer, training_loss)
+    trainer = training.Trainer(updater, StopTrigger(config.iteration, stop, ranks), out=out)
     trainer.extend(AlphaSchedule(config.adam.alpha, config.schedule.name, config.iteration_decay_start,
                                  config.iteration, **config.schedule.settings))
-    trainer.extend(VolumeEvaluator(net, val_pairs.arrays, loss, sampler(val_pairs, config.sampling, seldom(config))),
+    sample = sampler(val_pairs, config.sampling, seldom(config)) if ranks.is_first else None
+    trainer.extend(VolumeEvaluator(net, val_pairs.arrays, loss, sample, ranks),
                    trigger=every(config.evaluation_interval, config))
-    extend_with_reports(trainer, config)
-    kinds = common_lie(pairs.geometries), expected_looks([lr for lr, _ in pairs.arrays])
-    extend_with_files(trainer, config, kinds, ran_with(config, pairs, val_pairs))
+    display, snapshot = every(config.display_interval, config), every(config.snapshot_interval, config)
+    # A loss that is not finite makes the weights so, for good: looking before anything is shown or kept is enough.
+    trainer.extend(stop_on_non_finite_loss, trigger=lambda trainer: display(trainer) or snapshot(trainer),
+                   priority=training.PRIORITY_EDITOR)
+    if ranks.is_first:
+        extend_with_reports(trainer, config)
+        kinds = common_lie(pairs.geometries), expected_looks([lr for lr, _ in pairs.arrays])
+        extend_with_files(trainer, config, kinds, ran_with(config, pairs, val_pairs))
     return trainer
 
 
@@ -88,8 +98,8 @@ def ran_with(config, pairs, val_pairs):
     return {**settings_of(config), 'training cases': pairs.names, 'validation cases': val_pairs.names}
 
 
-def make_iterator(config, pairs, device):
-    """Batches of random patches, always in the same order, cut on the device.
+def make_iterator(config, pairs, device, share):
+    """A share (a slice) of each batch of random patches, always in the same order, cut on the device.
 
     The patches are random already, and example i is always the same one: in order, a resumed run repeats none.
     """
@@ -100,7 +110,7 @@ def make_iterator(config, pairs, device):
     patches = PatchDataset(pairs, config.sampling, config.patchside, length, config.seed, config.flip, flip_until,
                            config.background_share, drawing)
     patches.to_device(device)
-    return chainer.iterators.SerialIterator(patches, config.batchsize, shuffle=False)
+    return Batches(patches, config.batchsize, share)
 
 
 def every(interval, config):
@@ -133,14 +143,11 @@ def extend_with_reports(trainer, config):
 def extend_with_files(trainer, config, kinds, settings):
     """The best network on validation, and every so often the network and a snapshot."""
     net, experiment = trainer.updater.get_optimizer('main').target, config.to_yaml()
-    display, snapshot = every(config.display_interval, config), every(config.snapshot_interval, config)
-    # A loss that is not finite makes the weights so, for good: looking before anything is shown or kept is enough.
-    trainer.extend(stop_on_non_finite_loss, trigger=lambda trainer: display(trainer) or snapshot(trainer),
-                   priority=training.PRIORITY_EDITOR)
     trainer.extend(BestModel(trainer.out / 'gen_best.npz', net, experiment, *kinds),
                    trigger=every(config.evaluation_interval, config))
 
-    @training.make_extension(trigger=snapshot, priority=-100)  # last, so that it holds what the others did
+    # last, so that it holds what the others did
+    @training.make_extension(trigger=every(config.snapshot_interval, config), priority=-100)
     def keep(trainer):
         iteration = trainer.updater.iteration
         # the network first: one whose weights are not finite is refused, and so is a snapshot of it

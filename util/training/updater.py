@@ -28,8 +28,8 @@ class Updater(training.StandardUpdater):
         batch = self.get_iterator('main').next()
         with chainer.using_device(self.device):
             loss = self._recorded(batch) if self._records(batch) else self._backward(*concat_examples(batch))
+        chainer.report({'loss': loss}, optimizer.target)  # before the update, in which ranks report that of all
         optimizer.update()
-        chainer.report({'loss': loss}, optimizer.target)
 
     def _records(self, batch):
         return getattr(self.get_optimizer('main').target, 'is_static', False) and gpu.takes(*batch[0])

@@ -8,12 +8,16 @@ Source: the fields are those of MetaIO, https://itk.org/Wiki/ITK/MetaIO/Document
 import math
 import re
 
+import numpy
+
 from util.script import UserError, blaming, note
 from util.volumes.headers import Content, check_text, data_file_of, lines_of, numbers, read_header, sizes
 from util.volumes.streams import check_file, check_packed, check_raw
 
-_TYPES = {'MET_CHAR': 1, 'MET_UCHAR': 1, 'MET_SHORT': 2, 'MET_USHORT': 2, 'MET_INT': 4, 'MET_UINT': 4, 'MET_LONG': 4,
-          'MET_ULONG': 4, 'MET_LONG_LONG': 8, 'MET_ULONG_LONG': 8, 'MET_FLOAT': 4, 'MET_DOUBLE': 8}
+# as NumPy calls them; the number is that of the bytes
+_TYPES = {'MET_CHAR': 'i1', 'MET_UCHAR': 'u1', 'MET_SHORT': 'i2', 'MET_USHORT': 'u2', 'MET_INT': 'i4',
+          'MET_UINT': 'u4', 'MET_LONG': 'i4', 'MET_ULONG': 'u4', 'MET_LONG_LONG': 'i8', 'MET_ULONG_LONG': 'u8',
+          'MET_FLOAT': 'f4', 'MET_DOUBLE': 'f8'}
 # names to how many numbers: 0 is one, 1 is one per axis, 2 is a matrix of the axes
 _WHOLE = {'NDims': 0, 'ID': 0, 'ParentID': 0, 'CompressedDataSize': 0, 'HeaderSize': 0, 'ElementNumberOfChannels': 0,
           'ElementNBits': 0, 'CompressionLevel': 0, 'DimSize': 1}
@@ -28,6 +32,7 @@ _FIELDS = (*_WHOLE, *_NUMBERS, *_FLAGS, *_TEXTS)
 # several names of one thing; the last wins in ITK, so that they must agree
 _SYNONYMS = (('Offset', 'Position', 'Origin', 'ImagePosition'), ('TransformMatrix', 'Rotation', 'Orientation'),
              ('BinaryDataByteOrderMSB', 'ElementByteOrderMSB'))
+_LOCAL = 'LOCAL', 'Local', 'local'  # names for the header's own file
 _NEEDED = 'NDims', 'DimSize', 'ElementType'
 
 
@@ -43,11 +48,7 @@ def check(path):
     Raises:
         UserError: In one line that names the file.
     """
-    header = read_header(path)
-    end = re.search(rb'^[ \t]*ElementDataFile[ \t]*[=:][^\n]*(\n|\Z)', header, re.MULTILINE)
-    if not end:
-        raise UserError(f'{path}: not a MetaImage, or its header is damaged: no line says "ElementDataFile = "')
-    fields = _fields(path, header[:end.end()])
+    fields, end = _read_fields(path)
     axes = _whole(path, fields, 'NDims', 0)
     if axes not in (3, 4):
         raise UserError(f'{path}: its header is damaged, or it is no volume: NDims is {axes}; 3 axes are needed, or 4')
@@ -58,9 +59,47 @@ def check(path):
         raise UserError(f'{path}: its header is damaged: ElementNumberOfChannels is {channels}')
     if fields['ElementType'] not in _TYPES:
         raise UserError(f'{path}: its ElementType is {fields["ElementType"]!r}; it must be one of {", ".join(_TYPES)}')
-    content = Content(values * channels, _TYPES[fields['ElementType']])
-    _check_voxels(path, fields, content.values * content.bytes_each, end.end())
+    content = Content(values * channels, int(_TYPES[fields['ElementType']][1]))
+    _check_voxels(path, fields, content.values * content.bytes_each, end)
     return content
+
+
+def mapped(path):
+    """The voxels of a file, left where they are: what is taken of the array is read from the disk then.
+
+    Args:
+        path (Path): Ends in .mhd.
+
+    Returns:
+        numpy.memmap: (C, z, y, x), of the stored type, read-only.
+
+    Raises:
+        UserError: As :func:`check`, or if the voxels are compressed, or in the header's own file.
+    """
+    content = check(path)
+    fields, _ = _read_fields(path)
+    name, start = fields['ElementDataFile'], _whole(path, fields, 'HeaderSize', 0)
+    if _flag(fields, 'CompressedData') or name in _LOCAL:
+        raise UserError(f'{path}: its voxels cannot be left on the disk, since they are compressed or lie in the '
+                        'header; write it anew, as make_lr_img.py does')
+    file = data_file_of(path, name)
+    if start < 0:  # the voxels are the end of the file
+        start = file.stat().st_size - content.values * content.bytes_each
+    order = '>' if any(_flag(fields, flag) for flag in _SYNONYMS[-1]) else '<'
+    lengths = [int(size) for size in fields['DimSize'].split()][::-1]
+    channels = _whole(path, fields, 'ElementNumberOfChannels', 1)
+    voxels = numpy.memmap(file, order + _TYPES[fields['ElementType']], 'r', start,
+                          (*lengths, channels) if len(lengths) == 3 else tuple(lengths))
+    return numpy.moveaxis(voxels, -1, 0) if len(lengths) == 3 else voxels
+
+
+def _read_fields(path):
+    """The header's fields, and the byte at which it ends."""
+    header = read_header(path)
+    end = re.search(rb'^[ \t]*ElementDataFile[ \t]*[=:][^\n]*(\n|\Z)', header, re.MULTILINE)
+    if not end:
+        raise UserError(f'{path}: not a MetaImage, or its header is damaged: no line says "ElementDataFile = "')
+    return _fields(path, header[:end.end()]), end.end()
 
 
 def _fields(path, header):
@@ -135,7 +174,7 @@ def _flag(fields, name, default=False):
 
 def _check_voxels(path, fields, count, end):
     name, skipped = fields['ElementDataFile'], _whole(path, fields, 'HeaderSize', 0)
-    local = name in ('LOCAL', 'Local', 'local')
+    local = name in _LOCAL
     packed, length = _flag(fields, 'CompressedData'), _whole(path, fields, 'CompressedDataSize', 0)
     if not name:
         raise UserError(f'{path}: its header is damaged: no file is named after "ElementDataFile = "')

@@ -4,8 +4,9 @@ from itertools import permutations, product
 
 import numpy
 import pytest
+from chainer.iterators import SerialIterator
 
-from util.dataset.patches import FLIPPED, PatchDataset
+from util.dataset.patches import FLIPPED, Batches, PatchDataset
 from util.device import get_device
 from util.script import UserError
 from util.volumes.degradation import DEGRADATIONS, degrade, sampling_of
@@ -178,6 +179,14 @@ def test_volumes_that_are_no_pair_are_refused():
         with pytest.raises(UserError, match=re.escape(f'(1, 16, 16, 16) (channels, z, y, x) is not (4, 4, 4) times its '
                                                       f'LR volume of {shape}')):
             PatchDataset([(numpy.zeros(shape), hr)], Sampling(4), (8, 8, 8), 1)
+
+
+def test_shares_of_batches_are_the_batches_and_stand_where_the_whole_stands():
+    whole = SerialIterator(range(100), 5, shuffle=False)
+    shares = [Batches(range(100), 5, share) for share in (slice(0, 2), slice(2, 5))]
+    for _ in range(30):  # beyond the end, where it begins anew
+        assert whole.next() == shares[0].next() + shares[1].next()
+        assert all((share.epoch, share.current_position) == (whole.epoch, whole.current_position) for share in shares)
 
 
 def ball_in_air(shape=(24, 24, 24), centre=(16, 15, 12), radius=5):

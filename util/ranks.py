@@ -1,0 +1,212 @@
+"""The processes that mpiexec started for one training or one inference, its ranks, and what they do as one.
+
+Each rank runs the whole script. Rank 0 alone writes and prints, so the code asks `is_first` where that matters; all
+the rest calls the same methods of :class:`OneProcess`, which does alone what :class:`Ranks` does together, by ChainerMN
+over MPI.
+
+**An error ends all ranks, with one message.** A rank that fails says so at the ranks' next meeting, and each exchange
+of theirs begins with one. The first of those that failed tells its error; the others leave with its exit code. Where
+they cannot be met within :data:`PATIENCE`, they are aborted.
+"""
+import array
+import atexit
+import contextlib
+import platform
+import sys
+import time
+
+from util.script import UserError
+
+PATIENCE = 10  # seconds that a rank that failed waits for the others
+
+
+class OneProcess:
+    """A process by itself: the ranks' methods, where there is nobody to share with."""
+
+    size = 1
+    is_first = True
+    launcher = ''  # what a command line of the same ranks begins with
+
+    def gpu(self, number):
+        """The number of the GPU that this rank takes: from ``number`` on, each of a machine's ranks its own."""
+        return number
+
+    def agreed(self, code):
+        """The largest exit code that a rank has been asked to end with; None: nobody has."""
+        return code
+
+    def share(self, batchsize):
+        """The slice of each batch that is this rank's; shares differ by one example at most.
+
+        Raises:
+            UserError: If there are more ranks than examples.
+        """
+        return slice(0, batchsize)
+
+    def part(self, loss, share):
+        """What a rank has to differentiate so that the ranks' mean gradient is that of the whole batch's mean loss.
+
+        Args:
+            loss (~chainer.Variable): Mean of the rank's own examples.
+            share (float): How much of the batch they are.
+        """
+        return loss
+
+    def join(self, optimizer):
+        """Have an optimizer step by the ranks' mean gradient, and the loss of its target be the whole batch's."""
+
+    def deal(self, items):
+        """This rank's own of a list of items: every N-th."""
+        return items
+
+    def collect(self, results):
+        """The results of all items, in their order, of what :meth:`deal` gave each rank."""
+        return results
+
+
+ALONE = OneProcess()
+
+
+class FailedElsewhere(SystemExit):
+    """Another rank has failed and tells it."""
+
+
+class Ranks(OneProcess):
+    """The processes of one mpiexec.
+
+    Args:
+        communicator (~chainermn.CommunicatorBase): What exchanges gradients.
+
+    Attributes:
+        number (int): Of this rank, from 0.
+        size (int): How many there are.
+        is_first (bool): Whether this one writes and prints.
+        machine (int): Number of the machine that it is on.
+    """
+
+    def __init__(self, communicator):
+        self._communicator = communicator
+        # Meetings have a channel of their own: a rank that fails must not be taken for one that sends gradients.
+        self._world = communicator.mpi_comm.Dup()
+        self.number, self.size = self._world.rank, self._world.size
+        self.is_first = self.number == 0
+        self.launcher = f'mpiexec -n {self.size} '
+        self.machine = communicator.inter_rank
+
+    def gpu(self, number):
+        return number + self._communicator.intra_rank if number >= 0 else number
+
+    def agreed(self, code):
+        return self._meet(code or 0) or None
+
+    def share(self, batchsize):
+        if self.size > batchsize:
+            raise UserError(f'batchsize: {batchsize} is fewer examples than the {self.size} processes of mpiexec, and '
+                            'each needs one; start fewer')
+        return slice(self.number * batchsize // self.size, (self.number + 1) * batchsize // self.size)
+
+    def part(self, loss, share):
+        self._part = loss * (share * self.size)
+        return self._part
+
+    def join(self, optimizer):
+        optimizer.add_hook(self._average, name='average over ranks')
+
+    def deal(self, items):
+        return items[self.number::self.size]
+
+    def collect(self, results):
+        self._meet()
+        dealt = self._world.allgather(results)
+        return [dealt[i % self.size][i // self.size] for i in range(sum(map(len, dealt)))]
+
+    def of_first(self, value):
+        """Rank 0's value, any object that pickle takes, on every rank."""
+        self._meet()
+        return self._world.bcast(value)
+
+    def _average(self, optimizer):
+        """Optimizer hook: the mean gradient and the mean loss, in one message where the communicator packs them.
+
+        ChainerMN's own optimizer would give its first call to copying the weights, and not update.
+        """
+        import chainer
+
+        self._meet()
+        net = optimizer.target
+        for param in net.params():
+            if param.grad is not None:
+                param.grad = param.xp.ascontiguousarray(param.grad)  # ChainerMN would average a copy, and drop it
+        loss = chainer.Parameter(self._part.array.reshape(1))
+        loss.grad = loss.array.copy()
+        self._communicator.multi_node_mean_grad(_Message(net, loss))
+        chainer.report({'loss': loss.grad.reshape(())}, net)
+
+    def _meet(self, code=0, failure=None, patience=None):
+        """Wait for all ranks, and tell them the exit code that this one was asked to end with; returns the largest.
+
+        Args:
+            failure (int): The exit code of this rank, which has failed; None: it has not.
+            patience (float): Seconds to wait at most; None: as long as it takes.
+
+        Raises:
+            FailedElsewhere: If a rank has failed that is to tell it, and it is another one.
+            TimeoutError: If not all have come in time.
+        """
+        from mpi4py import MPI
+
+        # the first rank to have failed is that of the largest distance from the end
+        mine = array.array('q', [code, 0 if failure is None else self.size - self.number, failure or 0])
+        most = array.array('q', [0] * 3)
+        request = self._world.Iallreduce(mine, most, MPI.MAX)
+        if patience is None:
+            request.Wait()
+        else:
+            end = time.monotonic() + patience
+            while not request.Test():
+                if time.monotonic() > end:
+                    raise TimeoutError
+                time.sleep(0.001)
+        code, distance, failure = most
+        if distance and self.size - distance != self.number:
+            raise FailedElsewhere(failure)
+        return code
+
+    @contextlib.contextmanager
+    def failing_together(self):
+        """Let an error that leaves the block end all ranks, and one of them tell it."""
+        try:
+            yield
+            self._meet()  # others may fail yet
+        except FailedElsewhere:
+            raise
+        except BaseException as error:
+            code = _exit_code(error)
+            try:
+                self._meet(failure=code, patience=PATIENCE)
+            except TimeoutError:
+                atexit.register(self._communicator.mpi_comm.Abort, code)  # once the error has been told
+            sys.stderr = sys.__stderr__  # where `util.mpiexec.hush` has closed its mouth
+            if isinstance(error, UserError) and not self.is_first:
+                raise UserError(f'rank {self.number} on {platform.node()}: {error}') from None
+            raise
+
+
+class _Message:
+    """What ChainerMN takes for a network: a network's parameters, and the loss as one more."""
+
+    def __init__(self, net, loss):
+        self._net, self._loss = net, loss
+
+    def namedparams(self):
+        yield from self._net.namedparams()
+        yield '/', self._loss
+
+
+def _exit_code(error):
+    """What a script ends with that this leaves."""
+    if isinstance(error, SystemExit):
+        return error.code if isinstance(error.code, int) else 1
+    if isinstance(error, KeyboardInterrupt):
+        return 130
+    return 2 if isinstance(error, (UserError, OSError, MemoryError)) else 1
