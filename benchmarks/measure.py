@@ -211,7 +211,7 @@ def measure_loop(gpu, side, iterations):
         iterations (int): Number of timed iterations.
 
     Returns:
-        dict: Seconds of an ``iteration``, and of its part ``outside`` forward, backward and update.
+        dict: Seconds of an ``iteration``, and of its part ``outside`` the network, that of its patches.
     """
     command = [sys.executable, '-m', 'benchmarks.loop', str(gpu), str(side), str(iterations)]
     return json.loads(subprocess.run(command, cwd=FOLDER, stdout=subprocess.PIPE, text=True, check=True).stdout)

@@ -58,9 +58,9 @@ def _network(found):
                'OpenVINO, ms', 'stock Chainer, ms', 'times faster than stock',
                f'peak {memory}, MiB: this / PyTorch / stock'],
               [_summary_row(case, results, found.gpu) for case, results in found.cases]),
-        f'Of a training iteration with its patches ({ms(loop["iteration"])} ms: StandardUpdater, PatchDataset, batch '
-        f'5) {100 * loop["outside"] / loop["iteration"]:.1f} % ({ms(loop["outside"])} ms) pass outside forward, '
-        'backward and update.',
+        f'Of a training iteration with its patches ({ms(loop["iteration"])} ms: Updater, PatchDataset, batch 5) '
+        f'{100 * loop["outside"] / loop["iteration"]:.1f} % ({ms(loop["outside"])} ms) go into choosing and cutting '
+        'patches' + ('' if found.gpu < 0 else ', while the GPU works on the iteration before') + '.',
     ]
 
 
