@@ -78,14 +78,13 @@ def main(argv=None):
     from util.inference import experiment, sidecars
     from util.inference.calibration import choose_calibration
     from util.inference.case_results import Manner
-    from util.inference.case_work import Work, outcomes
+    from util.inference.case_work import Work, outcomes, remove_strays
     from util.inference.model_file import load_network, read_lie, read_looks
     from util.inference.network import build_network
     from util.inference.super_resolution import check_samples
     from util.inference.tally import Tally
     from util.lock import locked
     from util.versions import commit
-    from util.volumes.writing import remove_strays
 
     config = experiment.choose_config(args.model, args.config_path, args.root)
     device = get_device(args.gpu)
@@ -106,7 +105,7 @@ def main(argv=None):
     if args.ensemble:
         experiment.check_mirrored(cases)
     with locked(out):
-        remove_strays(out)
+        remove_strays(out, cases)
         provenance, count = None, len(cases) + len(refusals)
         if args.bids:
             from util.inference import derivative

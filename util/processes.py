@@ -7,7 +7,6 @@ import io
 import multiprocessing
 import os
 import signal
-import sys
 import threading
 import traceback
 from collections import deque
@@ -17,7 +16,6 @@ from typing import NamedTuple
 
 from util.script import UserError, note, tell
 
-_PATIENCE = 10  # seconds that a process has to remove what it has half written
 # Each BLAS reads one of these when it is loaded; `models.cpu_blocks` has as many threads as BLAS.
 _THREADS = 'OPENBLAS_NUM_THREADS', 'MKL_NUM_THREADS', 'OMP_NUM_THREADS'
 
@@ -30,7 +28,8 @@ class Died(NamedTuple):
 def results(prepare, argument, items, processes, threads):
     """What a function makes of each item, as it comes.
 
-    The processes are new ones (spawn), not copies of this one. Close the generator if it is left early: that ends them.
+    The processes are new ones (spawn), not copies of this one. Close the generator if it is left early: that kills
+    them, and what they were writing is left as a kill leaves it.
 
     Args:
         prepare (callable): Called once in each process with ``argument``; returns the function of an item. It is named
@@ -87,14 +86,12 @@ def results(prepare, argument, items, processes, threads):
                     give(connection, process)
                 told.add(number, text)
                 yield number, result
-    except BaseException:
-        for process in everyone:
-            process.terminate()
-        raise
     finally:
+        # Not asked to end: the exception that a signal raises is lost where it falls into a __del__.
         for process in everyone:
-            process.join(_PATIENCE)
             process.kill()
+        for process in everyone:
+            process.join()
 
 
 class _InOrder:
@@ -155,7 +152,6 @@ def _ctrl_c_waiting():
 def _work(prepare, argument, connection):
     """The life of a process."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # where it is not waiting
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that files that are half written go
     threading.Thread(target=_end_with_parent, daemon=True).start()
     function = None
     while True:

@@ -1,4 +1,5 @@
 """Several processes: results as they come, what is said in order, deaths that cost one item, and no process left."""
+import multiprocessing
 import os
 import subprocess
 import sys
@@ -47,22 +48,22 @@ def test_a_process_that_dies_costs_its_own_item_alone(tmp_path):
 def test_what_is_raised_in_a_process_is_raised_here_and_ends_the_others(tmp_path, item, kind, words):
     with pytest.raises(kind, match=words):
         list(results(prepare, tmp_path, ['sleep', item], 2, 1))
-    assert not (tmp_path / 'half').exists()
+    assert not multiprocessing.active_children()
 
 
-def test_leaving_early_ends_the_processes_and_they_clear_up(tmp_path):
+def test_leaving_early_ends_the_processes(tmp_path):
     left = results(prepare, tmp_path, ['a', 'sleep'], 2, 1)
     next(left)
-    wait_for((tmp_path / 'half').exists)
+    wait_for((tmp_path / 'asleep').exists)
     left.close()
-    assert not (tmp_path / 'half').exists()
+    assert not multiprocessing.active_children()
 
 
 def test_where_this_process_is_killed_the_others_end(tmp_path):
     code = ('from tests.util.work import prepare\nfrom util.processes import results\n'
             f'list(results(prepare, {str(tmp_path)!r}, ["sleep"], 1, 1))')
     with subprocess.Popen([sys.executable, '-c', code], cwd=PROJECT, stdout=subprocess.PIPE) as process:
-        wait_for((tmp_path / 'half').exists)
+        wait_for((tmp_path / 'asleep').exists)
         process.kill()
         begun = time.monotonic()
         process.stdout.read()  # until the last one that holds the pipe is gone; it would sleep for a minute

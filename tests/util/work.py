@@ -29,11 +29,8 @@ def work(folder, item):
     if item == 'bug':
         raise ValueError('of the code')
     if item == 'sleep':
-        try:
-            (folder / 'half').touch()
-            time.sleep(60)
-        finally:
-            (folder / 'half').unlink()
+        (folder / 'asleep').touch()
+        time.sleep(60)
     note(f'a note of {item}')
     print(f'a line of {item}', file=sys.stderr)
     return item, os.getpid(), os.environ['OPENBLAS_NUM_THREADS']

@@ -1,4 +1,5 @@
 """The cases of a run, from their files to what is in the folder of results: in this process or in several."""
+import contextlib
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -6,12 +7,14 @@ from typing import NamedTuple
 import numpy
 
 from models.cpu_blocks import workers
+from util import files
 from util.dataset.pairs import read_pair
 from util.inference.case_results import Manner, forget_scores, score_case, super_resolve_case
 from util.inference.model_file import arrays_of, fill
 from util.inference.network import build_network
 from util.inference.sidecars import Provenance
 from util.script import UserError
+from util.volumes import writing
 from util.volumes.reading import read_volume
 
 
@@ -56,11 +59,22 @@ def outcomes(work, net, cases, processes):
 
     threads = max(workers.count // processes, 1)
     workers.stop()
-    for number, result in results(_prepare, (work, arrays_of(net)), cases, processes, threads):
-        if isinstance(result, Died):
-            result = Outcome(False, [f'{cases[number].lr_path}: the process that was at it {result.how}; fewer --jobs '
-                                     'need less memory'])
-        yield number, result
+    try:
+        with contextlib.closing(results(_prepare, (work, arrays_of(net)), cases, processes, threads)) as found:
+            for number, result in found:
+                if isinstance(result, Died):
+                    result = Outcome(False, [f'{cases[number].lr_path}: the process that was at it {result.how}; fewer '
+                                             '--jobs need less memory'])
+                yield number, result
+    finally:
+        remove_strays(work.out, cases)  # of processes that were killed
+
+
+def remove_strays(out, cases):
+    """Remove what kills have left half written among the results of cases; nobody may be writing there."""
+    for folder in {(out / case.file()).parent for case in cases}:
+        files.remove_strays(folder)
+        writing.remove_strays(folder)
 
 
 def _prepare(argument):

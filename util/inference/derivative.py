@@ -11,7 +11,7 @@ from util.dataset.bids import DESCRIPTION
 from util.dataset.bids_scans import find_scans, read_object
 from util.dataset.case_lists import Case
 from util.dataset.case_names import without_suffix
-from util.files import remove_strays, write_text
+from util.files import write_text
 from util.script import UserError
 
 NAME = '3D-ESPCN'
@@ -87,7 +87,7 @@ def check_out(dataset, out):
 
 
 def begin(out, cases, provenance):
-    """Describe a derivative, and remove what kills have left half written.
+    """Describe a derivative, and see what it has.
 
     Args:
         out (Path): The derivative's folder, that :func:`check_out` has seen and that no other run writes into.
@@ -100,8 +100,6 @@ def begin(out, cases, provenance):
     from util.inference.sidecars import is_done  # here, since NumPy takes a while, and `check_out` does without
 
     _describe(out, provenance.dataset, provenance.facts.get('SoftwareVersion'))
-    for folder in {(out / case.file()).parent for case in cases}:
-        remove_strays(folder)
     return [case for case in cases if not is_done(out, case, provenance)]
 
 
