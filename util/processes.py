@@ -54,8 +54,8 @@ def results(prepare, argument, items, processes, threads):
         process = context.Process(target=_work, args=(prepare, argument, other), daemon=True)
         with _environment(threads), _ctrl_c_waiting():  # both are inherited, and hold from the child's first moment
             process.start()
+            everyone.append(process)
         other.close()
-        everyone.append(process)
         give(connection, process)
 
     def give(connection, process):
