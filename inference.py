@@ -3,11 +3,12 @@
     python inference.py -g 0 -m results/training/gen_iter_100000.npz
 """
 import argparse
+import contextlib
 import sys
 from pathlib import Path
 
 from util.inference.pretrained import list_models, model_path
-from util.script import PROJECT, UserError, check_draws, check_there, note, progress, run
+from util.script import PROJECT, UserError, check_draws, check_jobs, check_there, note, progress, run
 
 
 class ListModels(argparse.Action):
@@ -27,7 +28,7 @@ def parse_arguments(argv):
     parser.add_argument('-c', '--config_path', type=Path,
                         help='the experiment (default: the one in the model file; a bare file, such as the '
                              "reference's, has none: configs/base.yml)")
-    parser.add_argument('-o', '--out', type=Path, default=PROJECT / 'results/inference',
+    parser.add_argument('-o', '--out', type=Path,
                         help='folder of the results (default: results/inference); or, of one volume of -i, the file to '
                              'write: .nii.gz, .nii, .mgz, .mgh, .nrrd or .mhd')
     which = parser.add_mutually_exclusive_group()
@@ -36,6 +37,10 @@ def parse_arguments(argv):
                             'folders of a DICOM series each; NAME_x4 is written in the format of NAME')
     which.add_argument('--pairs', type=Path, nargs=2, metavar=('LR_FOLDER', 'HR_FOLDER'),
                        help='score the volumes that have the same name in two folders, instead of the test list')
+    which.add_argument('--bids', type=Path, nargs=2, metavar=('DATASET', 'OUT'),
+                       help='super-resolve the raw scans of a BIDS data set into a BIDS derivative, such as '
+                            'DATASET/derivatives/sr; a result of the same scan, model and options is kept')
+    parser.add_argument('--suffix', help='which scans of --bids (default: T1w)')
     parser.add_argument('--hr', type=Path, nargs='+', metavar='HR',
                         help='the HR volumes of those of -i, in the same order, to score them')
     parser.add_argument('--ensemble', action='store_true',
@@ -49,6 +54,8 @@ def parse_arguments(argv):
     parser.add_argument('--interval', type=int, choices=range(5, 100, 5), metavar='PERCENT',
                         help='also write NAME_interval: how far below and above NAME the truth lies in as many '
                              'percent of the head, 5, 10 ... 95; of a model that calibrate.py has calibrated')
+    parser.add_argument('--jobs', type=int, default=1, metavar='N',
+                        help='N volumes at a time, each in a process with its share of the cores, and its own memory')
     parser.add_argument('-R', '--root', type=Path, default=PROJECT,
                         help="folder that the config's and the list's relative paths start from (default: the project)")
     return parser.parse_args(argv)
@@ -61,23 +68,23 @@ def main(argv=None):
     check_there(args.model, 'model file')
     check_there(args.config_path, 'config')
     check_draws(args.samples)
+    check_jobs(args.jobs, args.gpu)
     if args.hr and not args.input:
         raise UserError('--hr names the HR volumes of the LR volumes that -i names, and there is no -i')
+    choose_out(args)
     # Imported here: neither --help nor a wrong argument waits for them.
-    import numpy
     from models.network import BayesianNetwork
-    from util.dataset.pairs import read_pair
     from util.device import get_device
-    from util.inference import experiment, inputs
+    from util.inference import experiment, sidecars
     from util.inference.calibration import choose_calibration
-    from util.inference.case_results import Manner, forget_scores, score_case, super_resolve_case
+    from util.inference.case_results import Manner
+    from util.inference.case_work import Work, outcomes, remove_strays
     from util.inference.model_file import load_network, read_lie, read_looks
     from util.inference.network import build_network
     from util.inference.super_resolution import check_samples
+    from util.inference.tally import Tally
     from util.lock import locked
     from util.versions import commit
-    from util.volumes.reading import read_volume
-    from util.volumes.writing import remove_strays
 
     config = experiment.choose_config(args.model, args.config_path, args.root)
     device = get_device(args.gpu)
@@ -88,80 +95,98 @@ def main(argv=None):
     if isinstance(net, BayesianNetwork) and args.samples is None:
         note(f'{args.model}: its weights are uncertain, which the deviation says nothing of without --samples 32')
     calibration = choose_calibration(args.model, args.interval is not None, args.ensemble, args.samples)
-    out, cases = inputs.file_of_results(args.out, choose_cases(args, config, net))
+    out, cases, refusals = choose_cases(args, config, net)
     experiment.check_results(out, cases)
-    origin = (f'3D-ESPCN {args.model.name} {commit() or ""}'.strip() if any(case.suffix != '.mhd' for case in cases)
-              else '')  # asking git takes a moment
+    # asking git takes a moment
+    version = commit() if args.bids or any(case.suffix != '.mhd' for case in cases) else None
     manner = Manner(config.intensity_scaling, read_lie(args.model), read_looks(args.model, net.in_channels),
                     args.ensemble, args.samples, args.like_input, calibration and calibration.factors, args.interval,
-                    origin)
+                    f'3D-ESPCN {args.model.name} {version or ""}'.strip())
     if args.ensemble:
         experiment.check_mirrored(cases)
     with locked(out):
-        remove_strays(out)
-        rows, unsure, unlike, failures, done = {}, {}, {}, [], []
-        for case in progress(cases, 'inference', 'case'):
-            try:
-                lr, hr = read_pair(case, config) if case.hr_path else (read_volume(case.lr_path, numpy.float32), None)
-                sr, difference = super_resolve_case(out, case, lr, net, manner)
-            except (UserError, OSError, MemoryError) as error:  # the other cases are done all the same
-                failures.append(str(error) if isinstance(error, UserError) else f'{case.name}: {error!r}')
-                continue
-            done.append(case)
-            if difference:
-                unlike[case.lr_path] = difference
-            if out == args.out or (out / 'scores.csv').exists():  # elsewhere may lie pictures of the user's own
-                forget_scores(out, case, {'scores.csv': rows, 'uncertainty.csv': unsure})
-            if hr is not None:
-                from util.reports import score_table, uncertainty_table
-                scored, uncertainty, failed = score_case(out, case, lr, sr, hr, net.sampling, manner.factors)
-                failures += failed
-                if scored:
-                    rows[case.name] = scored
-                    score_table.save_csv(out / 'scores.csv', rows)  # each time: an interruption loses none
-                if uncertainty:
-                    unsure[case.name] = uncertainty
-                    uncertainty_table.save_csv(out / 'uncertainty.csv', unsure)
-        if rows:
+        remove_strays(out, cases)
+        provenance, count = None, len(cases) + len(refusals)
+        if args.bids:
+            from util.inference import derivative
+            provenance = sidecars.Provenance(args.bids[0], sidecars.facts(args.model, config, manner, version))
+            cases = derivative.begin(out, cases, provenance)
+        # elsewhere may lie pictures of the user's own
+        forgets = out == args.out or (out / 'scores.csv').exists()
+        tally, work = Tally(out, cases), Work(out, config, args.root, manner, forgets, provenance)
+        with contextlib.closing(outcomes(work, net, cases, args.jobs)) as done:
+            for number, outcome in progress(done, 'inference', 'case', len(cases)):
+                tally.add(number, outcome)
+        failures = refusals + tally.failures
+        if tally.rows:
             from util.reports.report import try_report
-            failures += try_report(out, args.model, config, cases, rows, unsure, unlike)
-        return report(out, rows, unsure, unlike, failures, done, len(cases))
+            tally.save()  # another process may have taken away a table, for an older one with the scores of its case
+            failures += try_report(out, args.model, config, cases, tally.rows, tally.unsure, tally.unlike)
+        return report(out, tally, failures, count, count - len(refusals) - len(cases))
+
+
+def choose_out(args):
+    """Where the results go, for --bids as for the rest; what --bids cannot write into is refused."""
+    if args.suffix is not None and not (args.bids and args.suffix.isascii() and args.suffix.isalnum()):
+        raise UserError(f'--suffix {args.suffix}: the suffix of the scans that --bids takes, such as T2w')
+    if args.bids:
+        from util.inference.derivative import check_out
+        if args.out:
+            raise UserError(f'-o {args.out}: --bids names the folder of the results itself; leave -o out')
+        args.out = args.bids[1]
+        check_out(*args.bids)
+    args.out = args.out or PROJECT / 'results/inference'
 
 
 def choose_cases(args, config, net):
-    """The cases that the command line names, or those of the config's test list."""
-    from util.inference import experiment, inputs
+    """The folder of the results; the cases of the command line, or of the config's test list; and what is refused."""
+    from util.inference import derivative, experiment, inputs
 
+    if args.bids:
+        return args.out, *derivative.cases_of(args.bids[0], args.suffix or 'T1w')
     if args.pairs:
-        return inputs.pairs_of_folders(*args.pairs)
-    if args.hr:
-        return inputs.pairs(args.input, args.hr)
-    if args.input:
-        return inputs.scans(args.input, net.sampling.rate, args.out)
-    return experiment.listed_cases(config, args.config_path or args.model, args.root)
+        cases = inputs.pairs_of_folders(*args.pairs)
+    elif args.hr:
+        cases = inputs.pairs(args.input, args.hr)
+    elif args.input:
+        cases = inputs.scans(args.input, net.sampling.rate, args.out)
+    else:
+        cases = experiment.listed_cases(config, args.config_path or args.model, args.root)
+    return *inputs.file_of_results(args.out, cases), []
 
 
-def report(out, rows, unsure, unlike, failures, done, count):
-    """Print the scores, and say what could not be done; returns the exit code."""
-    if rows:
+def report(out, tally, failures, count, kept):
+    """Print the scores, and say what could not be done; returns the exit code.
+
+    Args:
+        out (Path): Folder of the results.
+        tally (~util.inference.tally.Tally): What came of the cases.
+        failures (list of str): What could not be done.
+        count (int): Of all cases.
+        kept (int): Those whose results were there already, and are right.
+    """
+    done = tally.done
+    if tally.rows:
         from util.reports.score_table import format_table
-        print(format_table(rows))
+        print(format_table(tally.rows))
         print(f'scores: {out / "scores.csv"}\npictures: {out}/*.png\nto look at: {out / "report.html"}')
-    if unsure:
+    if tally.unsure:
         from util.reports import uncertainty_table
-        print(f'\n{uncertainty_table.format_table(unsure)}\nscores of the uncertainty: {out / "uncertainty.csv"}')
+        print(f'\n{uncertainty_table.format_table(tally.unsure)}\nscores of the uncertainty: {out / "uncertainty.csv"}')
     if done:
-        names = {f'{case.name if len(done) == 1 else "*"}{case.suffix}' for case in done}
+        names = {case.file() if len(done) == 1 else f'{"*/" * case.name.count("/")}*{case.suffix}' for case in done}
         print('volumes: ' + ', '.join(str(out / name) for name in sorted(names)))
-    for name, difference in unlike.items():
+    if kept:
+        print(f'{kept} results were in {out} already, of the same scans, model and options')
+    for name, difference in tally.unlike.items():
         note(f'{name} is unlike the scans of the training, so the network may be wrong, and sure of it: {difference}')
     for failure in failures:
         print(f'error: {failure}', file=sys.stderr)
     if not failures:
         return 0
-    if done:
-        print(f'{len(done)} of {count} volumes are done', file=sys.stderr)
-    return 1 if done else 2
+    if done or kept:
+        print(f'{len(done) + kept} of {count} volumes are done', file=sys.stderr)
+    return 1 if done or kept else 2
 
 
 if __name__ == '__main__':

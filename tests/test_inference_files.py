@@ -10,7 +10,7 @@ from tests.test_inference import make_unsure, prepare, results, save_model, scor
 from util.config_files import load_config
 from util.dataset.pairs_info import write_pairs_info
 from util.files import UNFINISHED
-from util.inference import case_results
+from util.inference import case_work
 from util.lock import locked
 from util.volumes import interpolation
 from util.reports.score_table import read_csv
@@ -152,14 +152,14 @@ def test_a_name_that_would_be_that_of_another_case_s_result_is_refused(experimen
 def test_an_interruption_loses_no_scores(experiment, infer, monkeypatch):
     make_unsure(experiment)
     (experiment / 'test_list.txt').write_text('LR/0001.mhd HR/0001.mhd\nLR/0000.mhd HR/0000.mhd\n')
-    original = case_results.super_resolve_case
+    original = case_work.super_resolve_case
 
     def interrupted(out, case, *arguments):
         if case.name == '0000':
             raise KeyboardInterrupt
         return original(out, case, *arguments)
 
-    monkeypatch.setattr(case_results, 'super_resolve_case', interrupted)
+    monkeypatch.setattr(case_work, 'super_resolve_case', interrupted)
     assert infer().returncode == 130
     assert list(scores(experiment)) == ['0001', 'mean'] and (experiment / 'out/0001.mhd').exists()
     assert list(read_csv(experiment / 'out/uncertainty.csv')) == ['0001']

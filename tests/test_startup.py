@@ -42,6 +42,7 @@ def test_help_and_a_wrong_argument_load_no_library(script, tmp_path):
 
 @pytest.mark.parametrize('script, arguments, words', [
     ('inference.py', ('-m', 'none.npz'), 'none.npz: cannot read this model file: No such file or directory'),
+    ('inference.py', ('-m', 'x4_t1w', '--bids', 'none', 'out'), '--bids none: no such folder'),
     ('training.py', ('-c', 'none.yml'), 'none.yml: cannot read this config: No such file or directory'),
     ('training.py', ('-m', 'none.npz'), 'none.npz: cannot read this model file: No such file or directory'),
     ('training.py', ('--resume', 'none.npz'), 'none.npz: cannot read this snapshot: No such file or directory'),

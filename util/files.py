@@ -1,6 +1,7 @@
 """Files that a kill leaves either as they were or complete, and text files of bounded size."""
 import contextlib
 import errno
+import hashlib
 import os
 import secrets
 from pathlib import Path
@@ -70,6 +71,19 @@ def write_text(path, text):
     """Put a UTF-8 text file in place, whole or not at all; lines end in a line feed on every system."""
     with replacing(path) as temporary:
         temporary.write_text(text, encoding='utf-8', newline='\n')
+
+
+def sha256(path):
+    """The SHA-256 of a file's content, in hexadecimal digits.
+
+    Raises:
+        OSError: If it cannot be read.
+    """
+    digest = hashlib.sha256()
+    with open(path, 'rb') as file:
+        while piece := file.read(1 << 20):
+            digest.update(piece)
+    return digest.hexdigest()
 
 
 def read_text(path, most):

@@ -53,6 +53,18 @@ def check_there(path, what):
         raise UserError(f'{path}: cannot read this {what}: {getattr(error, "strerror", error)}') from None
 
 
+def check_jobs(jobs, gpu):
+    """Refuse a number of processes (``--jobs``) that is none, or that would share a GPU (``-g``).
+
+    Raises:
+        UserError: If it is below 1, or above with a GPU.
+    """
+    if jobs < 1:
+        raise UserError(f'--jobs {jobs}: the number of processes, 1 or more')
+    if jobs > 1 and gpu >= 0:
+        raise UserError(f'--jobs {jobs}: processes share the cores of the CPU; leave it out with -g {gpu}')
+
+
 def check_draws(samples):
     """Refuse a number of drawn networks that has no spread (``--samples``; None: not given).
 
@@ -64,21 +76,27 @@ def check_draws(samples):
 
 
 def note(text):
-    """Say one line on stderr. Progress bars that are being drawn there stay whole."""
+    """Say one line on stderr, and remember it."""
     said.append(text)
+    tell(f'note: {text}')
+
+
+def tell(line):
+    """Put a line on stderr. Progress bars that are being drawn there stay whole."""
     if 'tqdm' in sys.modules:
-        sys.modules['tqdm'].tqdm.write(f'note: {text}', file=sys.stderr)
+        sys.modules['tqdm'].tqdm.write(line, file=sys.stderr)
     else:
-        print(f'note: {text}', file=sys.stderr)
+        print(line, file=sys.stderr)
 
 
-def progress(items, what, unit):
+def progress(items, what, unit, total=None):
     """Go through items, with a progress bar on stderr if that is a terminal.
 
     Args:
-        items (sequence): Anything.
+        items (iterable): Anything.
         what (str): What is going on, such as the script's name.
         unit (str): What an item is.
+        total (int): How many items there are, where they have no length.
 
     Returns:
         iterable: The items.
@@ -87,7 +105,7 @@ def progress(items, what, unit):
         return items
     from tqdm import tqdm  # here, since it takes a while
 
-    return tqdm(items, desc=what, unit=unit)
+    return tqdm(items, desc=what, unit=unit, total=total)
 
 
 def typed(script, *arguments):

@@ -14,6 +14,7 @@ _SUBJECT = re.compile(r'(?:^|_)(sub-[^_.]+)')
 # BIDS gives these to what was computed from scans, and to no scan.
 _BY_NAME = {
     'masks or segmentations': re.compile(r'(^|_)(\w*mask|dseg|probseg|aseg|seg)(_|\.|$)|(^|_)label-', re.IGNORECASE),
+    'phases or other parts of a complex scan': re.compile(r'(^|_)part-(phase|real|imag)(_|$)'),
     'copies in another space': re.compile(r'(^|_)space-'),
     'processed copies': re.compile(r'(^|_)(desc|res|den|atlas|seg|hemi|from|to)-'),
 }

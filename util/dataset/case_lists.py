@@ -17,6 +17,14 @@ class Case(NamedTuple):
     hr_path: Path | None
     suffix: str = '.mhd'  # of the files of its results
 
+    def file(self, kind=''):
+        """The file of a volume of its results, from their folder: a map of some kind (``'deviation'``), or the result.
+
+        Returns:
+            str: Its name.
+        """
+        return f'{self.name}{f"_{kind}" * bool(kind)}{self.suffix}'
+
 
 def read_list(path, root):
     """Read a case list and see that its volumes are there.

@@ -1,8 +1,10 @@
 """The results of one case in a folder: its volumes and, where the truth is known, its scores and its picture."""
+import contextlib
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import NamedTuple
 
+from util.inference import sidecars
 from util.inference.super_resolution import SuperResolved, super_resolve
 from util.script import UserError, blaming, note
 from util.volumes.intensity import like_input
@@ -29,7 +31,7 @@ class Manner(NamedTuple):
     origin: str = ''               # what the volumes' headers say of where they come from
 
 
-def super_resolve_case(out, case, lr, net, manner):
+def super_resolve_case(out, case, lr, net, manner, told=None):
     """Super-resolve a case, laid as the training's volumes, and write its volumes.
 
     Args:
@@ -38,6 +40,7 @@ def super_resolve_case(out, case, lr, net, manner):
         lr (~util.volumes.volume.Volume): Its LR volume, float32.
         net (~chainer.Chain): As `models.network` describes it.
         manner (Manner): How.
+        told (dict): Of a result in a BIDS derivative, what the JSON file beside each volume says; None: there is none.
 
     Returns:
         (~util.inference.super_resolution.SuperResolved, str or None): The volumes that were written; and what the scan
@@ -60,16 +63,20 @@ def super_resolve_case(out, case, lr, net, manner):
     if manner.as_input:
         sr = sr._replace(mean=replace(sr.mean, array=like_input(sr.mean.array, read_volume(case.lr_path).array)))
     label = Label(manner.origin, form_codes(case.lr_path) if case.suffix in ('.nii', '.nii.gz') else (1, 1))
-    write_volume(out / f'{case.name}{case.suffix}', sr.mean, label)
+    if told:
+        sidecars.forget(out, case)  # a kill leaves no volume beside what is said of another one
+    write_volume(out / case.file(), sr.mean, label)
     maps = {name: getattr(sr, name) for name in MAPS}
     maps['interval'] = manner.interval and replace(
         sr.deviation, array=sr.deviation.array * manner.factors[manner.interval])
     for name, volume in maps.items():
-        path = out / f'{case.name}_{name}{case.suffix}'
+        path = out / case.file(name)
         if volume is None:
             remove_volume(path)  # of an earlier network's volume, and it would be taken for this one's
         else:
             write_volume(path, volume, label)
+    if told:
+        sidecars.write(out, case, told, [name for name, volume in maps.items() if volume])
     score, words = unlike(laid.array, manner.looks) if manner.looks else (0, '')
     return sr, f'{words} (score {score:.2f}; 1 is the most that is likely)' if score > 1 else None
 
@@ -154,20 +161,20 @@ def score_case(out, case, lr, sr, hr, sampling, factors=None):
     return scored or {}, uncertainty or {}, [failures[what] for what in sorted(failures)]
 
 
-def forget_scores(out, case, tables):
+def forget_scores(out, case):
     """Remove the pictures and the scores that tell of the volume which a new one has just replaced: a .mhd.
 
     Args:
         out (Path): Folder of the results.
-        case (~util.dataset.case_lists.Case): The case with the new volume.
-        tables (dict): Name of a table's file -> its rows of this run; where there are some, the table is this run's.
+        case (~util.dataset.case_lists.Case): The case with the new volume, which this run has not scored yet.
     """
     if case.suffix != '.mhd':
         return
     for end in ('.png', '_uncertainty.png', '_channels.csv', '_uncertainty_channels.csv'):
         (out / f'{case.name}{end}').unlink(missing_ok=True)
-    for name, rows in tables.items():
+    for name in ('scores.csv', 'uncertainty.csv'):
         table = out / name
-        if not rows and table.is_file() and f'\n{case.name},' in table.read_text(encoding='utf-8', errors='replace'):
-            table.unlink()
-            (out / 'report.html').unlink(missing_ok=True)  # which shows these scores
+        with contextlib.suppress(FileNotFoundError):  # another process may have removed it meanwhile
+            if table.is_file() and f'\n{case.name},' in table.read_text(encoding='utf-8', errors='replace'):
+                table.unlink()
+                (out / 'report.html').unlink(missing_ok=True)  # which shows these scores

@@ -87,8 +87,8 @@ def check_results(out, cases):
         raise UserError(f'{out} holds the volumes of LR-HR pairs; name another folder with -o')
     inputs = {path.resolve() for case in cases for path in (case.lr_path, case.hr_path) if path}
     for case in cases:
-        for kind in ('', *(f'_{kind}' for kind in kinds)):
-            path = out / f'{case.name}{kind}{case.suffix}'
+        for kind in ('', *kinds):
+            path = out / case.file(kind)
             if path.resolve() in inputs:
                 raise UserError(f'{path} is a volume to be read, and the result would replace it; name another folder '
                                 'with -o')

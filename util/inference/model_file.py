@@ -34,7 +34,7 @@ def save_network(path, net, experiment, lie=None, looks=None):
     Raises:
         UserError: If a weight is not finite: such a network is of no use to anyone.
     """
-    arrays = _arrays_of(net)
+    arrays = arrays_of(net)
     for name, array in arrays.items():
         if not numpy.isfinite(array).all():
             raise UserError(f'{path}: not written, since {name} holds weights that are not finite; try a smaller '
@@ -154,7 +154,7 @@ def load_network(path, net):
     """
     entries = {}
     with Npz(path, 'model file') as archive:
-        for name, wanted in sorted(_arrays_of(net).items()):
+        for name, wanted in sorted(arrays_of(net).items()):
             if 'entries_that_are_none' in archive.names:
                 raise UserError(f'{path}: a snapshot; go on from it with --resume, or give the gen_iter_N.npz of the '
                                 'same number')
@@ -164,10 +164,16 @@ def load_network(path, net):
                 entries[name] = archive.like(name, wanted)
             except ValueError as error:
                 raise UserError(f'{path}: {error}: is it a model of another upsampling rate or network?') from None
-    NpzDeserializer(entries).load(net)
+    fill(net, entries)
 
 
-def _arrays_of(net):
+def arrays_of(net):
+    """The arrays of a network by their names in a model file."""
     serializer = DictionarySerializer()
     serializer.save(net)
     return serializer.target
+
+
+def fill(net, arrays):
+    """Give a network, in place, the arrays that :func:`arrays_of` has taken of one of its kind."""
+    NpzDeserializer(arrays).load(net)

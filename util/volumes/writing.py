@@ -5,9 +5,11 @@
 While a volume NAME.mhd is written, a folder .NAME.writing beside it holds what is new, and the header of what was
 there. A kill leaves that folder, and its headers name the files of this volume: nothing else is ever removed.
 """
+import contextlib
 import os
 import re
 import shutil
+import zlib
 from itertools import count
 from pathlib import Path
 
@@ -177,7 +179,8 @@ def _read_back(path, new, data, volume):
 def _free_name(path):
     """A name for the voxels of `path` that no other volume has or can get: NAME.raw, or NAME.raw1, NAME.raw2 ..."""
     safe = _UNSAFE.sub('_', path.stem)
-    stem = f'{path.stem}.raw' if safe == path.stem else f'{safe}.rawx'
+    # 'a%b' and 'a\tb' may be written at the same time, and both are a_b
+    stem = f'{path.stem}.raw' if safe == path.stem else f'{safe}-{zlib.crc32(os.fsencode(path.stem)):08x}.rawx'
     named = _named_by_headers(path.parent)
     names = (stem + (str(number) if number else '') for number in count())
     return next(name for name in names
@@ -187,7 +190,11 @@ def _free_name(path):
 def _named_by_headers(folder):
     """The absolute paths of the files that headers in a folder name."""
     headers = [entry.path for entry in os.scandir(folder) if entry.name.lower().endswith(_HEADERS) and entry.is_file()]
-    return {os.path.abspath(file) for file in map(data_file, headers) if file is not None}
+    named = set()
+    for header in headers:
+        with contextlib.suppress(FileNotFoundError):  # one that another process of this run has just removed
+            named.add(data_file(header))
+    return {os.path.abspath(file) for file in named if file is not None}
 
 
 def _sweep(path):

@@ -39,7 +39,7 @@ def test_files_of_one_name_without_bids_are_subjects_of_their_own(tmp_path):
 
 @pytest.mark.parametrize('name', [
     'sub-01_T1w.nii.gz', 'sub-01_ses-1_acq-mprage_rec-norm_run-2_T1w.nii', 'T1w.nii', 'sub-mask_acq-seg_T1w.nii',
-    'a_T1w.nii.gz'])
+    'sub-01_part-mag_T1w.nii.gz', 'a_T1w.nii.gz'])
 def test_what_bids_calls_a_raw_scan_is_one(name):
     assert not_raw_by_name(name) is None
 
@@ -49,6 +49,7 @@ def test_what_bids_calls_a_raw_scan_is_one(name):
     ('sub-01_label-GM_probseg.nii.gz', 'masks or segmentations'), ('sub-01_label-GM_T1w.nii', 'masks or segmentations'),
     ('sub-01_mod-T1w_defacemask.nii.gz', 'masks or segmentations'), ('x_T1w_brain_mask.nii', 'masks or segmentations'),
     ('sub-01_space-MNI152NLin2009cAsym_T1w.nii.gz', 'copies in another space'),
+    ('sub-01_part-phase_T1w.nii.gz', 'phases or other parts of a complex scan'),
     ('sub-01_desc-preproc_T1w.nii.gz', 'processed copies'), ('sub-01_res-2_T1w.nii.gz', 'processed copies')])
 def test_masks_copies_and_what_was_processed_are_told_by_name(name, what):
     assert not_raw_by_name(name) == what

@@ -28,6 +28,13 @@ def test_no_volume_s_files_are_another_s(tmp_path, order):
     assert not names(tmp_path)
 
 
+def test_names_that_metaimage_cannot_hold_are_told_apart_without_a_look_at_each_other(tmp_path):
+    """Two processes may write them at the same time."""
+    write_volume(tmp_path / 'one/a%b.mhd', make_volume(1))
+    write_volume(tmp_path / 'other/a\tb.mhd', make_volume(2))
+    assert data_file(tmp_path / 'one/a%b.mhd').name != data_file(tmp_path / 'other/a\tb.mhd').name
+
+
 def test_what_is_there_without_a_header_is_kept(tmp_path):
     (tmp_path / 'scan.raw').write_bytes(b'a scanner wrote this')
     (tmp_path / 'scan.nii').write_bytes(b'and this')

@@ -1,0 +1,99 @@
+"""The cases of a run, from their files to what is in the folder of results: in this process or in several."""
+import contextlib
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy
+
+from models.cpu_blocks import workers
+from util import files
+from util.dataset.pairs import read_pair
+from util.inference.case_results import Manner, forget_scores, score_case, super_resolve_case
+from util.inference.model_file import arrays_of, fill
+from util.inference.network import build_network
+from util.inference.sidecars import Provenance
+from util.script import UserError
+from util.volumes import writing
+from util.volumes.reading import read_volume
+
+
+class Work(NamedTuple):
+    """What is to be done with each case of a run."""
+    out: Path                             # folder of the results
+    config: object                        # ~util.config.Config: the experiment of the model
+    root: Path                            # where its network's code may lie beside the project
+    manner: Manner                        # how the model is used
+    forgets: bool                         # whether pictures and scores of older volumes in `out` are to go
+    provenance: Provenance | None = None  # of a BIDS derivative; None: the results are none
+
+
+class Outcome(NamedTuple):
+    """What came of a case; its volumes and pictures are in the folder."""
+    done: bool                     # its volumes are written
+    failures: list                 # of str: what could not be done
+    difference: str | None = None  # from the scans of the training, where it is unlike these
+    scores: dict = {}              # both as `util.inference.case_results.score_case` gives them
+    uncertainty: dict = {}
+
+
+def outcomes(work, net, cases, processes):
+    """Do the cases, and tell of each as it is done.
+
+    Several processes do the same as one, to the bit: a convolution does not depend on the number of its threads.
+
+    Args:
+        work (Work): What to do.
+        net (~chainer.Chain): As `models.network` describes it.
+        cases (list of ~util.dataset.case_lists.Case): The cases.
+        processes (int): How many cases at a time; of more than 1, each has its share of the CPU's cores.
+
+    Yields:
+        (int, Outcome): Of each case its number in the list and its outcome, in any order.
+    """
+    processes = min(processes, len(cases))
+    if processes < 2:
+        yield from enumerate(do(work, net, case) for case in cases)
+        return
+    from util.processes import Died, results  # here, since one process does without
+
+    threads = max(workers.count // processes, 1)
+    workers.stop()
+    try:
+        with contextlib.closing(results(_prepare, (work, arrays_of(net)), cases, processes, threads)) as found:
+            for number, result in found:
+                if isinstance(result, Died):
+                    result = Outcome(False, [f'{cases[number].lr_path}: the process that was at it {result.how}; fewer '
+                                             '--jobs need less memory'])
+                yield number, result
+    finally:
+        remove_strays(work.out, cases)  # of processes that were killed
+
+
+def remove_strays(out, cases):
+    """Remove what kills have left half written among the results of cases; nobody may be writing there."""
+    for folder in {(out / case.file()).parent for case in cases}:
+        files.remove_strays(folder)
+        writing.remove_strays(folder)
+
+
+def _prepare(argument):
+    """In another process, the function of a case; it never reads the model file, which may have changed meanwhile."""
+    work, arrays = argument
+    net = build_network(work.config, work.root)
+    fill(net, arrays)
+    return partial(do, work, net)
+
+
+def do(work, net, case):
+    """Do a case; that it cannot be done is no error, but an :class:`Outcome` that says so."""
+    try:
+        told = work.provenance.of(case) if work.provenance else None
+        lr, hr = read_pair(case, work.config) if case.hr_path else (read_volume(case.lr_path, numpy.float32), None)
+        sr, difference = super_resolve_case(work.out, case, lr, net, work.manner, told)
+    except (UserError, OSError, MemoryError) as error:
+        return Outcome(False, [str(error) if isinstance(error, UserError) else f'{case.name}: {error!r}'])
+    if work.forgets:
+        forget_scores(work.out, case)
+    scored = ({}, {}, []) if hr is None else score_case(work.out, case, lr, sr, hr, net.sampling, work.manner.factors)
+    return Outcome(True, scored[2], difference, *scored[:2])
