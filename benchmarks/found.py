@@ -14,7 +14,8 @@ class Found:
     Args:
         cases (list of (Case, dict)): For each case a Result per implementation.
         commands (list of (Command, dict)): For each command the Runs of `benchmarks.processes`; empty on a GPU.
-        loop (dict): Seconds of an ``iteration`` with its patches, and of its part ``outside`` the network, that of its patches.
+        loop (dict): Seconds of an ``iteration`` with its patches, and of its part ``outside`` the network, that of the
+            patches.
         gpu (int): GPU number, or negative for the CPU.
         repeats (int): Rounds per case.
         load (float): Number of processes that the machine was busy with before the run.

@@ -1,12 +1,14 @@
 """The LR-HR pairs of a case list, ready for the network."""
+import contextlib
 from typing import NamedTuple
 
 import numpy
 
 from util.dataset.case_lists import read_list
 from util.dataset.mapped import MappedVolume
-from util.dataset.pairs_info import check_pairs_info
+from util.dataset.pairs_info import check_pairs_info, complete_pairs_info
 from util.script import UserError, blaming
+from util.volumes.degradation import sampling_of
 from util.volumes.geometry import Geometry, check_pair
 from util.volumes.intensity import intensity_scale
 from util.volumes.reading import read_volume
@@ -29,6 +31,29 @@ def read_pair(case, config):
     lr, hr = read_volume(case.lr_path, numpy.float32), read_volume(case.hr_path, numpy.float32)
     check_pair(lr, hr, config.sampling, (case.lr_path, case.hr_path))
     return lr, hr
+
+
+def read_pair_to_score(case, config):
+    """As :func:`read_pair`, of any degradation that the network was trained with: those that were drawn as well.
+
+    Returns:
+        (~util.volumes.volume.Volume, ~util.volumes.volume.Volume, ~util.volumes.sampling.Sampling): LR and HR, float32;
+        and where LR voxels lie among HR voxels, which may be elsewhere than the network's do.
+    """
+    folder = case.lr_path.parent.parent
+    info = complete_pairs_info(folder) or {}
+    drawn = [each.name for each in config.drawn.degradation or ()]
+    made_by = info['degradation'].get('name') if isinstance(info.get('degradation'), dict) else None
+    if made_by not in drawn or info.get('upsampling_rate') != list(config.upsampling_rate):
+        check_pairs_info(folder, config)
+    samplings = [sampling_of(name, config.upsampling_rate) for name in drawn if made_by in (None, name)]
+    lr, hr = read_volume(case.lr_path, numpy.float32), read_volume(case.hr_path, numpy.float32)
+    for sampling in samplings:
+        with contextlib.suppress(UserError):
+            check_pair(lr, hr, sampling, (case.lr_path, case.hr_path))
+            return lr, hr, sampling
+    check_pair(lr, hr, config.sampling, (case.lr_path, case.hr_path))
+    return lr, hr, config.sampling
 
 
 class Pairs(NamedTuple):

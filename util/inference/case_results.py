@@ -7,6 +7,7 @@ from typing import NamedTuple
 from util.inference import sidecars
 from util.inference.super_resolution import SuperResolved, super_resolve
 from util.script import UserError, blaming, note
+from util.volumes.axis_matrices import on_grid
 from util.volumes.intensity import like_input
 from util.volumes.looks import unlike
 from util.volumes.orientation import AS_IT_IS, Lie, inverse, lay, layout_as, unlike_training
@@ -31,7 +32,7 @@ class Manner(NamedTuple):
     origin: str = ''               # what the volumes' headers say of where they come from
 
 
-def super_resolve_case(out, case, lr, net, manner, told=None):
+def super_resolve_case(out, case, lr, net, manner, sampling, told=None):
     """Super-resolve a case, laid as the training's volumes, and write its volumes.
 
     Args:
@@ -40,6 +41,8 @@ def super_resolve_case(out, case, lr, net, manner, told=None):
         lr (~util.volumes.volume.Volume): Its LR volume, float32.
         net (~chainer.Chain): As `models.network` describes it.
         manner (Manner): How.
+        sampling (~util.volumes.sampling.Sampling): Where LR voxels lie among the HR voxels that are wanted: the
+            network's, or of a pair that its HR volume has.
         told (dict): Of a result in a BIDS derivative, what the JSON file beside each volume says; None: there is none.
 
     Returns:
@@ -60,6 +63,11 @@ def super_resolve_case(out, case, lr, net, manner, told=None):
         raise UserError(f'{case.lr_path}: there are no intervals, since this network predicts no deviation; leave '
                         '--interval out')
     sr = SuperResolved(*(volume and lay(volume, inverse(layout)) for volume in sr))
+    if sampling.offset != net.sampling.offset:
+        note(f'{case.lr_path}: its voxels are centred elsewhere in their blocks than those of the training; the result '
+             'is moved to the HR volume by an interpolating B-spline')
+        mean, *maps = (volume and on_grid(volume, lr, net.sampling, sampling) for volume in sr)
+        sr = SuperResolved(mean, *(each and replace(each, array=each.array.clip(0)) for each in maps))  # it overshoots
     if manner.as_input:
         sr = sr._replace(mean=replace(sr.mean, array=like_input(sr.mean.array, read_volume(case.lr_path).array)))
     label = Label(manner.origin, form_codes(case.lr_path) if case.suffix in ('.nii', '.nii.gz') else (1, 1))

@@ -8,7 +8,7 @@ import numpy
 
 from models.cpu_blocks import workers
 from util import files
-from util.dataset.pairs import read_pair
+from util.dataset.pairs import read_pair_to_score
 from util.inference.case_results import Manner, forget_scores, score_case, super_resolve_case
 from util.inference.model_file import arrays_of, fill
 from util.inference.network import build_network
@@ -89,11 +89,12 @@ def do(work, net, case):
     """Do a case; that it cannot be done is no error, but an :class:`Outcome` that says so."""
     try:
         told = work.provenance.of(case) if work.provenance else None
-        lr, hr = read_pair(case, work.config) if case.hr_path else (read_volume(case.lr_path, numpy.float32), None)
-        sr, difference = super_resolve_case(work.out, case, lr, net, work.manner, told)
+        lr, hr, sampling = (read_pair_to_score(case, work.config) if case.hr_path
+                            else (read_volume(case.lr_path, numpy.float32), None, net.sampling))
+        sr, difference = super_resolve_case(work.out, case, lr, net, work.manner, sampling, told)
     except (UserError, OSError, MemoryError) as error:
         return Outcome(False, [str(error) if isinstance(error, UserError) else f'{case.name}: {error!r}'])
     if work.forgets:
         forget_scores(work.out, case)
-    scored = ({}, {}, []) if hr is None else score_case(work.out, case, lr, sr, hr, net.sampling, work.manner.factors)
+    scored = ({}, {}, []) if hr is None else score_case(work.out, case, lr, sr, hr, sampling, work.manner.factors)
     return Outcome(True, scored[2], difference, *scored[:2])

@@ -2,7 +2,9 @@
 import numpy
 
 from util.volumes.degradation import DEGRADATIONS, sampling_of
+from util.volumes.geometry import hr_volume_geometry
 from util.volumes.interpolation import interpolation_matrix
+from util.volumes.volume import Volume
 
 NEGLIGIBLE = 1e-6  # weights below it are left out: a row of them sums to 1, and float32 has seven digits
 
@@ -79,3 +81,20 @@ def along_axes(volume, matrices):
     part = (volume.reshape(-1, x) @ along_x.T).reshape(channels, z, y, -1)  # one product: slice by slice BLAS is slow
     part = along_y @ part
     return (along_z @ part.reshape(channels, z, -1)).reshape(channels, len(along_z), *part.shape[2:])
+
+
+def on_grid(hr, lr, here, there):
+    """An HR volume on the grid of another sampling, by an interpolating cubic B-spline.
+
+    Args:
+        hr (~util.volumes.volume.Volume): Of the LR volume, as a sampling has it.
+        lr (~util.volumes.volume.Volume): The LR volume.
+        here (~util.volumes.sampling.Sampling): That sampling.
+        there (~util.volumes.sampling.Sampling): The one that is wanted, of the same rate.
+
+    Returns:
+        ~util.volumes.volume.Volume: float32; beyond the old grid's ends as at them.
+    """
+    matrices = [interpolation_matrix(n, 1, wanted - offset, 'bspline').astype(numpy.float32)
+                for n, offset, wanted in zip(hr.size, here.offset, there.offset)]
+    return Volume(along_axes(hr.array, matrices), *hr_volume_geometry(lr, there))

@@ -5,9 +5,11 @@ import pytest
 from tests.experiment import HR_GEOMETRY, LR_GEOMETRY, make_experiment
 from util.config_files import load_config
 from util.dataset.case_lists import read_list
-from util.dataset.pairs import load_pairs, read_pair
+from util.dataset.pairs import load_pairs, read_pair, read_pair_to_score
 from util.dataset.pairs_info import write_pairs_info
 from util.script import UserError
+from util.volumes.degradation import degrade, sampling_of
+from util.volumes.geometry import lr_volume_geometry
 from util.volumes.intensity import SCALINGS, intensity_scale
 from util.volumes.reading import read_volume
 from util.volumes.volume import Volume
@@ -97,3 +99,32 @@ def test_a_case_that_gives_no_intensity_scale_is_named(folder):
     write_volume(folder / 'LR/0001.mhd', Volume(0 * lr.array, *LR_GEOMETRY))
     with pytest.raises(UserError, match=r'0001.mhd: the 99th percentile of this LR volume is 0'):
         load_pairs(folder / 'test_list.txt', load(folder, 'intensity_scaling=percentile'), folder)
+
+
+DRAWN = 'drawn.degradation=[bspline, block_mean, {name: gaussian, fwhm: [0.5, 1.5]}]'
+
+
+@pytest.mark.parametrize('told', [True, False])
+@pytest.mark.parametrize('name', ['block_mean', 'gaussian', 'bspline'])
+def test_to_be_scored_a_pair_may_be_of_any_degradation_that_was_drawn(folder, name, told):
+    """Whether its folder says so or its headers alone; for the training it is none."""
+    sampling = sampling_of(name, (2, 2, 2))
+    hr = read_volume(folder / 'HR/0001.mhd')
+    lr = Volume(degrade(hr.array, (2, 2, 2), name).astype(numpy.float32), *lr_volume_geometry(hr, sampling))
+    write_volume(folder / 'LR/0001.mhd', lr)
+    if told:
+        write_pairs_info(folder, load(folder, f'degradation.name={name}'), ['0001'], complete=True)
+    found = read_pair_to_score(case_of(folder), load(folder, DRAWN))
+    numpy.testing.assert_array_equal(found[0].array, lr.array)
+    assert found[2] == sampling
+    if name != 'bspline':
+        for refused, changes in ((read_pair, [DRAWN]), (read_pair_to_score, [])):
+            with pytest.raises(UserError, match='made with degradation' if told else 'mm away'):
+                refused(case_of(folder), load(folder, *changes))
+
+
+def test_to_be_scored_a_pair_of_another_rate_or_an_undrawn_degradation_is_refused(folder):
+    for change in ('degradation.name=kspace', 'upsampling_rate=[2, 2, 1]'):
+        write_pairs_info(folder, load(folder, change), ['0001'], complete=True)
+        with pytest.raises(UserError, match='made with'):
+            read_pair_to_score(case_of(folder), load(folder, DRAWN))

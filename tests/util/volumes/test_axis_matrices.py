@@ -2,8 +2,11 @@ import numpy
 import pytest
 from scipy import ndimage
 
-from util.volumes.axis_matrices import NEGLIGIBLE, along_axes, blur_matrix, columns_of, degradation_matrix
+from util.volumes.axis_matrices import NEGLIGIBLE, along_axes, blur_matrix, columns_of, degradation_matrix, on_grid
 from util.volumes.degradation import DEGRADATIONS, degrade, sampling_of
+from util.volumes.geometry import hr_volume_geometry
+from util.volumes.sampling import Sampling
+from util.volumes.volume import Volume
 
 
 @pytest.fixture
@@ -66,3 +69,23 @@ def test_each_axis_is_multiplied_by_its_own_matrix():
     numpy.testing.assert_allclose(along_axes(volume, matrices), expected)
     numpy.testing.assert_allclose(along_axes(volume[:, ::-1, :, ::-1], matrices),
                                   numpy.einsum('czyx,az,by,dx->cabd', volume[:, ::-1, :, ::-1], *matrices))
+
+
+def test_a_volume_on_another_grid_shows_the_same_place():
+    """A smooth field, sampled where the new grid's voxels lie in millimetres."""
+    lr = Volume(numpy.zeros((1, 8, 9, 10), numpy.float32), (3.0, 2.0, 4.0), (5.0, -6.0, 7.0),
+                (0.0, -1.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 1.0))
+    here, there = Sampling((4, 4, 1)), Sampling((4, 4, 1), (1.5, 1.5, 0))
+
+    def field(geometry):
+        index = numpy.stack(numpy.meshgrid(*map(numpy.arange, (10, 36, 32)), indexing='ij'))  # x, y, z
+        x, y, z = (numpy.reshape(geometry.direction, (3, 3)) @ (index.reshape(3, -1) * numpy.reshape(
+            geometry.spacing, (3, 1))) + numpy.reshape(geometry.origin, (3, 1))).reshape(index.shape)
+        return (numpy.sin(x / 5) + numpy.cos(y / 6) * numpy.sin(z / 7)).T[None]
+
+    before, after = hr_volume_geometry(lr, here), hr_volume_geometry(lr, there)
+    moved = on_grid(Volume(field(before).astype(numpy.float32), *before), lr, here, there)
+    assert (moved.spacing, moved.origin, moved.direction) == after and moved.array.dtype == numpy.float32
+    inside = numpy.s_[:, 8:-8, 8:-8]
+    numpy.testing.assert_allclose(moved.array[inside], field(after)[inside], atol=1e-3)
+    assert numpy.abs(field(before) - field(after))[inside].max() > 0.1
