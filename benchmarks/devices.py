@@ -48,7 +48,8 @@ class CupyDevice:
         from util.device import get_device
         get_device(gpu)
         import cupy
-        self._cupy = cupy
+        from util.training import recording
+        self._cupy, self._recorded = cupy, recording.memory
 
     def wait(self):
         """Wait until the GPU is through."""
@@ -65,7 +66,7 @@ class CupyDevice:
             dict: ``total``, MiB that the pool has taken; ``growth`` is None.
         """
         # The pool gives nothing back by itself, so what it has is the most that it needed.
-        total = self._cupy.get_default_memory_pool().total_bytes() / 2 ** 20
+        total = (self._cupy.get_default_memory_pool().total_bytes() + self._recorded()) / 2 ** 20
         return {'growth': None, 'total': total}
 
 

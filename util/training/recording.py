@@ -1,5 +1,15 @@
 """A training's forward and backward pass on an NVIDIA GPU as one CUDA graph."""
+import weakref
+
 from chainer.backends.cuda import cupy
+
+
+_recordings = weakref.WeakSet()
+
+
+def memory():
+    """Bytes on the GPU that all recordings hold; CuPy's default pool does not count them."""
+    return sum(recording.pool.total_bytes() for recording in _recordings)
 
 
 class Recording:
@@ -19,12 +29,13 @@ class Recording:
     """
 
     def __init__(self, function, arguments):
+        _recordings.add(self)
         self.arguments = [array.copy(order='C') for array in arguments]
         # Memory of its own: the graph writes where it wrote, so nobody else may ever give that back to the driver.
-        self._pool = cupy.cuda.MemoryPool()
+        self.pool = cupy.cuda.MemoryPool()
         stream = cupy.cuda.Stream(non_blocking=True)
         cupy.cuda.get_current_stream().synchronize()
-        with cupy.cuda.using_allocator(self._pool.malloc), stream:
+        with cupy.cuda.using_allocator(self.pool.malloc), stream:
             function(*self.arguments)  # compiles kernels, and sends once what stays on the GPU
             stream.synchronize()
             stream.begin_capture()
