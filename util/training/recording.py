@@ -23,16 +23,20 @@ class Recording:
             same ones each time, with other contents. It is called twice.
         arguments (list of cupy.ndarray): Of the shapes and dtypes that are to come.
 
+    Attributes:
+        arguments (list of cupy.ndarray): What the function works on.
+        pool (cupy.cuda.MemoryPool): Where its arrays are.
+
     Raises:
         NotImplementedError: If the function does what cannot be recorded, such as a product by cuBLAS.
         cupy.cuda.runtime.CUDARuntimeError: Likewise, such as waiting for the GPU.
     """
 
     def __init__(self, function, arguments):
-        _recordings.add(self)
         self.arguments = [array.copy(order='C') for array in arguments]
         # Memory of its own: the graph writes where it wrote, so nobody else may ever give that back to the driver.
         self.pool = cupy.cuda.MemoryPool()
+        _recordings.add(self)
         stream = cupy.cuda.Stream(non_blocking=True)
         cupy.cuda.get_current_stream().synchronize()
         with cupy.cuda.using_allocator(self.pool.malloc), stream:
