@@ -8,6 +8,7 @@ import inference
 import training
 from tests import mpi
 from tests.experiment import INFERENCE_ARGUMENTS, TRAINING_ARGUMENTS, make_experiment
+from tests.strict_cupy import arrays, kernels
 from util.device import get_device
 from util.script import UserError, run
 
@@ -33,10 +34,20 @@ def gpu():
 
 
 @pytest.fixture
+def gpu_with_kernels(gpu, monkeypatch):
+    """As `gpu`, for what is computed by kernels of the project's own: the stand-in is slow at them."""
+    if gpu.xp.ndarray is arrays.ndarray:
+        if kernels.why_not():
+            pytest.skip(kernels.why_not())
+        monkeypatch.setattr(gpu.xp, 'RawModule', kernels.RawModule, raising=False)
+    return gpu
+
+
+@pytest.fixture
 def real_gpu(gpu):
-    """A GPU that runs kernels, which its stand-in does not."""
-    if not hasattr(gpu.xp, 'RawModule'):
-        pytest.skip("the stand-in for CuPy compiles no kernels")
+    """A GPU that records graphs, which its stand-in does not."""
+    if not hasattr(gpu.xp.cuda, 'Graph'):
+        pytest.skip('the stand-in for CuPy records no graphs')
     return gpu
 
 

@@ -179,5 +179,7 @@ def test_an_iteration_waits_for_nothing(experiment, gpu, residual):
     trainer.extend(count, name='count', trigger=(1, 'iteration'), priority=-200)  # after all others
     trainer.run()
     assert len(counted) == 6 and counted[2]['to_host'] > 0 and counted[5]['to_host'] > 0
+    # Adam's kernel is told where the gradients are, which only a recorded step keeps where they were.
+    sent = {'to_device': 1} if hasattr(gpu.xp, 'RawModule') else {}
     for quiet in (1, 3, 4):  # of iterations 2, 4 and 5 nothing is shown, validated or kept; before 1 all was sent
-        assert counted[quiet] == {}
+        assert counted[quiet] == sent

@@ -13,7 +13,7 @@ def takes(*arrays):
         arrays (numpy.ndarray or cupy.ndarray): All of them count.
 
     Returns:
-        bool: False as well where CuPy cannot compile kernels, as its stand-in in the tests.
+        bool: False as well where CuPy compiles no kernels, as its stand-in in most tests.
     """
     return hasattr(cuda.cupy, 'RawModule') and all(
         isinstance(array, cuda.ndarray) and array.dtype == 'float32' for array in arrays)

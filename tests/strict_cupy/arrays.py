@@ -4,6 +4,7 @@ There are two devices. New arrays are made on the current one, and functions tak
 """
 import collections
 import operator
+import types
 
 import numpy
 
@@ -15,7 +16,7 @@ current = [0]  # numbers of the devices that are or were current, the last one n
 
 SCALARS = (bool, int, float, complex, numpy.generic)
 VIEWS = ['reshape', 'swapaxes', 'transpose']
-METHODS = ['astype', 'copy', 'dot', 'mean', 'ravel', 'repeat', 'sum']
+METHODS = ['all', 'astype', 'copy', 'dot', 'mean', 'ravel', 'repeat', 'sum']
 BINARY = {'add': numpy.add, 'sub': numpy.subtract, 'mul': numpy.multiply, 'truediv': numpy.divide,
           'floordiv': numpy.floor_divide, 'mod': numpy.remainder, 'pow': numpy.power, 'matmul': numpy.matmul,
           'and': numpy.bitwise_and, 'or': numpy.bitwise_or, 'xor': numpy.bitwise_xor}
@@ -36,6 +37,8 @@ class ndarray:
 
     def __init__(self, shape, dtype=float):
         self._memory = numpy.empty(shape, dtype)
+        if self.dtype.kind in 'fc':
+            self._memory.fill(numpy.nan)  # so that what is never written is seen
         self._device = current[-1]
 
     # From the host and to it
@@ -110,6 +113,11 @@ class ndarray:
     def device(self):
         from tests.strict_cupy.modules import Device
         return Device(self._device)
+
+    @property
+    def data(self):
+        """Where the elements are: its attribute ``ptr`` is an address, for a kernel."""
+        return types.SimpleNamespace(ptr=self._memory.ctypes.data)
 
     def __len__(self):
         return len(self._memory)
@@ -197,6 +205,11 @@ def array(obj, dtype=None, copy=True, order='K', ndmin=0):
         raise ValueError(f'Unsupported dtype {made.dtype}')
     transfers['to_device'] += 1
     return wrap(made)
+
+
+def empty(shape, dtype=float):
+    """An array that nothing has been written to."""
+    return ndarray(shape, dtype)
 
 
 def asarray(a, dtype=None, order='K'):

@@ -4,7 +4,7 @@ import types
 
 import numpy
 
-from tests.strict_cupy import arrays, functions
+from tests.strict_cupy import arrays, functions, kernels
 
 VERSION = '14.2.0'  # the CuPy whose names and refusals these are; it has no cuDNN
 
@@ -110,8 +110,11 @@ def _package(name, **contents):
     return module
 
 
-def install():
+def install(compiles=False):
     """Put the stand-in where ``import cupy`` finds it; Chainer must not have been imported before.
+
+    Args:
+        compiles (bool): With RawModule: what the project computes by kernels of its own goes through these.
 
     Raises:
         RuntimeError: If it has been, or if the real CuPy has.
@@ -121,9 +124,12 @@ def install():
     pool = MemoryPool()
     _package('cupy', __version__=VERSION, get_default_memory_pool=lambda: pool,
              get_default_pinned_memory_pool=lambda: pool, **functions.TABLE)
+    if compiles:
+        sys.modules['cupy'].RawModule = kernels.RawModule
     _package('cupy.cuda', Device=Device, Event=Event, Stream=Stream)
     _package('cupy.cuda.cublas')
-    _package('cupy.cuda.runtime', getDeviceCount=lambda: DEVICES, CUDARuntimeError=CUDARuntimeError)
+    _package('cupy.cuda.runtime', getDevice=lambda: Device().id, getDeviceCount=lambda: DEVICES,
+             CUDARuntimeError=CUDARuntimeError)
     _package('cupy._util', PerformanceWarning=PerformanceWarning)
     _package('cupy.lib')
     _package('cupy.lib.stride_tricks',

@@ -52,6 +52,17 @@ def losses(net, loss, device, steps=5):
 
 
 @pytest.mark.gpu
+@pytest.mark.parametrize('net, loss', [
+    ('linear', 'charbonnier'), ('deep', 'mse'),
+    *(pytest.param(*case, marks=pytest.mark.slow) for case in (
+        ('paper', 'mse'), ('linear', 'l1'), ('uncertain', 'gaussian_nll')))])
+def test_steps_are_those_of_the_cpu(gpu_with_kernels, net, loss):
+    found, expected = (losses(NETWORKS[net], loss, device, steps=3)[1] for device in
+                       (gpu_with_kernels, chainer.get_device('@numpy')))
+    numpy.testing.assert_allclose(found, expected, rtol=1e-4)
+
+
+@pytest.mark.gpu
 @pytest.mark.parametrize('net, loss', [('paper', 'mse'), ('linear', 'l1'), ('linear', 'charbonnier'), ('deep', 'mse'),
                                        ('uncertain', 'gaussian_nll')])
 def test_steps_that_are_recorded_are_the_same(real_gpu, monkeypatch, net, loss):
