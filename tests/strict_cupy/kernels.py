@@ -3,7 +3,7 @@
 Beyond its results it shows
 
 - arguments that are not of the types of the kernel's parameters, which CuPy hands over as they are;
-- reading and writing outside the arrays: a kernel gets copies, between bands of NaN;
+- writing outside the arrays, and reading there what a result depends on: a kernel gets copies, between bands of NaN;
 - a barrier that is missing, or that not all threads of a block come to (cuda_on_cpu.h).
 
 It shows nothing of what arrays do that a kernel reaches by addresses in another array, as Adam's does, nor of speed.
@@ -23,6 +23,8 @@ from tests.strict_cupy import arrays
 _HEADER = Path(__file__).with_name('cuda_on_cpu.h')
 _KERNEL = re.compile(r'__global__ void\s+(?:__launch_bounds__\([^)]*\)\s*)?(\w+)\(')
 _BAND = 1 << 16  # bytes before and behind an array
+# NaN of two kinds: of what is written, those that any arithmetic alters; of what is read, others, so that a copy shows.
+_WRITTEN, _READ = 0x7fa0a0a0, 0xffffffff
 _NUMBERS = {'int32': (numpy.int32, ctypes.c_int32), 'int64': (int, ctypes.c_int64),
             'float32': (numpy.float32, ctypes.c_float)}
 
@@ -133,17 +135,20 @@ class _Copy:
         size = sum(map(abs, steps)) + memory.itemsize if memory.size else 0
         self.first = memory.ctypes.data - before
         self._original = numpy.frombuffer((ctypes.c_ubyte * size).from_address(self.first), numpy.uint8)
-        self._bytes = numpy.full(size + 2 * _BAND, 0xff, numpy.uint8)
-        self._bytes[_BAND:_BAND + size] = self._original
+        self._bytes = numpy.empty(size + 2 * _BAND, numpy.uint8)
+        self._bytes[_BAND:-_BAND] = self._original
+        self._bands = [self._bytes[part].view(numpy.uint32) for part in (slice(_BAND), slice(-_BAND, None))]
+        self.written, self._nan = written, _WRITTEN if written else _READ
+        for band in self._bands:
+            band.fill(self._nan)
         self.address = self._bytes.ctypes.data + _BAND + before
-        self.written = written
 
     def overlaps(self, other):
         return self.first < other.first + len(other._original) and other.first < self.first + len(self._original)
 
     def give_back(self, name):
         """The array gets what the kernel wrote."""
-        if not ((self._bytes[:_BAND] == 0xff).all() and (self._bytes[-_BAND:] == 0xff).all()):
+        if any((band != self._nan).any() for band in self._bands):
             raise RuntimeError(f'{name}: writes outside an array')
         if self.written:
             self._original[...] = self._bytes[_BAND:-_BAND]

@@ -22,6 +22,11 @@ extern "C" __global__ void shift(const float *x, float *y, int from, int to) {
     y[i + to] = x[i + from];
 }
 
+extern "C" __global__ void add(const float *x, float *y, int from, int to) {
+    const int i = threadIdx.x;
+    y[i + to] += i < 4 ? x[i + from] : 1;
+}
+
 // Each thread reads what another one wrote, and then overwrites what another one reads.
 template <bool FIRST, bool SECOND>
 __device__ void turn(const float *x, float *y) {
@@ -131,6 +136,9 @@ def test_what_is_outside_an_array_is_nan_and_not_to_be_written(run):
     for to in (-1, 1):
         with pytest.raises(RuntimeError, match='outside'):
             run('shift', (1,), (8,), whole, empty(10, 'float32')[1:-1], INT(0), INT(to))
+    for name in ('shift', 'add'):  # what is read there is written there
+        with pytest.raises(RuntimeError, match='outside'):
+            run(name, (1,), (8,), whole[:4], empty(4, 'float32'), INT(0), INT(0))
     assert numpy.isnan(run('shift', (1,), (4,), whole, empty(8, 'float32'), INT(0), INT(0))[4:]).all()
     with pytest.raises(NotImplementedError, match='in place'):
         run('shift', (1,), (8,), whole[:8], whole[7:], INT(0), INT(0))

@@ -43,8 +43,8 @@ def test_steps_are_chainers():
 
 
 @pytest.mark.gpu
-def test_steps_on_a_gpu_are_chainers(gpu):
-    assert_chainers(gpu)
+def test_steps_on_a_gpu_are_chainers(gpu_with_kernels):
+    assert_chainers(gpu_with_kernels)
 
 
 @pytest.mark.gpu
