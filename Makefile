@@ -13,7 +13,8 @@ DEMO = --config_path configs/demo.yml
 .PHONY: help demo test test-slow lint bench
 
 help:
-	@echo 'make demo       the whole pipeline on a synthetic cohort, on the CPU: a score table and pictures'
+	@echo 'make demo       a trained network on a synthetic head, then the whole pipeline on a cohort of them, on the CPU:'
+	@echo '                score tables and pictures'
 	@echo 'make test       the test suite'
 	@echo 'make test-slow  its long part: damaged files, kills, full disks, memory'
 	@echo 'make lint       mistakes and dead code, by ruff'
@@ -26,6 +27,8 @@ demo: $(VENV)/installed
 	rm -rf data/demo results/demo
 	$(RUN) util/miscs/make_phantoms.py --out data/demo/raw
 	$(RUN) util/miscs/clean_data.py --input data/demo/raw --output data/demo/interim
+	$(RUN) util/miscs/make_lr_img.py -c configs/x4_deep_robust.yml --input data/demo/interim --output data/demo/x4
+	$(RUN) inference.py -m x4_t1w -i data/demo/x4/LR/0000.mhd --hr data/demo/x4/HR/0000.mhd -o results/demo/x4_t1w
 	$(RUN) util/miscs/make_lr_img.py $(DEMO) --input data/demo/interim --output data/demo/processed
 	$(RUN) util/miscs/make_lists.py --input data/demo/processed --out data/demo/lists --val 1 --test 2 --seed 0
 	$(RUN) training.py $(DEMO) --out results/demo/training

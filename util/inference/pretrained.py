@@ -15,8 +15,24 @@ class Pretrained(NamedTuple):
 
 
 TABLE = {
-    'x4_t1w': Pretrained('d189974b3d661b913f7fe57a66d16f2087c0609821007ad32829d513b5109b38',
-                         'T1w heads, x4 along each axis: a deeper network, trained on two scanners'),
+    'x4_t1w': Pretrained(
+        '50d4e8ce88ec49b1911f581f6572c9b3a53b1a7f8baf309f28506f5eb77b018c',
+        'T1w heads, x4 along each axis: the deeper network, trained on two scanners and on scans that differ'),
+    'x2_t1w': Pretrained(
+        '7e2448dfb4e1984795a67e48b8ebe3ba8cd78e5de6451990bdd73577b19d72c8',
+        'T1w heads, x2 along each axis: the same network and training'),
+    'thick_t1w': Pretrained(
+        '50a922d10e38187c0bed2b29fa21a01e7725e5d106a6adff92a56cac37dcd73d',
+        'T1w heads, thick slices, x4 across them: the same network and training'),
+    'x4_t1w_paper': Pretrained(
+        '9c13360df9e3d9e2effc2b5ebf88c8239030f8c05418970950540e51065da493',
+        "T1w heads, x4 along each axis: the paper's network, trained on two scanners"),
+    'x2_t1w_paper': Pretrained(
+        'b9e94b1273e4a141ac152a4eba6ae3b4149bbf816c48aa926654edfcfc79f9d4',
+        "T1w heads, x2 along each axis: the paper's network"),
+    'thick_t1w_paper': Pretrained(
+        'c54d70b1f6512083febb0e27c23944f328e9580f9f8bcd8cd57c829d418ad989',
+        "T1w heads, thick slices, x4 across them: the paper's network"),
 }
 
 
