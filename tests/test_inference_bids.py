@@ -22,6 +22,7 @@ from util.volumes.writing import write_volume
 OUT = 'study/derivatives/sr'
 ONE, RUN = 'sub-01/anat/sub-01', 'sub-02/ses-a/anat/sub-02_ses-a_acq-x_rec-y_run-2'
 SCANS = f'{ONE}_T1w.nii', f'{RUN}_T1w.nii.gz'
+ONE_SR, RUN_SR = f'{ONE}_rec-SR', RUN.replace('rec-y', 'rec-ySR')  # what comes of them
 
 
 @pytest.fixture
@@ -71,16 +72,16 @@ def files(folder):
 def test_a_data_set_becomes_a_derivative_that_says_what_it_is_made_of_and_how(study, derive):
     done = derive()
     assert done.returncode == 0, done.stderr
-    assert files(OUT) == {'dataset_description.json', *(f'{name}_desc-SR_T1w.{suffix}' for name in (ONE, RUN)
+    assert files(OUT) == {'dataset_description.json', *(f'{name}_T1w.{suffix}' for name in (ONE_SR, RUN_SR)
                                                          for suffix in ('nii.gz', 'json'))}
     described = read(f'{OUT}/dataset_description.json')
     assert described['DatasetType'] == 'derivative' and described['Name'] == 'A study, super-resolved'
     assert described['GeneratedBy'][0]['Name'] == '3D-ESPCN' and described['BIDSVersion']
     assert described['SourceDatasets'] == [{'URL': '../..', 'DOI': 'doi:10.1/x'}]
-    for name, scan, stripped in ((ONE, SCANS[0], True), (RUN, SCANS[1], False)):
-        sr, lr = read_volume(Path(OUT, f'{name}_desc-SR_T1w.nii.gz')), read_volume(study / scan)
+    for name, scan, stripped in ((ONE_SR, SCANS[0], True), (RUN_SR, SCANS[1], False)):
+        sr, lr = read_volume(Path(OUT, f'{name}_T1w.nii.gz')), read_volume(study / scan)
         assert sr.spacing == pytest.approx(numpy.divide(lr.spacing, 2)) and sr.origin == pytest.approx(lr.origin)
-        said = read(f'{OUT}/{name}_desc-SR_T1w.json')
+        said = read(f'{OUT}/{name}_T1w.json')
         prefix, data_set, place = said['Sources'][0].split(':')
         assert prefix == 'bids' and Path(OUT, described['DatasetLinks'][data_set], place).samefile(study / scan)
         assert said['SkullStripped'] is stripped and said['Description']
@@ -104,11 +105,11 @@ def test_results_are_kept_while_scan_model_and_options_are_the_same(study, deriv
     write_volume(study / SCANS[1], scan.__class__(scan.array[:, ::-1], scan.spacing, scan.origin, scan.direction))
     assert derive().returncode == 0 and made == [SCANS[1]]
     made.clear()
-    Path(OUT, f'{ONE}_desc-SR_T1w.nii.gz').unlink()
+    Path(OUT, f'{ONE_SR}_T1w.nii.gz').unlink()
     assert derive().returncode == 0 and made == [SCANS[0]]
     made.clear()
     assert derive('--ensemble').returncode == 0 and made == list(SCANS)
-    assert read(f'{OUT}/{ONE}_desc-SR_T1w.json')['Ensemble'] is True
+    assert read(f'{OUT}/{ONE_SR}_T1w.json')['Ensemble'] is True
     made.clear()
     with numpy.load('gen.npz') as archive:
         numpy.savez('gen.npz', **{**archive, 'conv3/b': archive['conv3/b'] + 0.1})
@@ -119,7 +120,7 @@ def test_what_was_interrupted_is_made_anew(study, derive, made, monkeypatch):
     """A volume counts once its sidecar is there; and an old sidecar is never beside a new volume."""
     assert derive().returncode == 0
     made.clear()
-    sidecar = Path(OUT, f'{ONE}_desc-SR_T1w.json')
+    sidecar = Path(OUT, f'{ONE_SR}_T1w.json')
 
     def interrupted(*_):
         assert not sidecar.exists()
@@ -137,7 +138,7 @@ def test_what_was_interrupted_is_made_anew(study, derive, made, monkeypatch):
 def test_maps_of_a_network_that_is_not_sure_have_names_and_sidecars_of_their_own_and_go_with_it(study, derive):
     plain = make_unsure(study.parent)
     assert derive().returncode == 0
-    deviation = f'{RUN}_desc-SRdeviation_T1w'
+    deviation = f'{RUN_SR}_desc-deviation_T1w'
     assert files(OUT) >= {f'{deviation}.nii.gz', f'{deviation}.json'}
     said = read(f'{OUT}/{deviation}.json')
     assert 'Standard deviation' in said['Description'] and said['Sources'] == [f'bids:raw:{SCANS[1]}']
@@ -167,7 +168,7 @@ def test_a_scan_that_cannot_be_read_or_is_misnamed_costs_no_other(study, derive)
 
 def test_other_suffixes_are_taken_where_they_are_asked_for(study, derive, here):
     assert derive('--suffix', 'T2w').returncode == 0
-    assert {name for name in files(OUT) if name.endswith('.gz')} == {f'{ONE}_desc-SR_T2w.nii.gz'}
+    assert {name for name in files(OUT) if name.endswith('.gz')} == {f'{ONE_SR}_T2w.nii.gz'}
     assert_refused(derive('--suffix', 'bold'), 'study: no raw scans sub-*/[ses-*/]anat/*_bold.nii[.gz] in this folder')
     assert_refused(derive('--suffix', '*'), '--suffix *: the suffix of the scans that --bids takes, such as T2w')
     assert_refused(here(inference.main, '-m', 'gen.npz', '--suffix', 'T2w'), '--suffix T2w: the suffix of the scans')
@@ -210,7 +211,7 @@ def test_the_validator_of_bids_finds_no_error_and_two_processes_give_the_same_fi
     for each in (one, two):
         del each[Path('dataset_description.json')]  # it says where the data set lies
     assert one == two and len(one) == 8
-    Path(OUT, 'sub-01/anat/sub-01_rec-SR_desc_T1w.nii.gz').touch()  # it does see what is wrong
+    Path(OUT, 'sub-01/anat/sub-01_rec_T1w.nii.gz').touch()  # it does see what is wrong
     for folder, right in ((OUT, False), ('sr', True)):
         done = subprocess.run([validator, '--format', 'json', folder], capture_output=True, text=True)
         errors = [each for each in json.loads(done.stdout)['issues']['issues'] if each['severity'] == 'error']

@@ -16,7 +16,7 @@ _BY_NAME = {
     'masks or segmentations': re.compile(r'(^|_)(\w*mask|dseg|probseg|aseg|seg)(_|\.|$)|(^|_)label-', re.IGNORECASE),
     'phases or other parts of a complex scan': re.compile(r'(^|_)part-(phase|real|imag)(_|$)'),
     'copies in another space': re.compile(r'(^|_)space-'),
-    'processed copies': re.compile(r'(^|_)(desc|res|den|atlas|seg|hemi|from|to)-'),
+    'processed copies': re.compile(r'(^|_)((desc|res|den|atlas|seg|hemi|from|to)-|rec-[0-9A-Za-z]*SR_)'),  # SR: our own
 }
 
 

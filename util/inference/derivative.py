@@ -16,22 +16,37 @@ from util.script import UserError
 
 NAME = '3D-ESPCN'
 BIDS_VERSION = '1.11.1'
+BEFORE_REC = 'sub', 'ses', 'sample', 'task', 'tracksys', 'acq', 'nuc', 'voi', 'ce', 'trc', 'stain'  # the order of BIDS
 
 
 class DerivedCase(Case):
-    """A scan of a BIDS data set; its result's name has desc-SR, its maps' desc-SRdeviation and so on.
-
-    rec- would tell reconstructions of raw data apart: rec-SR_T1w is a name that a raw scan may have, and a derived file
-    must not. desc- is what BIDS has for that. It comes last of the entities, so that the scan's stay as they are.
-    """
+    """A scan of a BIDS data set; its result's name has rec-SR, its maps' also desc-deviation and so on."""
     __slots__ = ()
 
     def file(self, kind=''):
-        return f'{self.name.removesuffix(self._end)}{kind}{self._end}{self.suffix}'
+        entities, _, suffix = self.name.rpartition('_')
+        return f'{entities}{f"_desc-{kind}" * bool(kind)}_{suffix}{self.suffix}'
 
-    @property
-    def _end(self):
-        return f'_{self.name.rpartition("_")[2]}'
+
+def reconstructed(name):
+    """The name of a scan's result: with rec-SR at its place, or SR after what the scan's rec- says already.
+
+    Args:
+        name (str): The scan's entities and suffix, such as ``'sub-01_run-1_T1w'``.
+
+    Example:
+        >>> from util.inference.derivative import reconstructed
+        >>> reconstructed('sub-01_ses-a_run-1_T1w'), reconstructed('sub-01_acq-mprage_rec-norm_T1w')
+        ('sub-01_ses-a_rec-SR_run-1_T1w', 'sub-01_acq-mprage_rec-normSR_T1w')
+    """
+    *entities, suffix = name.split('_')
+    keys = [entity.partition('-')[0] for entity in entities]
+    if 'rec' in keys:
+        entities[keys.index('rec')] += 'SR'
+    else:
+        place = max((i for i, key in enumerate(keys) if key in BEFORE_REC), default=-1) + 1
+        entities.insert(place, 'rec-SR')
+    return '_'.join([*entities, suffix])
 
 
 def cases_of(dataset, suffix):
@@ -48,9 +63,8 @@ def cases_of(dataset, suffix):
         UserError: If there are no scans.
     """
     scans, refusals = find_scans(dataset, suffix)
-    names = (without_suffix(path.relative_to(dataset).as_posix()).removesuffix(f'_{suffix}') for path in scans)
-    cases = [DerivedCase(f'{name}_desc-SR_{suffix}', path, None, '.nii.gz') for name, path in zip(names, scans)]
-    return cases, refusals
+    places = (path.relative_to(dataset).with_name(reconstructed(without_suffix(path.name))) for path in scans)
+    return [DerivedCase(place.as_posix(), path, None, '.nii.gz') for place, path in zip(places, scans)], refusals
 
 
 def check_out(dataset, out):

@@ -22,12 +22,12 @@ def test_scans_of_sessions_and_runs_are_found_and_nothing_of_other_folders(tree,
     scans = ['sub-01/anat/sub-01_T1w.nii', 'sub-02/ses-a/anat/sub-02_ses-a_run-1_T1w.nii.gz',
              'sub-02/ses-a/anat/sub-02_ses-a_run-2_T1w.nii.gz', 'sub-02/ses-b/anat/sub-02_ses-b_acq-x_T1w.nii.gz']
     root = tree(*scans, 'sub-01/anat/sub-01_T2w.nii', 'sub-01/anat/sub-01_T1w.json', 'sub-01/anat/._sub-01_T1w.nii',
-                'sub-01/anat/sub-01_desc-SR_T1w.nii.gz', 'sub-01/anat/sub-01_xT1w.nii', 'sub-01/func/sub-01_T1w.nii',
+                'sub-01/anat/sub-01_rec-SR_T1w.nii.gz', 'sub-01/anat/sub-01_xT1w.nii', 'sub-01/func/sub-01_T1w.nii',
                 'derivatives/a/sub-01/anat/sub-01_T1w.nii', 'sourcedata/sub-01/anat/sub-01_T1w.nii')
     found, refusals = find_scans(root, 'T1w')
     assert [path.relative_to(root).as_posix() for path in found] == scans and not refusals
     assert capsys.readouterr().err == (f'note: {root}: passed over, by their names processed copies: 1 '
-                                       '(sub-01/anat/sub-01_desc-SR_T1w.nii.gz)\n')
+                                       '(sub-01/anat/sub-01_rec-SR_T1w.nii.gz)\n')
 
 
 @pytest.mark.parametrize('name, words', [

@@ -13,7 +13,7 @@ def case(tmp_path):
     scan = tmp_path / 'sub-01/anat/sub-01_T1w.nii'
     scan.parent.mkdir(parents=True)
     scan.write_text('a scan')
-    return DerivedCase('sub-01/anat/sub-01_desc-SR_T1w', scan, None, '.nii.gz')
+    return DerivedCase('sub-01/anat/sub-01_rec-SR_T1w', scan, None, '.nii.gz')
 
 
 @pytest.fixture
@@ -47,13 +47,13 @@ def test_an_option_that_is_left_out_the_next_time_counts_as_another(done):
 
 
 @pytest.mark.parametrize('change', [
-    lambda folder: (folder / 'sub-01_desc-SR_T1w.nii.gz').unlink(),
-    lambda folder: (folder / 'sub-01_desc-SRdeviation_T1w.nii.gz').unlink(),
-    lambda folder: (folder / 'sub-01_desc-SR_T1w.json').unlink(),
-    lambda folder: (folder / 'sub-01_desc-SR_T1w.json').write_text('{"Maps": '),
-    lambda folder: (folder / 'sub-01_desc-SR_T1w.json').write_text('[]'),
-    lambda folder: (folder / 'sub-01_desc-SR_T1w.json').write_text(json.dumps(
-        {**json.loads((folder / 'sub-01_desc-SR_T1w.json').read_text()), 'Maps': ['../../x']}))])
+    lambda folder: (folder / 'sub-01_rec-SR_T1w.nii.gz').unlink(),
+    lambda folder: (folder / 'sub-01_rec-SR_desc-deviation_T1w.nii.gz').unlink(),
+    lambda folder: (folder / 'sub-01_rec-SR_T1w.json').unlink(),
+    lambda folder: (folder / 'sub-01_rec-SR_T1w.json').write_text('{"Maps": '),
+    lambda folder: (folder / 'sub-01_rec-SR_T1w.json').write_text('[]'),
+    lambda folder: (folder / 'sub-01_rec-SR_T1w.json').write_text(json.dumps(
+        {**json.loads((folder / 'sub-01_rec-SR_T1w.json').read_text()), 'Maps': ['../../x']}))])
 def test_a_result_of_which_something_is_missing_or_damaged_does_not_count(done, change):
     assert done(FACTS, FACTS, ['deviation'])
     assert not done(FACTS, FACTS, ['deviation'], change)
