@@ -1,4 +1,4 @@
-"""The work that is timed: the 3D-ESPCN of models/espcn3d.py, on the same arrays for every implementation."""
+"""The work that is timed: the networks of models/espcn3d.py and models/deep_espcn3d.py, on the same arrays for all."""
 import dataclasses
 
 import numpy
@@ -14,6 +14,7 @@ class Case:
         batch (int): Number of examples; 1 for a volume.
         size ((int, int, int)): LR voxels of an example, (z, y, x).
         rate (int): Upsampling rate along each axis.
+        blocks (int): Residual blocks of the deeper network; 0: the paper's network.
 
     Example:
         >>> from benchmarks.cases import Case
@@ -25,13 +26,15 @@ class Case:
     batch: int
     size: tuple
     rate: int = 4
+    blocks: int = 0
 
     @property
     def name(self):
         """str: The case in words, for the report."""
         size = '×'.join(map(str, self.size))
         what = {'training': 'training iteration', 'forward': 'forward only', 'volume': 'whole volume'}[self.kind]
-        return f'{what}, {"" if self.kind == "volume" else f"batch {self.batch} of "}LR {size}, rate {self.rate}'
+        return (f'{what}, {"" if self.kind == "volume" else f"batch {self.batch} of "}LR {size}, rate {self.rate}'
+                + (f', {self.blocks} residual blocks' if self.blocks else ''))
 
     @property
     def voxels(self):
@@ -39,6 +42,7 @@ class Case:
         return self.batch * int(numpy.prod(self.size))
 
 
+WIDTH = 48  # feature maps of the deeper network
 # Batch 5 of HR patches of side 64 is the reference experiment. At rate 2 conv3 has 8 output channels, too few for a
 # matrix product to be fast.
 CASES = (
@@ -47,6 +51,8 @@ CASES = (
     Case('forward', 5, (16, 16, 16)),
     Case('volume', 1, (40, 48, 48)),
     Case('volume', 1, (64, 64, 64)),
+    Case('training', 4, (12, 12, 12), blocks=6),  # of configs/x4_deep.yml
+    Case('volume', 1, (40, 48, 48), blocks=6),
 )
 GROWING_VOLUMES = tuple(Case('volume', 1, (side,) * 3) for side in (16, 24, 32, 40, 48, 56, 64, 80))
 GROWING_BATCHES = tuple(Case('training', batch, (16, 16, 16)) for batch in (1, 2, 4, 8, 16))
@@ -57,16 +63,18 @@ QUICK_VOLUMES = Case('volume', 1, (4, 4, 4), rate=2),
 QUICK_BATCHES = tuple(Case('training', batch, (4, 4, 4), rate=2) for batch in (1, 2))
 
 
-def layers(rate):
+def layers(case):
     """Sizes of the network's convolutions.
 
     Args:
-        rate (int): Upsampling rate along each axis.
+        case (Case): The work.
 
     Returns:
-        tuple of (int, int, int): (channels in, channels out, side of the kernel) of conv1, conv2 and conv3.
+        tuple of (int, int, int): (channels in, channels out, side of the kernel) of each.
     """
-    return (1, 50, 3), (50, 100, 1), (100, rate ** 3, 3)
+    if case.blocks:
+        return (1, WIDTH, 3), *[(WIDTH, WIDTH, 3)] * (2 * case.blocks), (WIDTH, case.rate ** 3, 3)
+    return (1, 50, 3), (50, 100, 1), (100, case.rate ** 3, 3)
 
 
 def make_arrays(case):
@@ -85,8 +93,9 @@ def make_arrays(case):
     if case.kind == 'training':
         hr = rng.random((case.batch, 1) + tuple(case.rate * side for side in case.size), dtype=numpy.float32)
     weights = []
-    for channels_in, channels_out, side in layers(case.rate):
-        scale = numpy.float32((2 / (channels_in * side ** 3)) ** 0.5)  # He et al. 2015
+    for channels_in, channels_out, side in layers(case):
+        # He et al. 2015; of a deeper network smaller, since what its blocks add up to grows
+        scale = numpy.float32((2 / (channels_in * side ** 3)) ** 0.5 / (1 + case.blocks))
         W = scale * rng.standard_normal((channels_out, channels_in) + (side,) * 3, dtype=numpy.float32)
         weights.append((W, numpy.zeros(channels_out, numpy.float32)))
     return lr, hr, weights

@@ -13,12 +13,14 @@ def prepare_project(case, gpu):
         callable: The step.
     """
     import util  # noqa: F401
+    from models.deep_espcn3d import DeepESPCN3D
     from models.espcn3d import ESPCN3D
     from util.volumes.sampling import Sampling
     from util.training.adam import Adam
     from util.training.losses import mse
     from util.training.updater import Updater
-    net = ESPCN3D(Sampling(case.rate))
+    sampling = Sampling(case.rate)
+    net = DeepESPCN3D(sampling, blocks=case.blocks, residual='none') if case.blocks else ESPCN3D(sampling)
     return _training(case, gpu, net, mse, Adam, Updater) if case.kind == 'training' else _inference(case, gpu, net)
 
 
@@ -67,7 +69,9 @@ def _load(case, gpu, net):
 
     device = get_device(gpu)
     lr, hr, weights = make_arrays(case)
-    for conv, (W, b) in zip((net.conv1, net.conv2, net.conv3), weights):
+    convolutions = ([net.first, *(conv for block in net.blocks for conv in (block.conv1, block.conv2)), net.last]
+                    if case.blocks else [net.conv1, net.conv2, net.conv3])
+    for conv, (W, b) in zip(convolutions, weights, strict=True):
         conv.W.array[...], conv.b.array[...] = W, b
     net.to_device(device)
     return device, lr, hr

@@ -66,7 +66,8 @@ def names_of(case, gpu):
         list of str: Keys of :data:`IMPLEMENTATIONS`.
     """
     on_cpu = case.kind == 'volume' and gpu < 0
-    return [name for name, implementation in IMPLEMENTATIONS.items() if on_cpu or not implementation.volumes_only]
+    names = [name for name, implementation in IMPLEMENTATIONS.items() if on_cpu or not implementation.volumes_only]
+    return [name for name in names if name in (PROJECT, *PYTORCH, *YARDSTICKS)] if case.blocks else names
 
 
 def to_numpy(result):

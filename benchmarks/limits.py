@@ -92,7 +92,7 @@ def work(case):
         179150
     """
     direct = products = transforms = weights = 0
-    for number, (channels_in, channels_out, side) in enumerate(layers(case.rate)):
+    for number, (channels_in, channels_out, side) in enumerate(layers(case)):
         filters = channels_in * channels_out * side ** 3
         weights += filters + channels_out
         passes = [(channels_in, channels_out)]
@@ -108,7 +108,7 @@ def work(case):
             transforms += least[1]
     hr = case.rate ** 3
     if case.kind == 'training':
-        features = sum(channels for _, channels, _ in layers(case.rate)[:-1])
+        features = sum(channels for _, channels, _ in layers(case)[:-1])
         numbers = case.voxels * (1 + hr + 2 * features + 2 * hr) + 2 * 3 * weights
     else:
         numbers = case.voxels * (1 + hr) + weights

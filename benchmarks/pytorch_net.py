@@ -17,7 +17,7 @@ def prepare(case, gpu, memory_format, compiled):
     import torch
     from torch import nn
 
-    from benchmarks.plain.network import ESPCN3D
+    from benchmarks.plain.network import DeepESPCN3D, ESPCN3D
 
     # float32 products on a GPU as well, like the others here: cuDNN would take TF32 by default. On a CPU float32 is
     # the default, whether or not the CPU has bfloat16.
@@ -27,7 +27,8 @@ def prepare(case, gpu, memory_format, compiled):
     memory_format = getattr(torch, memory_format)
     lr, hr, weights = make_arrays(case)
 
-    net = ESPCN3D(case.rate).load(weights).to(device, memory_format=memory_format)
+    net = DeepESPCN3D(case.rate, case.blocks) if case.blocks else ESPCN3D(case.rate)
+    net = net.load(weights).to(device, memory_format=memory_format)
     lr = torch.from_numpy(lr)
     if case.kind != 'volume':
         lr = lr.to(device, memory_format=memory_format)

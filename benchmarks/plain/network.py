@@ -22,12 +22,8 @@ class ESPCN3D(nn.Module):
 
     def forward(self, x):
         """Super-resolve a batch, (N, 1, D, H, W) -> (N, 1, r*D, r*H, r*W), float32."""
-        h = self.conv3(torch.relu(self.conv2(torch.relu(self.conv1(x)))))
-        n, _, depth, height, width = h.shape
-        r = self.rate
-        h = h.reshape(n, 1, r, r, r, depth, height, width).permute(0, 1, 5, 2, 6, 3, 7, 4)
-        h = h.reshape(n, 1, r * depth, r * height, r * width)
-        return h + linear(x, r) if self.residual else h
+        h = shuffle(self.conv3(torch.relu(self.conv2(torch.relu(self.conv1(x))))), self.rate)
+        return h + linear(x, self.rate) if self.residual else h
 
     def load(self, weights):
         """Take weights, and the memory format that PyTorch is fastest in.
@@ -38,11 +34,51 @@ class ESPCN3D(nn.Module):
         Returns:
             ESPCN3D: Itself.
         """
-        with torch.no_grad():
-            for conv, (W, b) in zip((self.conv1, self.conv2, self.conv3), weights):
-                conv.weight.copy_(torch.from_numpy(W))
-                conv.bias.copy_(torch.from_numpy(b))
-        return self.to(memory_format=torch.channels_last_3d)
+        return take(self, (self.conv1, self.conv2, self.conv3), weights)
+
+
+class DeepESPCN3D(nn.Module):
+    """Residual blocks between the first and the last convolution, then the pixel shuffle.
+
+    Args:
+        rate (int): HR voxels per LR voxel along each axis.
+        blocks (int): How many, of two convolutions each.
+        width (int): Feature maps.
+    """
+
+    def __init__(self, rate, blocks, width=48):
+        super().__init__()
+        self.rate = rate
+        self.first = nn.Conv3d(1, width, 3, padding=1)
+        self.inner = nn.ModuleList(nn.Conv3d(width, width, 3, padding=1) for _ in range(2 * blocks))
+        self.last = nn.Conv3d(width, rate ** 3, 3, padding=1)
+
+    def forward(self, x):
+        """As of ESPCN3D."""
+        h = torch.relu(self.first(x))
+        for one, other in zip(self.inner[::2], self.inner[1::2]):
+            h = h + other(torch.relu(one(h)))
+        return shuffle(self.last(h), self.rate)
+
+    def load(self, weights):
+        """As of ESPCN3D."""
+        return take(self, (self.first, *self.inner, self.last), weights)
+
+
+def take(net, convolutions, weights):
+    """A network with weights of its convolutions, in the memory format that PyTorch is fastest in."""
+    with torch.no_grad():
+        for conv, (W, b) in zip(convolutions, weights):
+            conv.weight.copy_(torch.from_numpy(W))
+            conv.bias.copy_(torch.from_numpy(b))
+    return net.to(memory_format=torch.channels_last_3d)
+
+
+def shuffle(h, r):
+    """The pixel shuffle, (N, r^3, D, H, W) -> (N, 1, r*D, r*H, r*W)."""
+    n, _, depth, height, width = h.shape
+    h = h.reshape(n, 1, r, r, r, depth, height, width).permute(0, 1, 5, 2, 6, 3, 7, 4)
+    return h.reshape(n, 1, r * depth, r * height, r * width)
 
 
 def linear(x, rate):

@@ -50,7 +50,7 @@ def test_memory_that_a_case_adds_is_more_than_its_arrays():
         memory = child.ask(memory=True)
     finally:
         child.close()
-    floats_per_voxel = sum(channels for _, channels, _ in cases.layers(4)) + 2 * 4 ** 3
+    floats_per_voxel = sum(channels for _, channels, _ in cases.layers(cases.Case('volume', 1, (4, 4, 4)))) + 2 * 4 ** 3
     arrays = 4 * case.voxels * floats_per_voxel / 2 ** 20
     assert 40 < arrays < memory['growth'] < 20 * arrays
     assert memory['total'] - memory['growth'] > 40  # Python and the libraries
