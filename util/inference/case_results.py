@@ -53,7 +53,7 @@ def super_resolve_case(out, case, lr, net, manner, sampling, told=None):
         UserError: If it cannot be super-resolved or written.
     """
     # Where the HR volume is known its grid is given, and that of a reversed axis may be another one (docs/geometry.md).
-    layout = layout_as(lr, manner.lie) if manner.lie and case.hr_path is None else AS_IT_IS
+    layout = layout_as(lr, manner.lie, net.sampling.rate) if case.hr_path is None else AS_IT_IS
     laid = lay(lr, layout)
     for line in unlike_training(lr, layout, manner.lie, net.sampling.rate, case.hr_path is not None):
         note(f'{case.lr_path}: {line}')

@@ -61,32 +61,43 @@ def common_lie(volumes):
     return Lie(codes.pop(), tuple(round(float(s), 6) for s in spacing))
 
 
-def layout_as(volume, lie):
+def layout_as(volume, lie, rate=(1, 1, 1)):
     """How to lay a volume's axes as those of a training.
 
     Axes go to their like in the body, unless the spacings fit another way clearly better: then thick slices go where
-    the training's were. An axis is reversed if it then runs against the training's.
+    the training's were, and as few axes as can be are exchanged. An axis is reversed if it then runs against the
+    training's. Where it is not known how those lay, axes stay, but for thick slices, which go where the rate is large.
 
     Args:
         volume (~util.volumes.volume.Volume): The scan.
-        lie (Lie): How the training's volumes lie.
+        lie (Lie or None): How the training's volumes lie; None: unknown, or in several ways.
+        rate ((int, int, int)): Upsampling rate, (z, y, x).
 
     Returns:
         Layout: What :func:`lay` takes.
     """
     own, lines = axis_codes(volume), ('LR', 'AP', 'IS')
+    misfit = _misfits(volume.spacing, lie, rate)
+    codes = lie.axes if lie else own
 
     def line(code):
         return next(index for index, letters in enumerate(lines) if code in letters)
 
-    def misfit(axes):
-        return max(abs(numpy.log(volume.spacing[axis] / s)) for axis, s in zip(axes, lie.spacing))
-
-    anatomical = tuple([line(code) for code in own].index(line(code)) for code in lie.axes)
-    best = min(itertools.permutations(range(3)), key=misfit)
-    axes = best if misfit(best) + numpy.log(CLEARLY) < misfit(anatomical) else anatomical
+    anatomical = tuple([line(code) for code in own].index(line(code)) for code in codes)
+    best = min(misfit, key=lambda axes: (misfit[axes], sum(a != b for a, b in zip(axes, anatomical))))
+    axes = best if misfit[best] + numpy.log(CLEARLY) < misfit[anatomical] else anatomical
     return Layout(axes, tuple(line(own[axis]) == line(code) and own[axis] != code
-                              for axis, code in zip(axes, lie.axes)))
+                              for axis, code in zip(axes, codes)))
+
+
+def _misfits(spacing, lie, rate):
+    """For each order of the axes, how far the spacings are from a multiple of the training's: the log of a factor.
+
+    Those of a training that is not known are to each other as the rates: its HR voxels were cubes.
+    """
+    wanted = lie.spacing if lie else rate[::-1]
+    return {axes: numpy.ptp([round(float(numpy.log(spacing[axis] / s)), 6) for axis, s in zip(axes, wanted)]) / 2
+            for axes in itertools.permutations(range(3))}
 
 
 def lay(volume, layout):
@@ -132,19 +143,23 @@ def unlike_training(volume, layout, lie, rate, grid_is_given):
     Returns:
         list of str: Sentences, none where there is nothing to say.
     """
-    spacing = [volume.spacing[axis] for axis in layout.axes]
+    spacing, own = [volume.spacing[axis] for axis in layout.axes], axis_codes(volume)
+    laid, misfits = axis_codes(lay(volume, layout)), _misfits(volume.spacing, lie, rate).values()
     said = []
-    if lie and layout != AS_IT_IS:
-        said.append(f'its axes {axis_codes(volume)} are laid as those of the training, {lie.axes}, and the result back')
-    elif lie and axis_codes(volume) != lie.axes:
+    if lie and laid == lie.axes != own:
+        said.append(f'its axes {own} are laid as those of the training, {lie.axes}, and the result back')
+    elif layout != AS_IT_IS:
+        said.append(f'its axes {own} of {_mm(volume.spacing)} mm are laid as {laid}, since its spacings fit so, and '
+                    'the result back')
+    elif lie and own != lie.axes:
         why = 'its HR grid is given' if grid_is_given else 'its spacings fit so'
-        said.append(f'its axes are {axis_codes(volume)}, those of the training {lie.axes}; they stay, since {why}')
-    if lie and max(abs(numpy.log(numpy.divide(spacing, lie.spacing)))) > numpy.log(CLEARLY):
-        said.append(f'its spacing is {_mm(spacing)} mm (x, y, z) where the training had {_mm(lie.spacing)} mm; the '
-                    f'result has {_mm(numpy.divide(spacing, rate[::-1]))} mm')
-    elif not lie and len(set(rate)) > 1 and rate[::-1][int(numpy.argmax(spacing))] < max(rate):
-        said.append(f'its spacing is {_mm(spacing)} mm (x, y, z), and the rate {tuple(rate[::-1])} makes '
-                    f'{_mm(numpy.divide(spacing, rate[::-1]))} mm of it: is another axis the thick one?')
+        said.append(f'its axes are {own}, those of the training {lie.axes}; they stay, since {why}')
+    no_thick_one = len(set(rate)) > 1 and max(misfits) - min(misfits) <= numpy.log(CLEARLY)
+    if no_thick_one or lie and max(abs(numpy.log(numpy.divide(spacing, lie.spacing)))) > numpy.log(CLEARLY):
+        told = f' where the training had {_mm(lie.spacing)} mm' if lie else ''
+        why = ', and none of its axes is clearly the thick one' if no_thick_one else ''
+        said.append(f'its spacing is {_mm(spacing)} mm (x, y, z){told}; the result has '
+                    f'{_mm(numpy.divide(spacing, rate[::-1]))} mm{why}')
     return said
 
 

@@ -75,6 +75,31 @@ def test_thick_slices_go_where_the_training_s_were():
     assert laid.spacing == (1.0, 1.0, 4.0)
 
 
+@pytest.mark.parametrize('lie', [None, Lie('LAS', (0.9, 1.1, 4.6))])
+@pytest.mark.parametrize('thick', range(3))
+def test_the_axis_of_the_largest_spacing_goes_where_the_rate_is_large(thick, lie):
+    """Whichever axis that is, however thin the slices are; the one whose place it takes takes its own."""
+    for thin, largest in itertools.product((0.3, 1.0, 3.0), (1.7, 4.0, 20.0)):
+        volume = make_volume(angles=(0, 0, 0), spacing=[thin * largest if axis == thick else thin for axis in range(3)])
+        layout = layout_as(volume, lie, (4, 1, 1))
+        assert lay(volume, layout).spacing == (thin, thin, thin * largest)
+        assert sum(axis != place for place, axis in enumerate(layout.axes)) in (0, 2)
+
+
+@pytest.mark.parametrize('spacing', [(1.4, 1.0, 1.0), (1.0, 1.0, 1.0), (1.1, 1.3, 1.0), (0.8, 0.7, 6.0)])
+@pytest.mark.parametrize('lie', [None, Lie('LAS', (0.9, 1.1, 4.6))])
+def test_axes_stay_with_the_body_where_none_is_clearly_the_thick_one_or_where_it_lies_there(spacing, lie):
+    layout = layout_as(make_volume(angles=(0, 0, 0), spacing=spacing), lie, (4, 1, 1))
+    assert layout.axes == (0, 1, 2)
+    assert layout == AS_IT_IS or lie
+
+
+def test_thin_slices_of_few_voxels_in_plane_are_laid_by_what_the_training_had():
+    """Made finer in plane alone, of slices that stay 12 mm: the rate by itself would take z for one of the plane's."""
+    volume = make_volume(angles=(0, 0, 0), spacing=(4.0, 4.0, 12.0))
+    assert layout_as(volume, Lie(axis_codes(volume), volume.spacing), (1, 4, 4)) == AS_IT_IS
+
+
 def test_the_lie_of_a_training_is_that_of_all_its_volumes_or_none():
     volumes = [make_volume(spacing=(1.0, 2.0, z)) for z in (3.0, 4.0, 9.0)]
     assert common_lie(volumes) == Lie(axis_codes(volumes[0]), (1.0, 2.0, 4.0))

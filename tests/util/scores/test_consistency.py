@@ -1,0 +1,75 @@
+"""SR that is known to agree with LR is found to; what is off is found with its size, as other formulas have it."""
+import numpy
+import pytest
+
+from util.scores.consistency import data_consistency, detail_kept, slice_means
+from util.volumes.degradation import degrade, sampling_of
+from util.volumes.interpolation import upsample
+from util.volumes.sampling import Sampling
+
+SHAPE = (2, 12, 24, 36)
+RATES = ((4, 1, 1), (1, 1, 3), (4, 4, 4), (2, 3, 1))
+
+
+def noise(shape=SHAPE, seed=0):
+    return numpy.random.default_rng(seed).normal(size=shape).astype(numpy.float32)
+
+
+@pytest.mark.parametrize('rate', RATES)
+def test_of_lr_amid_its_block_it_is_the_mean_of_the_block(rate):
+    means, whole = slice_means(noise(), sampling_of('block_mean', rate))
+    numpy.testing.assert_allclose(means, degrade(noise(), rate, 'block_mean'), atol=1e-5)
+    assert means[(slice(None), *whole)].shape == means.shape
+
+
+@pytest.mark.parametrize('r', [2, 3, 4, 5])
+def test_of_lr_on_the_first_voxel_it_is_the_integral_over_the_slice_around_that(r):
+    """Each voxel a constant, integrated by 120 points; the first slice begins before the first voxel."""
+    sr, n = noise((1, 4 * r, 2, 2)), 120
+    means, whole = slice_means(sr, Sampling((r, 1, 1)))
+    points = (numpy.arange(n) + 0.5) / n * r - r / 2
+    expected = [sr[0, numpy.floor(r * i + points + 0.5).astype(int)].mean(axis=0) for i in range(1, 4)]
+    numpy.testing.assert_allclose(means[0, 1:], expected, atol=1e-5)
+    assert whole == (slice(1, 4), slice(None), slice(None))
+
+
+@pytest.mark.parametrize('name', ['bspline', 'block_mean'])
+def test_a_ramp_of_any_rate_and_offset_agrees_with_itself(name):
+    """Its mean over a slice is its value at the slice's centre: the offset is honoured."""
+    sampling = sampling_of(name, (4, 1, 2))
+    hr = numpy.indices((20, 5, 8))[[0, 2]].astype(numpy.float32)
+    lr = numpy.indices((5, 5, 4))[[0, 2]] * numpy.reshape([4, 2], (2, 1, 1, 1)) + numpy.reshape(
+        [sampling.offset[0], sampling.offset[2]], (2, 1, 1, 1))
+    assert data_consistency(lr, hr, sampling, numpy.ones(lr.shape[1:], bool)) == pytest.approx(0, abs=1e-6)
+
+
+def test_an_error_is_found_with_its_size_relative_to_the_head_s_range():
+    sampling, head = sampling_of('block_mean', (4, 1, 1)), noise((3, 24, 36), 1) > 0
+    lr = degrade(noise(), sampling.rate, 'block_mean')
+    off = numpy.where(head, lr + [[[[0.5]]], [[[-0.25]]]], 1000)
+    ranges = [numpy.percentile(channel[head], 99.5) - channel[head].min() for channel in off]
+    assert data_consistency(off, noise(), sampling, head) == pytest.approx((0.5 / ranges[0] + 0.25 / ranges[1]) / 2)
+
+
+@pytest.mark.parametrize('axis', range(3))
+def test_linear_interpolation_of_noise_keeps_the_detail_that_its_weights_keep(axis):
+    """Slices of noise, none like the other: p of 4 from one to the next there is (1 - p/4)^2 + (p/4)^2 of it."""
+    rate = tuple(4 if a == axis else 1 for a in range(3))
+    lr, head = noise((1, 40, 41, 42)), numpy.zeros((40, 41, 42), bool)
+    head[3:-3, 3:-3, 3:-3] = True
+    kept = detail_kept(lr, upsample(lr, Sampling(rate), 'linear'), Sampling(rate), head)
+    numpy.testing.assert_allclose(kept, [1, 0.625, 0.5, 0.625], atol=0.02)
+
+
+def test_detail_of_a_wave_is_what_the_gaussian_takes_off():
+    """Of k cycles per voxel a Gaussian of sigma 1 leaves exp(-2 (pi k)^2); what changes from slice to slice is none."""
+    x, z = numpy.arange(240), numpy.arange(8)[:, None, None]
+    head = numpy.zeros((8, 4, 240), bool)
+    head[..., 20:-20] = True
+
+    def wave(k, offset=0):
+        return numpy.broadcast_to(numpy.cos(2 * numpy.pi * k * x) + offset, (1, *head.shape))
+
+    kept = detail_kept(wave(0.2, 5 * z), wave(0.1)[:, numpy.arange(16) // 2], Sampling((2, 1, 1)), head)
+    fine, coarse = ((1 - numpy.exp(-2 * (numpy.pi * k) ** 2)) ** 2 for k in (0.2, 0.1))
+    numpy.testing.assert_allclose(kept, [coarse / fine] * 2, rtol=0.01)

@@ -1,0 +1,74 @@
+"""Score what inference.py made of scans without a truth: whether it agrees with them, and the detail it keeps.
+
+    python util/miscs/score_scans.py -m MODEL -i scans/
+"""
+import argparse
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # run as a file, Python looks beside that file only
+
+from util.inference.pretrained import model_path
+from util.script import PROJECT, UserError, check_there, progress, run
+
+
+def parse_arguments(argv):
+    parser = argparse.ArgumentParser(
+        description='Score the volumes that inference.py -i made of scans, beside interpolations, without a truth: how '
+                    'far their means over each slice are from the scan, in percent of its range in the head; and of '
+                    "thick slices how much of the scan's detail in plane each of the thin ones has.")
+    parser.add_argument('-m', '--model', type=Path, required=True, help='model file that the results are of')
+    parser.add_argument('-i', '--input', type=Path, nargs='+', required=True, metavar='LR',
+                        help='the scans, as inference.py was given them')
+    parser.add_argument('-o', '--out', type=Path, default=PROJECT / 'results/inference',
+                        help='folder of the results of inference.py (default: results/inference in the project)')
+    return parser.parse_args(argv)
+
+
+def main(argv=None):
+    """Run the script with a command line (default: the process's)."""
+    args = parse_arguments(argv)
+    args.model = model_path(args.model)
+    check_there(args.model, 'model file')
+    # Imported here: neither --help nor a wrong argument waits for them.
+    from util.inference import experiment, inputs
+    from util.inference.model_file import read_lie
+
+    sampling, lie = experiment.choose_config(args.model).sampling, read_lie(args.model)
+    cases = inputs.scans(args.input, sampling.rate, args.out)
+    width = max(len(case.name) for case in cases)
+    print(f'{"case":{width}}  {"method":8}  off [%]  detail in plane kept, slice by slice')
+    for case in progress(cases, 'score_scans', 'case'):
+        for method, (off, detail) in score(args.out, case, sampling, lie).items():
+            print(f'{case.name:{width}}  {method:8}  {100 * off:7.2f}  {" ".join(f"{d:.2f}" for d in detail)}',
+                  flush=True)
+
+
+def score(folder, case, sampling, lie):
+    """The scores of a case: {method: (consistency, detail)}; of more than one axis made finer no detail."""
+    import numpy
+    from util.scores.consistency import data_consistency, detail_kept
+    from util.volumes.geometry import check_pair
+    from util.volumes.head_mask import head_mask
+    from util.volumes.interpolation import METHODS, upsample
+    from util.volumes.orientation import lay, layout_as
+    from util.volumes.reading import read_volume
+
+    lr, path = read_volume(case.lr_path, numpy.float32), folder / f'{case.name}{case.suffix}'
+    layout = layout_as(lr, lie, sampling.rate)
+    lr, sr = lay(lr, layout), lay(read_volume(path, numpy.float32), layout)
+    try:
+        check_pair(lr, sr, sampling, (case.lr_path, path))
+    except UserError:
+        raise UserError(f'{path}: not what inference.py makes of {case.lr_path} with this model; run that again'
+                        ) from None
+    head, scores, one_axis = head_mask(lr.array), {}, sum(r > 1 for r in sampling.rate) == 1
+    for method in ('network', *METHODS):
+        image = sr.array if method == 'network' else upsample(lr.array, sampling, method)
+        scores[method] = (data_consistency(lr.array, image, sampling, head),
+                          detail_kept(lr.array, image, sampling, head) if one_axis else ())
+    return scores
+
+
+if __name__ == '__main__':
+    run(main)
