@@ -81,7 +81,7 @@ class Convolution3DFunction(function_node.FunctionNode):
         if self.relu:
             self.retain_outputs((0,))
         x, W = inputs[:2]
-        b = inputs[2] if len(inputs) == 3 else None
+        b = cuda.get_array_module(x).ascontiguousarray(inputs[2], x.dtype) if len(inputs) == 3 else None
         x = _channels_last(x)
         mask = None if self.mask is None else _channels_last(self.mask)
         y = _way(x, W.shape[2:], W.shape[0]).convolve(x, W, b, self.relu, mask)

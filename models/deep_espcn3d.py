@@ -47,6 +47,8 @@ class DeepESPCN3D(UpscalingNetwork):
         ArgumentError: If an argument is none of these, or the weights would take more than 2 GiB.
     """
 
+    is_static = True
+
     def __init__(self, sampling, in_channels=1, width=48, blocks=6, residual='linear'):
         super().__init__(sampling, in_channels, residual)
         for name, value in (('width', width), ('blocks', blocks)):

@@ -43,6 +43,8 @@ class ESPCN3D(UpscalingNetwork):
         ArgumentError: If an argument is none of these, or the weights would take more than 2 GiB.
     """
 
+    is_static = True
+
     def __init__(self, sampling, in_channels=1, ksizes=(3, 1, 3), residual='none', conv3_init='he_normal'):
         super().__init__(sampling, in_channels, residual)
         if (not isinstance(ksizes, (list, tuple)) or len(ksizes) != 3

@@ -15,9 +15,10 @@ as ``chainer.distributions.Normal(loc, scale)``, and whose class takes its ``par
 super-resolved volume, and its standard deviation says how sure the network is, if the loss has taught it to: the losses
 that look at the mean alone leave it as it was.
 
-A network may have the attribute ``is_static``, True: its forward pass starts the same computations for each batch of
-one shape, without random numbers and without numbers from the host or for it. On an NVIDIA GPU a training then records
-them once (`util.training.recording`), and takes a fraction of the time.
+The class of a network may itself have the attribute ``is_static``, True (a subclass says so again): its forward pass
+starts the same computations for each batch of one shape, without random numbers and without numbers from the host or
+for it. On an NVIDIA GPU a training then records them once (`util.training.recording`) and takes a fraction of the
+time.
 
 A network whose weights are uncertain is a :class:`BayesianNetwork` as well.
 

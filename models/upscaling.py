@@ -29,8 +29,6 @@ class UpscalingNetwork(chainer.Chain):
         ArgumentError: If ``in_channels`` or ``residual`` is none of these.
     """
 
-    is_static = True
-
     def __init__(self, sampling, in_channels, residual):
         super().__init__()
         if not is_whole(in_channels) or in_channels < 1:
@@ -59,8 +57,10 @@ class UpscalingNetwork(chainer.Chain):
 
     def interpolate(self, x):
         """What the residual is added to, (N, C, D, H, W) -> (N, C, r_z*D, r_y*H, r_x*W); no weights are involved."""
-        matrices = (_matrix(n, r, offset, self.residual, numpy.dtype(x.dtype), self.device.name)
-                    for n, r, offset in zip(x.shape[2:], self.sampling.rate, self.sampling.offset))
+        matrices = [_matrix(n, r, offset, self.residual, numpy.dtype(x.dtype), self.device.name)
+                    for n, r, offset in zip(x.shape[2:], self.sampling.rate, self.sampling.offset)]
+        if chainer.config.enable_backprop:
+            self._trains_with = matrices  # a recorded training goes on with these, whatever the cache lets go
         return _AlongAxes(*matrices).apply((x,))[0]
 
 

@@ -10,6 +10,7 @@ from models.gpu.sources import kernel
 _SIDE, _DEPTH, _THREADS = 16, 16, 256  # of matmul.cu
 _BLOCKS = 264  # two for each multiprocessor of the largest GPUs of today
 _MOST_SPLITS = 512
+_MOST_BATCH = 65535  # blocks along that axis of a grid
 
 
 def matmul(a, b, bias=None, relu=False, mask=None, out=None, accumulate=False):
@@ -36,6 +37,12 @@ def matmul(a, b, bias=None, relu=False, mask=None, out=None, accumulate=False):
     if out is None:
         out = cupy.empty((b if b.ndim == 3 else a).shape[:-2] + (rows, columns), cupy.float32)
     if out.size == 0:
+        return out
+    if batch > _MOST_BATCH:
+        for first in range(0, batch, _MOST_BATCH):
+            part = slice(first, first + _MOST_BATCH)
+            matmul(*(array[part] if array.ndim == 3 else array for array in (a, b)), bias, relu,
+                   None if mask is None else mask[part], out[part], accumulate)
         return out
     column_tiles = -(-columns // (8 * _SIDE))
     tn = -(-columns // (column_tiles * _SIDE))

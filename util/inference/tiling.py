@@ -79,7 +79,8 @@ def _to_host(array):
     if isinstance(array, numpy.ndarray):
         return array
     host = reused_memory.empty(array.shape, array.dtype)
-    chainer.backends.cuda.cupy.ascontiguousarray(array).get(out=host)
+    with array.device:
+        chainer.backends.cuda.cupy.ascontiguousarray(array).get(out=host)
     return host
 
 
@@ -101,13 +102,19 @@ def join(parts, sides):
     whole = {}
     for place, maps in parts:
         for name, part in maps.items():
-            if part.shape[-3:] == tuple(sides):
+            if part.shape[-3:] == tuple(sides) and _is_free(part, whole.values()):
                 whole[name] = part
                 continue
             if name not in whole:
                 whole[name] = numpy.empty((*part.shape[:-3], *sides), part.dtype)
             whole[name][(..., *place)] = part
     return whole
+
+
+def _is_free(array, others):
+    """Whether an array can be handed out as it is: it has memory of its own, which the caller may write to."""
+    return (array.flags.writeable and array.flags.c_contiguous
+            and not any(numpy.may_share_memory(array, other) for other in others))
 
 
 class _Forward:

@@ -20,7 +20,7 @@ class Adam(chainer.optimizers.Adam):
 
     def __init__(self, alpha, beta1, beta2):
         super().__init__(alpha, beta1, beta2)
-        self._arrays, self._table = [], None
+        self._arrays, self._eps, self._table = [], [], None
 
     def update(self, lossfun=None, *arguments, **keywords):
         """Update the parameters; arguments as of `chainer.GradientMethod.update`."""
@@ -28,32 +28,40 @@ class Adam(chainer.optimizers.Adam):
         if lossfun is not None or self.t == 0:
             super().update(lossfun, *arguments, **keywords)
             return
+        self.reallocate_cleared_grads()
         self.call_hooks('pre')
         self.t += 1
         params = list(self.target.params())
         if self._find(params):
             for param in params:
                 param.update_rule.t += 1
+            rule = params[0].update_rule
             kernel('adam', 'adam')((_BLOCKS, len(params)), (_THREADS,), (
-                self._table, *map(numpy.float32, (params[0].update_rule.alpha_t, 1 - self.beta1, 1 - self.beta2))))
+                self._table, *map(numpy.float32, (rule.alpha_t, 1 - rule.hyperparam.beta1, 1 - rule.hyperparam.beta2))))
         else:
             for param in params:
                 param.update()
         self.call_hooks('post')
 
     def _find(self, params):
-        """Look where all arrays are; False if they are not all where the kernel takes them."""
-        arrays = []
-        for param in params:
-            state = param.update_rule.state
-            arrays += param.array, param.grad, state['m'], state['v']
-        if len(arrays) == len(self._arrays) and all(a is b for a, b in zip(arrays, self._arrays)):
+        """Look where all arrays are; False if the kernel does not take them, or they are not all treated alike."""
+        rules = [param.update_rule for param in params]
+        if not all(rule and rule.enabled and rule.state for rule in rules):
+            return False
+        alike = {(rule.t, rule.hyperparam.alpha, rule.hyperparam.beta1, rule.hyperparam.beta2) for rule in rules}
+        arrays = [array for param, rule in zip(params, rules)
+                  for array in (param.array, param.grad, rule.state['m'], rule.state['v'])]
+        eps = [rule.hyperparam.eps for rule in rules]
+        if len(alike) > 1:
+            return False
+        if (len(arrays) == len(self._arrays) and all(a is b for a, b in zip(arrays, self._arrays))
+                and eps == self._eps):
             return True
         if not gpu.takes(*arrays) or not all(array.flags.c_contiguous for array in arrays):
             return False
         table = numpy.empty(len(params), _PARAMETER)
         table['arrays'] = numpy.reshape([array.data.ptr for array in arrays], (-1, 4))
         table['size'] = [param.size for param in params]
-        table['eps'] = [param.update_rule.hyperparam.eps for param in params]
-        self._arrays, self._table = arrays, self.target.device.send(table.view('u8'))
+        table['eps'] = eps
+        self._arrays, self._eps, self._table = arrays, eps, self.target.device.send(table.view('u8'))
         return True

@@ -54,6 +54,7 @@ class VolumeEvaluator(training.Extension):
             psnrs.append(psnr(hr, mean))
             if self.sample and len(psnrs) == 1:
                 self.sample(trainer, mean, psnrs[0])
+            del prediction, mean  # so that the next line but one gives their memory back
         losses, psnrs = self.ranks.collect(losses), self.ranks.collect(psnrs)
         reused_memory.release()  # a volume's arrays have other sizes than a batch's
         chainer.report({'val/loss': numpy.mean(losses), 'val/psnr': numpy.mean(psnrs),

@@ -1,4 +1,6 @@
 """A training's forward and backward pass on an NVIDIA GPU as one CUDA graph."""
+import contextlib
+import math
 import weakref
 
 from chainer.backends.cuda import cupy
@@ -19,8 +21,8 @@ class Recording:
     it is recorded, and never again: so it has to start the same kernels whatever the numbers are.
 
     Args:
-        function: Of arrays, on the GPU. It returns an array. Arrays that it keeps elsewhere, such as gradients, are the
-            same ones each time, with other contents. It is called twice.
+        function: Of arrays, on the GPU. It returns a scalar array. Arrays that it keeps elsewhere, such as gradients,
+            are the same ones each time, with other contents. It is called twice.
         arguments (list of cupy.ndarray): Of the shapes and dtypes that are to come.
 
     Attributes:
@@ -28,6 +30,7 @@ class Recording:
         pool (cupy.cuda.MemoryPool): Where its arrays are.
 
     Raises:
+        ValueError: If it gives something else when it is done again.
         NotImplementedError: If the function does what cannot be recorded, such as a product by cuBLAS.
         cupy.cuda.runtime.CUDARuntimeError: Likewise, such as waiting for the GPU.
     """
@@ -40,13 +43,19 @@ class Recording:
         stream = cupy.cuda.Stream(non_blocking=True)
         cupy.cuda.get_current_stream().synchronize()
         with cupy.cuda.using_allocator(self.pool.malloc), stream:
-            function(*self.arguments)  # compiles kernels, and sends once what stays on the GPU
-            stream.synchronize()
+            first = float(function(*self.arguments))  # compiles kernels, and sends once what stays on the GPU
             stream.begin_capture()
             try:
                 self._result = function(*self.arguments)
-            finally:
-                self._graph = stream.end_capture()
+            except BaseException:
+                with contextlib.suppress(Exception):
+                    stream.end_capture()  # which may have an error of its own to tell
+                raise
+            self._graph = stream.end_capture()
+        again = float(self())
+        if not math.isclose(first, again, rel_tol=1e-4) and math.isfinite(first):
+            raise ValueError(f'a recorded step gave {again}, where the same step gave {first} before: the network is '
+                             'not static; leave is_static out of its class')
 
     def __call__(self):
         """Do it again, with what ``arguments`` hold now.

@@ -3,10 +3,11 @@ from dataclasses import replace
 
 import numpy
 import pytest
-from chainer.distributions import Normal
+from chainer.distributions import Normal, Poisson
 
 from models.bayesian_espcn3d import BayesianESPCN3D
 from models.espcn3d import ESPCN3D
+from util.inference import tiling
 from util.inference.super_resolution import super_resolve
 from util.script import UserError
 from util.volumes.degradation import DEGRADATIONS, sampling_of
@@ -101,3 +102,25 @@ def test_gpu_equals_cpu(kind, ensemble, gpu):
         assert (on_gpu is None) == (on_cpu is None)
         if on_cpu is not None:
             numpy.testing.assert_allclose(on_gpu.array, on_cpu.array, rtol=1e-4, atol=1e-3 * on_cpu.array.std())
+
+
+class Counting(ESPCN3D):
+    """Of which mean and variance are one array."""
+
+    def forward(self, x):
+        return Poisson(super().forward(x))
+
+
+@pytest.mark.parametrize('make, samples', [
+    (lambda sampling: Counting(sampling, residual='linear', conv3_init='zero'), None),
+    (lambda sampling: BayesianESPCN3D(sampling, residual='linear', variance='homoscedastic'), 3)])
+def test_maps_that_share_memory_or_lend_it_are_those_of_several_tiles(monkeypatch, make, samples):
+    """A volume that is one tile is not copied where that can be avoided."""
+    net, lr = make(sampling_of('bspline', (2, 2, 2))), scan()
+    once = super_resolve(net, lr, 'percentile', samples=samples)
+    monkeypatch.setattr(tiling, 'MEMORY', 1)
+    parts = super_resolve(net, lr, 'percentile', samples=samples)
+    for whole, tiled in zip(once, parts, strict=True):
+        assert (whole is None) == (tiled is None)
+        if whole is not None:
+            numpy.testing.assert_allclose(whole.array, tiled.array, atol=1e-4 * numpy.abs(tiled.array).max())

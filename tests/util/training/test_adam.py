@@ -58,3 +58,25 @@ def test_gradients_in_other_arrays_are_found(gpu_with_kernels):
             param.grad = gpu_with_kernels.xp.ones_like(param.array)
         optimizer.update()
     numpy.testing.assert_allclose(net.W.array.get(), theirs.get() - 0.4, rtol=1e-5)
+
+
+def steps(make, prepare):
+    """The parameters after some steps, of a network whose optimizer was prepared."""
+    numpy.random.seed(0)
+    net = chainer.Sequential(chainer.links.Linear(3, 2), chainer.links.Linear(2, 2))
+    optimizer = make(0.1, 0.9, 0.999).setup(net)
+    prepare(net)
+    for step in range(6):
+        for i, param in enumerate(net.params()):
+            param.grad = None if i == step % 4 else numpy.full(param.shape, 1 + step, 'float32')
+        optimizer.update()
+    return [param.array for param in net.params()]
+
+
+@pytest.mark.parametrize('prepare', [
+    lambda net: None,  # gradients that are missing now and then
+    lambda net: net[0].disable_update(),
+    lambda net: setattr(net[1].W.update_rule.hyperparam, 'alpha', 0.01)], ids=['missing', 'frozen', 'alpha'])
+def test_parameters_that_are_treated_differently_are_updated_as_by_chainer(prepare):
+    for ours, theirs in zip(steps(Adam, prepare), steps(chainer.optimizers.Adam, prepare), strict=True):
+        numpy.testing.assert_array_equal(ours, theirs)
