@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from util.inference.pretrained import list_models, model_path
+from util.mpiexec import hush, together
 from util.script import PROJECT, UserError, check_draws, check_jobs, check_there, note, progress, run
 
 
@@ -63,19 +64,32 @@ def parse_arguments(argv):
 
 def main(argv=None):
     """Run the script with a command line (default: the process's); returns the exit code."""
+    hush()
     args = parse_arguments(argv)
+    # Weights are not exchanged, so GPUs need no NCCL; the lock is let go when all ranks have ended.
+    with contextlib.ExitStack() as last, together(-1) as ranks:
+        return infer(args, ranks, last)
+
+
+def infer(args, ranks, last):
+    """Do the cases of the command line; returns the exit code.
+
+    Args:
+        ranks (~util.ranks.OneProcess): What shares the cases out; of the first alone the tables are, and the words.
+        last (contextlib.ExitStack): Takes the lock of the folder.
+    """
     args.model = model_path(args.model)
     check_there(args.model, 'model file')
     check_there(args.config_path, 'config')
     check_draws(args.samples)
-    check_jobs(args.jobs, args.gpu)
+    check_jobs(args.jobs, args.gpu, ranks.launcher)
     if args.hr and not args.input:
         raise UserError('--hr names the HR volumes of the LR volumes that -i names, and there is no -i')
     choose_out(args)
     # Imported here: neither --help nor a wrong argument waits for them.
     from models.network import BayesianNetwork
     from util.device import get_device
-    from util.inference import experiment, sidecars
+    from util.inference import derivative, experiment, sidecars
     from util.inference.calibration import choose_calibration
     from util.inference.case_results import Manner
     from util.inference.case_work import Work, outcomes, remove_strays
@@ -87,7 +101,7 @@ def main(argv=None):
     from util.versions import commit
 
     config = experiment.choose_config(args.model, args.config_path, args.root)
-    device = get_device(args.gpu)
+    device = get_device(ranks.gpu(args.gpu))
     net = build_network(config, args.root)
     load_network(args.model, net)
     net.to_device(device)
@@ -104,25 +118,26 @@ def main(argv=None):
                     f'3D-ESPCN {args.model.name} {version or ""}'.strip())
     if args.ensemble:
         experiment.check_mirrored(cases)
-    with locked(out):
+    provenance = args.bids and sidecars.Provenance(args.bids[0], sidecars.facts(args.model, config, manner, version))
+    count = len(cases) + len(refusals)
+    if ranks.is_first:
+        last.enter_context(locked(out))
         remove_strays(out, cases)
-        provenance, count = None, len(cases) + len(refusals)
         if args.bids:
-            from util.inference import derivative
-            provenance = sidecars.Provenance(args.bids[0], sidecars.facts(args.model, config, manner, version))
             cases = derivative.begin(out, cases, provenance)
-        # elsewhere may lie pictures of the user's own
-        forgets = out == args.out or (out / 'scores.csv').exists()
-        tally, work = Tally(out, cases), Work(out, config, args.root, manner, forgets, provenance)
-        with contextlib.closing(outcomes(work, net, cases, args.jobs)) as done:
-            for number, outcome in progress(done, 'inference', 'case', len(cases)):
-                tally.add(number, outcome)
-        failures = refusals + tally.failures
-        if tally.rows:
-            from util.reports.report import try_report
-            tally.save()  # another process may have taken away a table, for an older one with the scores of its case
-            failures += try_report(out, args.model, config, cases, tally.rows, tally.unsure, tally.unlike)
-        return report(out, tally, failures, count, count - len(refusals) - len(cases))
+    cases = ranks.of_first(cases)
+    # elsewhere may lie pictures of the user's own
+    forgets = out == args.out or (out / 'scores.csv').exists()
+    tally, work = Tally(out, cases), Work(out, config, args.root, manner, forgets, provenance)
+    with contextlib.closing(outcomes(work, net, cases, args.jobs, ranks)) as done:
+        for number, outcome in progress(done, 'inference', 'case', len(cases)):
+            tally.add(number, outcome)
+    failures = refusals + tally.failures
+    if tally.rows:
+        from util.reports.report import try_report
+        tally.save()  # another process may have taken away a table, for an older one with the scores of its case
+        failures += try_report(out, args.model, config, cases, tally.rows, tally.unsure, tally.unlike)
+    return ranks.of_first(report(out, tally, failures, count, count - len(refusals) - len(cases)))
 
 
 def choose_out(args):

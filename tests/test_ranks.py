@@ -1,4 +1,4 @@
-"""A training under mpiexec: it is that of one process, and ends as a whole. Each test starts processes of its own."""
+"""A script under mpiexec does what one process does, and ends as a whole. Each test starts processes of its own."""
 import json
 import signal
 import time
@@ -6,10 +6,13 @@ from dataclasses import replace
 
 import pytest
 
-from tests.experiment import TRAINING_ARGUMENTS, assert_same_weights, change, weights
+from tests.experiment import INFERENCE_ARGUMENTS, TRAINING_ARGUMENTS, assert_same_weights, change, weights
 from tests.mpi import assert_close_runs, start, start_harmed
 from tests.soak import soak
+from tests.test_inference import make_unsure, prepare
+from tests.test_inference_jobs import contents
 from tests.test_training import take_recipe
+from util.reports.score_table import read_csv
 from util.volumes.reading import read_volume
 from util.volumes.writing import write_volume
 
@@ -20,6 +23,12 @@ WAIT = 30  # seconds within which an error ends all ranks
 def train_on(experiment, ranks, *arguments, out='ranks'):
     process = start(experiment, ranks, 'training.py', *TRAINING_ARGUMENTS, '-o', out, *arguments)
     stdout, stderr = process.communicate(timeout=120)
+    return process.returncode, stdout, stderr
+
+
+def infer_on(folder, ranks, *arguments, out='ranks'):
+    process = start(folder, ranks, 'inference.py', *INFERENCE_ARGUMENTS, '-o', out, *arguments)
+    stdout, stderr = process.communicate(timeout=WAIT)
     return process.returncode, stdout, stderr
 
 
@@ -138,3 +147,58 @@ def test_a_signal_to_mpiexec_leaves_one_snapshot_and_the_code_of_one_process(exp
 def test_random_kills_change_no_bit_of_the_end(tmp_path):
     blows = soak(tmp_path, 600, longest=4)
     assert len(blows) > 1
+
+
+def test_two_and_three_ranks_give_the_scores_and_pictures_of_one_process(tmp_path, infer):
+    """And deviations; with more ranks than cases as well."""
+    make_unsure(prepare(tmp_path))
+    (tmp_path / 'test_list.txt').write_text('LR/0002.mhd HR/0002.mhd\nLR/0001.mhd HR/0001.mhd\n')
+    one = infer('-o', 'one')
+    assert one.returncode == 0, one.stderr
+    for ranks in (2, 3):
+        code, stdout, stderr = infer_on(tmp_path, ranks, out=f'of_{ranks}')
+        assert (code, stderr) == (0, '') and stdout.replace(f'of_{ranks}/', 'one/') == one.stdout
+        assert contents(tmp_path / f'of_{ranks}') == contents(tmp_path / 'one')
+
+
+def test_ranks_say_what_one_process_says_and_a_bad_volume_costs_no_other(tmp_path, infer):
+    """Notes of either rank, in the cases' order."""
+    prepare(tmp_path)
+    (tmp_path / 'bad.nii.gz').write_text('not an image')
+    for name in ('0000', '0001', '0002'):
+        change(tmp_path / f'LR/{name}.mhd', 'ElementSpacing', 'Comment')
+    arguments = '-i', 'LR/0001.mhd', 'bad.nii.gz', 'none.nii.gz', 'LR/0002.mhd', 'LR/0000.mhd'
+    one = infer(*arguments, '-o', 'one')
+    assert one.returncode == 1 and one.stderr.count('names no ElementSpacing') == 3
+    code, stdout, stderr = infer_on(tmp_path, 2, *arguments)
+    assert (code, stderr, stdout.replace('ranks/', 'one/')) == (1, one.stderr, one.stdout)
+    assert contents(tmp_path / 'ranks') == contents(tmp_path / 'one') and len(contents(tmp_path / 'one')) == 6
+
+    code, stdout, stderr = infer_on(tmp_path, 2, *arguments[:1], 'bad.nii.gz', out='none')
+    assert (code, stdout, stderr.count('\n')) == (2, '', 1) and not (tmp_path / 'none').exists()
+    code, stdout, stderr = infer_on(tmp_path, 2, '--jobs', 2, out='none')
+    assert (code, stdout, stderr.count('\n')) == (2, '', 1) and '--jobs 2: the processes of mpiexec' in stderr
+
+
+@pytest.mark.parametrize('harm, code, words', [("raise RuntimeError('harm')", 1, 'RuntimeError: harm'),
+                                               ('os.kill(os.getpid(), 9)', 9, 'KILLED|Killed')])
+def test_a_rank_that_comes_to_harm_ends_an_inference_and_the_scores_before_stay(tmp_path, harm, code, words):
+    """In the second of two rounds. The harm is in the network's code, which is read from beside the experiment."""
+    make_unsure(prepare(tmp_path))
+    change(tmp_path / 'unsure.py', '        mean =', f"""        import os, time
+        from mpi4py import MPI
+        calls.append(MPI.COMM_WORLD.rank)
+        while calls == [1, 1]:
+            if os.path.exists('ranks/scores.csv'):
+                {harm}
+            time.sleep(0.01)
+        mean =""")
+    change(tmp_path / 'unsure.py', 'class ', 'calls = []\n\n\nclass ')
+    for kind in ('LR', 'HR'):
+        write_volume(tmp_path / f'{kind}/0003.mhd', read_volume(tmp_path / f'{kind}/0002.mhd'))
+    ended, stdout, stderr = infer_on(tmp_path, 2, '--pairs', 'LR', 'HR')
+    said = stderr + stdout
+    assert ended == code and sum(said.count(word) for word in words.split('|')) == 1, said
+    assert said.count('Traceback') == (code == 1)
+    assert set(read_csv(tmp_path / 'ranks/scores.csv')) <= {'0000', '0001'}
+    assert not (tmp_path / 'ranks/report.html').exists()

@@ -103,12 +103,17 @@ class _InOrder:
     def add(self, number, text):
         self._waiting[number] = text
         while self._next in self._waiting:
-            for line in self._waiting.pop(self._next).splitlines():
-                if line.startswith('note: '):
-                    note(line.removeprefix('note: '))
-                else:
-                    tell(line)
+            repeat(self._waiting.pop(self._next))
             self._next += 1
+
+
+def repeat(text):
+    """Say here what another process has said."""
+    for line in text.splitlines():
+        if line.startswith('note: '):
+            note(line.removeprefix('note: '))
+        else:
+            tell(line)
 
 
 def _how(code):

@@ -63,6 +63,10 @@ class OneProcess:
         """The results of all items, in their order, of what :meth:`deal` gave each rank."""
         return results
 
+    def of_first(self, value):
+        """Rank 0's value, any object that pickle takes, on every rank."""
+        return value
+
 
 ALONE = OneProcess()
 
@@ -92,6 +96,7 @@ class Ranks(OneProcess):
         self.is_first = self.number == 0
         self.launcher = f'mpiexec -n {self.size} '
         self.machine = communicator.inter_rank
+        self._met = array.array('q', [0] * 3)  # what the last meeting told
 
     def gpu(self, number):
         return number + self._communicator.intra_rank if number >= 0 else number
@@ -121,7 +126,6 @@ class Ranks(OneProcess):
         return [dealt[i % self.size][i // self.size] for i in range(sum(map(len, dealt)))]
 
     def of_first(self, value):
-        """Rank 0's value, any object that pickle takes, on every rank."""
         self._meet()
         return self._world.bcast(value)
 
@@ -157,8 +161,8 @@ class Ranks(OneProcess):
 
         # the first rank to have failed is that of the largest distance from the end
         mine = array.array('q', [code, 0 if failure is None else self.size - self.number, failure or 0])
-        most = array.array('q', [0] * 3)
-        request = self._world.Iallreduce(mine, most, MPI.MAX)
+        self._met = array.array('q', [0] * 3)
+        request = self._world.Iallreduce(mine, self._met, MPI.MAX)
         if patience is None:
             request.Wait()
         else:
@@ -167,7 +171,7 @@ class Ranks(OneProcess):
                 if time.monotonic() > end:
                     raise TimeoutError
                 time.sleep(0.001)
-        code, distance, failure = most
+        code, distance, failure = self._met
         if distance and self.size - distance != self.number:
             raise FailedElsewhere(failure)
         return code
@@ -181,6 +185,8 @@ class Ranks(OneProcess):
         except FailedElsewhere:
             raise
         except BaseException as error:
+            if self._met[1]:  # Ctrl-C waits for a meeting's end, where another rank has told of it by then
+                raise FailedElsewhere(self._met[2]) from None
             code = _exit_code(error)
             try:
                 self._meet(failure=code, patience=PATIENCE)

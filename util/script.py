@@ -53,16 +53,23 @@ def check_there(path, what):
         raise UserError(f'{path}: cannot read this {what}: {getattr(error, "strerror", error)}') from None
 
 
-def check_jobs(jobs, gpu):
-    """Refuse a number of processes (``--jobs``) that is none, or that would share a GPU (``-g``).
+def check_jobs(jobs, gpu, launcher):
+    """Refuse a number of processes (``--jobs``) that is none, or of which there would be more than is meant.
+
+    Args:
+        jobs (int): The number.
+        gpu (int): As ``-g``; negative: CPU.
+        launcher (str): As `util.ranks.OneProcess` has it.
 
     Raises:
-        UserError: If it is below 1, or above with a GPU.
+        UserError: If it is below 1, or above with a GPU, or above in each process of mpiexec.
     """
     if jobs < 1:
         raise UserError(f'--jobs {jobs}: the number of processes, 1 or more')
     if jobs > 1 and gpu >= 0:
         raise UserError(f'--jobs {jobs}: processes share the cores of the CPU; leave it out with -g {gpu}')
+    if jobs > 1 and launcher:
+        raise UserError(f'--jobs {jobs}: the processes of mpiexec share the volumes out already; leave one of them out')
 
 
 def check_draws(samples):

@@ -33,10 +33,11 @@ def test_what_is_dealt_out_is_collected_in_order(items):
     assert Ranks.collect(ranks, dealt(0)) == items == ALONE.collect(ALONE.deal(items))
 
 
-def test_mpiexec_without_mpi_and_a_communicator_without_mpiexec_are_one_line(experiment, train, monkeypatch):
+def test_mpiexec_without_mpi_and_a_communicator_without_mpiexec_are_one_line(experiment, train, infer, monkeypatch):
     assert_refused(train('--communicator', 'naive'), '--communicator naive is for the processes of mpiexec')
     monkeypatch.setenv('PMI_RANK', '0')
     assert_refused(train('--communicator', 'pure_nccl'), '--communicator pure_nccl is for GPUs; on the CPU: naive')
     monkeypatch.setitem(sys.modules, 'mpi4py', None)
-    assert_refused(train(), 'mpiexec: mpi4py and an MPI are missing')
-    assert not (experiment / 'run').exists()
+    for script in (train, infer):
+        assert_refused(script(), 'mpiexec: mpi4py and an MPI are missing')
+    assert not (experiment / 'run').exists() and not (experiment / 'out').exists()

@@ -1,5 +1,6 @@
 """The cases of a run, from their files to what is in the folder of results: in this process or in several."""
 import contextlib
+import io
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -37,7 +38,7 @@ class Outcome(NamedTuple):
     uncertainty: dict = {}
 
 
-def outcomes(work, net, cases, processes):
+def outcomes(work, net, cases, processes, ranks):
     """Do the cases, and tell of each as it is done.
 
     Several processes do the same as one, to the bit: a convolution does not depend on the number of its threads.
@@ -47,10 +48,14 @@ def outcomes(work, net, cases, processes):
         net (~chainer.Chain): As `models.network` describes it.
         cases (list of ~util.dataset.case_lists.Case): The cases.
         processes (int): How many cases at a time; of more than 1, each has its share of the CPU's cores.
+        ranks (~util.ranks.OneProcess): The processes of mpiexec, which share the cases out; all call this.
 
     Yields:
-        (int, Outcome): Of each case its number in the list and its outcome, in any order.
+        (int, Outcome): Of each case its number in the list and its outcome, in any order; on the first rank alone.
     """
+    if ranks.size > 1:
+        yield from _in_rounds(work, net, cases, ranks)
+        return
     processes = min(processes, len(cases))
     if processes < 2:
         yield from enumerate(do(work, net, case) for case in cases)
@@ -68,6 +73,26 @@ def outcomes(work, net, cases, processes):
                 yield number, result
     finally:
         remove_strays(work.out, cases)  # of processes that were killed
+
+
+def _in_rounds(work, net, cases, ranks):
+    """A case on each rank, and then the next ones: so an error, or an interruption, costs one round at most."""
+    from util.processes import repeat
+
+    for first in range(0, len(cases), ranks.size):
+        dealt = ranks.deal(cases[first:first + ranks.size])
+        found = ranks.collect([_overheard(work, net, case, ranks) for case in dealt])
+        if ranks.is_first:
+            for number, (outcome, text) in enumerate(found, first):
+                repeat(text)
+                yield number, outcome
+
+
+def _overheard(work, net, case, ranks):
+    """The outcome of a case, and what was said about it by a rank that nobody hears."""
+    said = io.StringIO()
+    with contextlib.nullcontext() if ranks.is_first else contextlib.redirect_stderr(said):
+        return do(work, net, case), said.getvalue()
 
 
 def remove_strays(out, cases):
