@@ -143,6 +143,7 @@ def test_even_or_missing_kernel_sizes_are_refused(ksizes):
         ESPCN3D(Sampling(4), ksizes=ksizes)
 
 
+@pytest.mark.slow
 def test_two_hundred_iterations_give_the_losses_of_the_stock_convolution():
     """Within 1e-3 relative at every iteration, from the same initial weights; a wrong gradient would drift apart."""
     rng = numpy.random.default_rng(0)

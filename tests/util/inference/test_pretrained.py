@@ -64,7 +64,8 @@ CARDS = {'x4_t1w': (29.78, 28.15), 'x2_t1w': (35.64, 33.23), 'thick_t1w': (32.85
          'x4_t1w_paper': (29.11, 28.15), 'x2_t1w_paper': (35.05, 33.23), 'thick_t1w_paper': (32.49, 31.53)}
 
 
-@pytest.mark.parametrize('name', pretrained.TABLE)
+@pytest.mark.parametrize('name', [pytest.param(name, marks=[] if name == 'x4_t1w' else pytest.mark.slow)
+                                  for name in pretrained.TABLE])
 def test_each_has_the_score_of_its_card_on_a_synthetic_head(name):
     path, (score, linear) = model_path(name), CARDS[name]
     config = choose_config(path)
