@@ -19,7 +19,8 @@ _CPU_BYTES = 1 << 18
 _GPU_BYTES = 1 << 28
 
 
-def _cut(length, parts):
+def cut(length, parts):
+    """So many slices of about the same length, none of them empty, that make up a length."""
     parts = max(1, min(length, parts))
     return [slice(length * i // parts, length * (i + 1) // parts) for i in range(parts)]
 
@@ -32,8 +33,8 @@ def _slabs(x, ksize):
     n, depth, height, width, channels = x.shape
     limit = _CPU_BYTES if isinstance(x, numpy.ndarray) else _GPU_BYTES
     line = width * channels * x.itemsize * math.prod(ksize)
-    lines = _cut(height, -(-height * line // limit))
-    planes = _cut(depth, depth if len(lines) > 1 else -(-depth * height * line // limit))
+    lines = cut(height, -(-height * line // limit))
+    planes = cut(depth, depth if len(lines) > 1 else -(-depth * height * line // limit))
     return list(itertools.product(range(n), planes, lines))
 
 

@@ -8,7 +8,7 @@ from chainer import function_node
 
 from models.network import ArgumentError
 from models.pixel_shuffler_3d import pixel_shuffler_3d
-from models.product import product
+from models.product import along_axes
 from util.volumes.interpolation import interpolation_matrix
 
 RESIDUALS = ('none', 'nearest', 'linear')
@@ -81,13 +81,7 @@ class _AlongAxes(function_node.FunctionNode):
         self.matrices = matrices
 
     def forward(self, inputs):
-        x, = inputs
-        along_z, along_y, along_x = self.matrices
-        n, channels, depth, height, width = x.shape
-        y = product(x.reshape(-1, width), along_x.T)
-        y = product(along_y, y.reshape(n * channels * depth, height, -1))
-        y = product(along_z, y.reshape(n * channels, depth, -1))
-        return y.reshape(n, channels, len(along_z), len(along_y), len(along_x)),
+        return along_axes(inputs[0], self.matrices),
 
     def backward(self, indexes, grad_outputs):
         return _AlongAxes(*(matrix.T for matrix in self.matrices)).apply(grad_outputs)

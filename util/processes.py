@@ -14,10 +14,8 @@ from multiprocessing import resource_tracker
 from multiprocessing.connection import wait
 from typing import NamedTuple
 
+from util.mpiexec import THREADS
 from util.script import UserError, note, tell
-
-# Each BLAS reads one of these when it is loaded; `models.cpu_blocks` has as many threads as BLAS.
-_THREADS = 'OPENBLAS_NUM_THREADS', 'MKL_NUM_THREADS', 'OMP_NUM_THREADS'
 
 
 class Died(NamedTuple):
@@ -125,8 +123,9 @@ def _how(code):
 
 @contextlib.contextmanager
 def _environment(threads):
-    before = {name: os.environ.get(name) for name in _THREADS}
-    os.environ.update(dict.fromkeys(_THREADS, str(threads)))
+    # Each BLAS reads one of these when it is loaded; `models.cpu_blocks` has as many threads as BLAS.
+    before = {name: os.environ.get(name) for name in THREADS}
+    os.environ.update(dict.fromkeys(THREADS, str(threads)))
     try:
         yield
     finally:

@@ -138,9 +138,6 @@ class Ranks(OneProcess):
 
         self._meet()
         net = optimizer.target
-        for param in net.params():
-            if param.grad is not None:
-                param.grad = param.xp.ascontiguousarray(param.grad)  # ChainerMN would average a copy, and drop it
         loss = chainer.Parameter(self._part.array.reshape(1))
         loss.grad = loss.array.copy()
         self._communicator.multi_node_mean_grad(_Message(net, loss))

@@ -6,6 +6,7 @@ import math
 
 from chainer.backends.cuda import cupy
 
+from models.gather_3d import cut
 from models.gpu.matmul import matmul
 from models.gpu.sources import kernel
 
@@ -16,8 +17,7 @@ _THREADS = 256
 def _parts(x, ksize):
     """The voxels of a batch, as slices of so many at a time that their rows take few bytes."""
     voxels = math.prod(x.shape[:4])
-    parts = -(-4 * voxels * math.prod(ksize) * x.shape[4] // _BYTES)
-    return [slice(voxels * i // parts, voxels * (i + 1) // parts) for i in range(parts)]
+    return cut(voxels, -(-4 * voxels * math.prod(ksize) * x.shape[4] // _BYTES)) if voxels else []
 
 
 def _rows(x, ksize, part):

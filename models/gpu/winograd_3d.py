@@ -8,6 +8,7 @@ import functools
 import numpy
 from chainer.backends.cuda import cupy
 
+from models.gather_3d import cut
 from models.gpu.matmul import matmul
 from models.gpu.sources import kernel
 from models.winograd_3d import POINTS, filtering
@@ -55,9 +56,7 @@ class _Tiles:
         self.shape = shape
         total = shape[0] * int(numpy.prod(self.counts))
         most = max(1, _BYTES // (4 * POINTS ** 3 * channels))
-        parts = -(-total // most)
-        edges = [total * i // parts for i in range(parts + 1)]
-        self.parts = [(first, last - first) for first, last in zip(edges, edges[1:])]
+        self.parts = [(part.start, part.stop - part.start) for part in cut(total, -(-total // most))]
 
     def launch(self, name, arrays, channels, first, count, *more):
         sizes = (cupy.int32(size) for size in (*self.shape[1:4], channels, *self.counts))

@@ -6,9 +6,10 @@ from typing import Any, NamedTuple
 
 import numpy
 
+from models.product import along_axes
 from util.script import UserError
 from util.volumes.appearance import bias_factors, with_gamma
-from util.volumes.axis_matrices import along_axes, blur_matrix, columns_of, degradation_matrix
+from util.volumes.axis_matrices import blur_matrix, columns_of, degradation_matrix
 from util.volumes.intensity import intensity_scale
 
 STEPS = 16       # between the ends of a range of widths, so that their matrices are made once

@@ -6,7 +6,7 @@ import numpy
 
 from util.dataset.case_lists import read_list
 from util.dataset.mapped import MappedVolume
-from util.dataset.pairs_info import check_pairs_info, complete_pairs_info
+from util.dataset.pairs_info import check_pairs_info
 from util.script import UserError, blaming
 from util.volumes.degradation import sampling_of
 from util.volumes.geometry import Geometry, check_pair
@@ -28,8 +28,7 @@ def read_pair(case, config):
         UserError: If a volume is unreadable, or the pair was made at another rate or by another degradation.
     """
     check_pairs_info(case.lr_path.parent.parent, config)
-    lr, hr = read_volume(case.lr_path, numpy.float32), read_volume(case.hr_path, numpy.float32)
-    check_pair(lr, hr, config.sampling, (case.lr_path, case.hr_path))
+    lr, hr, _ = _read(case, [config.sampling])
     return lr, hr
 
 
@@ -40,20 +39,22 @@ def read_pair_to_score(case, config):
         (~util.volumes.volume.Volume, ~util.volumes.volume.Volume, ~util.volumes.sampling.Sampling): LR and HR, float32;
         and where LR voxels lie among HR voxels, which may be elsewhere than the network's do.
     """
-    folder = case.lr_path.parent.parent
-    info = complete_pairs_info(folder) or {}
     drawn = [each.name for each in config.drawn.degradation or ()]
-    made_by = info['degradation'].get('name') if isinstance(info.get('degradation'), dict) else None
-    if made_by not in drawn or info.get('upsampling_rate') != list(config.upsampling_rate):
-        check_pairs_info(folder, config)
-    samplings = [sampling_of(name, config.upsampling_rate) for name in drawn if made_by in (None, name)]
+    made_by = check_pairs_info(case.lr_path.parent.parent, config, drawn)
+    return _read(case, [*(sampling_of(name, config.upsampling_rate) for name in drawn if made_by in (None, name)),
+                        config.sampling])
+
+
+def _read(case, samplings):
+    """LR and HR of a case, and the first of the samplings that they lie as."""
     lr, hr = read_volume(case.lr_path, numpy.float32), read_volume(case.hr_path, numpy.float32)
-    for sampling in samplings:
+    names = case.lr_path, case.hr_path
+    for sampling in samplings[:-1]:
         with contextlib.suppress(UserError):
-            check_pair(lr, hr, sampling, (case.lr_path, case.hr_path))
+            check_pair(lr, hr, sampling, names)
             return lr, hr, sampling
-    check_pair(lr, hr, config.sampling, (case.lr_path, case.hr_path))
-    return lr, hr, config.sampling
+    check_pair(lr, hr, samplings[-1], names)
+    return lr, hr, samplings[-1]
 
 
 class Pairs(NamedTuple):

@@ -87,7 +87,7 @@ def subject_of_case(info, case):
     return (info or {}).get('subjects', {}).get(case) or subject_in(case)
 
 
-def check_pairs_info(folder, config):
+def check_pairs_info(folder, config, also=()):
     """Refuse pairs that were made with another rate or degradation than the config's.
 
     A folder that says nothing (pairs that were not made by make_lr_img.py) passes: what their headers tell is checked
@@ -96,6 +96,10 @@ def check_pairs_info(folder, config):
     Args:
         folder (Path): The folder that holds LR/ and HR/.
         config (~util.config.Config): The experiment.
+        also (sequence of str): Names of degradations that will do beside the config's.
+
+    Returns:
+        str or None: The name of the degradation that the folder says; None if it says nothing.
 
     Raises:
         UserError: Naming the settings that differ, or saying that the making of the pairs was interrupted, or that
@@ -104,8 +108,10 @@ def check_pairs_info(folder, config):
     from util.dataset.patches import OF_TENSORS  # here, since it takes Chainer along, which lists do without
 
     info = complete_pairs_info(folder)
+    degradation = (info or {}).get('degradation')
+    made_by = degradation.get('name') if isinstance(degradation, dict) else None
     for key, wanted in _settings(config).items() if info else ():
-        if info.get(key) != wanted:
+        if info.get(key) != wanted and not (key == 'degradation' and made_by in also):
             raise UserError(f'{folder}: the pairs were made with {key} {info.get(key)}, the config says '
                             f'{wanted}; {_again(info)} -c CONFIG')
     if holds_tensors(info) and config.drawn.anything:
@@ -114,6 +120,7 @@ def check_pairs_info(folder, config):
     if holds_tensors(info) and config.flip not in OF_TENSORS:
         raise UserError(f'{folder}: its volumes are diffusion tensors, and flip is {config.flip}; allowed: '
                         f'{", ".join(OF_TENSORS)}, since a mirrored tensor has other signs')
+    return made_by
 
 
 def holds_tensors(info):

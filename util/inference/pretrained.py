@@ -1,8 +1,8 @@
 """The trained networks that come with the project, by name; models/pretrained/NAME.md says where each comes from."""
-import hashlib
 from pathlib import Path
 from typing import NamedTuple
 
+from util.files import sha256
 from util.script import PROJECT, UserError
 
 FOLDER = PROJECT / 'models/pretrained'
@@ -53,11 +53,11 @@ def model_path(given):
         return Path(given)
     path = FOLDER / f'{name}.npz'
     try:
-        content = path.read_bytes()
+        found = sha256(path)
     except OSError as error:
         raise UserError(f'{path}: cannot read this model file: {error.strerror}; get it again with the project'
                         ) from None
-    if hashlib.sha256(content).hexdigest() != TABLE[name].sha256:
+    if found != TABLE[name].sha256:
         raise UserError(f'{path}: not the file that was published, by its SHA-256; get it again with the project, or '
                         'give it by its path if you have changed it')
     return path

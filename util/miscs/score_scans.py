@@ -54,7 +54,7 @@ def score(folder, case, sampling, lie):
     from util.volumes.orientation import lay, layout_as
     from util.volumes.reading import read_volume
 
-    lr, path = read_volume(case.lr_path, numpy.float32), folder / f'{case.name}{case.suffix}'
+    lr, path = read_volume(case.lr_path, numpy.float32), folder / case.file()
     layout = layout_as(lr, lie, sampling.rate)
     lr, sr = lay(lr, layout), lay(read_volume(path, numpy.float32), layout)
     try:

@@ -1,6 +1,7 @@
 """Degradations as matrices, one an axis: so a part of an LR volume can be made of a part of an HR volume."""
 import numpy
 
+from models.product import along_axes
 from util.volumes.degradation import DEGRADATIONS, sampling_of
 from util.volumes.geometry import hr_volume_geometry
 from util.volumes.interpolation import interpolation_matrix
@@ -64,23 +65,6 @@ def columns_of(matrix):
     """
     needed = matrix != 0
     return needed.argmax(axis=1), matrix.shape[1] - needed[:, ::-1].argmax(axis=1)
-
-
-def along_axes(volume, matrices):
-    """A volume multiplied by a matrix along each axis.
-
-    Args:
-        volume (numpy.ndarray or cupy.ndarray): (C, z, y, x).
-        matrices (sequence): Three, (z', z), (y', y) and (x', x), where the volume is.
-
-    Returns:
-        numpy.ndarray or cupy.ndarray: (C, z', y', x').
-    """
-    along_z, along_y, along_x = matrices
-    channels, z, y, x = volume.shape
-    part = (volume.reshape(-1, x) @ along_x.T).reshape(channels, z, y, -1)  # one product: slice by slice BLAS is slow
-    part = along_y @ part
-    return (along_z @ part.reshape(channels, z, -1)).reshape(channels, len(along_z), *part.shape[2:])
 
 
 def on_grid(hr, lr, here, there):

@@ -2,7 +2,7 @@ import numpy
 import pytest
 from scipy import ndimage
 
-from util.volumes.axis_matrices import NEGLIGIBLE, along_axes, blur_matrix, columns_of, degradation_matrix, on_grid
+from util.volumes.axis_matrices import NEGLIGIBLE, blur_matrix, columns_of, degradation_matrix, on_grid
 from util.volumes.degradation import DEGRADATIONS, degrade, sampling_of
 from util.volumes.geometry import hr_volume_geometry
 from util.volumes.sampling import Sampling
@@ -60,15 +60,6 @@ def test_blur_is_scipy_s_gaussian_without_what_lies_outside(line, fwhm):
 def test_columns_are_all_but_the_zeros_at_a_row_s_ends():
     first, stop = columns_of(numpy.array([[0, 3, 0, 1, 0], [2, 0, 0, 0, 0], [0, 0, 0, 0, 5]]))
     assert (first.tolist(), stop.tolist()) == ([1, 0, 4], [4, 1, 5])
-
-
-def test_each_axis_is_multiplied_by_its_own_matrix():
-    rng = numpy.random.default_rng(0)
-    volume, *matrices = (rng.normal(size=size) for size in ((2, 4, 5, 6), (3, 4), (1, 5), (7, 6)))
-    expected = numpy.einsum('czyx,az,by,dx->cabd', volume, *matrices)
-    numpy.testing.assert_allclose(along_axes(volume, matrices), expected)
-    numpy.testing.assert_allclose(along_axes(volume[:, ::-1, :, ::-1], matrices),
-                                  numpy.einsum('czyx,az,by,dx->cabd', volume[:, ::-1, :, ::-1], *matrices))
 
 
 def test_a_volume_on_another_grid_shows_the_same_place():
