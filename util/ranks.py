@@ -18,6 +18,7 @@ import time
 from util.script import UserError
 
 PATIENCE = 10  # seconds that a rank that failed waits for the others
+DRAINING = 2  # seconds that the launcher has to pass on what a rank has said, before an abort ends the launcher as well
 
 
 class OneProcess:
@@ -188,11 +189,16 @@ class Ranks(OneProcess):
             try:
                 self._meet(failure=code, patience=PATIENCE)
             except TimeoutError:
-                atexit.register(self._communicator.mpi_comm.Abort, code)  # once the error has been told
+                atexit.register(self._abort, code)  # once the error has been told
             sys.stderr = sys.__stderr__  # where `util.mpiexec.hush` has closed its mouth
             if isinstance(error, UserError) and not self.is_first:
                 raise UserError(f'rank {self.number} on {platform.node()}: {error}') from None
             raise
+
+    def _abort(self, code):
+        """End all ranks with an exit code, whatever they are doing."""
+        time.sleep(DRAINING)
+        self._communicator.mpi_comm.Abort(code)
 
 
 class _Message:
