@@ -124,13 +124,16 @@ def _prepare(argument):
 
 
 def do(work, net, case, parts=parts_of):
-    """Do a case, by what computes `parts_of`; that it cannot be done is no error, but an :class:`Outcome` that says so."""
+    """Do a case; that it cannot be done is no error, but an :class:`Outcome` that says so.
+
+    Args:
+        parts (callable): As of `util.inference.super_resolution.super_resolve`.
+    """
     try:
         told = work.provenance.of(case) if work.provenance else None
         lr, hr, sampling = (read_pair_to_score(case, work.config) if case.hr_path
                             else (read_volume(case.lr_path, numpy.float32), None, net.sampling))
-        sr, difference = super_resolve_case(work.out, case, lr, net, work.manner, sampling, told,
-                                            parts)
+        sr, difference = super_resolve_case(work.out, case, lr, net, work.manner, sampling, told, parts)
     except (UserError, OSError, MemoryError) as error:
         return Outcome(False, [str(error) if isinstance(error, UserError) else f'{case.name}: {error!r}'])
     if work.forgets:

@@ -48,6 +48,7 @@ class Team:
 
     def follow(self, net):
         """Compute what the leader asks for, with the same network, until it lets this rank go."""
+        computed = part = None
         while (told := self._ranks.receive(self._leader)) is not None:
             if told == _NEXT:
                 self._ranks.send(part, self._leader)
