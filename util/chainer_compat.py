@@ -193,13 +193,15 @@ class _Chainer:
         if module.__name__ == 'chainer':
             _import_cupy()
         with _stand_ins(), warnings.catch_warnings():
-            warnings.simplefilter('ignore')  # such as that CuPy has no cuDNN, which this project does without
+            warnings.simplefilter('ignore')
             spec.loader.exec_module(module)
             if module.__name__ == 'chainer':
                 # A link asks for the first without importing it. The second is the project's distribution, whose
                 # functions ask for SciPy as soon as they are imported.
                 for name in 'chainer.memory_layouts', 'chainer.distributions.normal':
                     importlib.import_module(name)
+                if module.backends.cuda.available:  # it warns, once, that CuPy has no cuDNN: the project does without
+                    module.backends.cuda.check_cuda_available()
 
 
 def _import_cupy():

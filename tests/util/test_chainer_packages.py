@@ -51,7 +51,8 @@ def test_a_function_imports_its_own_module_alone():
 
 def test_a_module_is_found_below_its_package_without_an_import_of_its_own():
     """Chainer's own functions reach for each other so."""
-    assert run('import util, chainer\nprint(chainer.functions.activation.sigmoid.SigmoidGrad.__name__)') == 'SigmoidGrad\n'
+    out = run('import util, chainer\nprint(chainer.functions.activation.sigmoid.SigmoidGrad.__name__)')
+    assert out == 'SigmoidGrad\n'
 
 
 def test_what_is_not_there_is_told_as_of_any_module():
