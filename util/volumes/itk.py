@@ -59,7 +59,7 @@ def read(path, slices=None):
         reader.SetExtractSize(size)
     with one_line_errors(path):
         image = reader.Execute()
-        array = sitk.GetArrayFromImage(image)
+        array = numpy.asarray(_Voxels(image, sitk.GetArrayViewFromImage(image)))
     if array.nbytes != values * content.bytes_each:
         raise UserError(f'{path}: its header is damaged: SimpleITK takes its voxels for {array.dtype}')
     if reader.GetNumberOfComponents() > 1:
@@ -67,6 +67,14 @@ def read(path, slices=None):
     elif reader.GetDimension() == 3:
         array = array[None]
     return array, _geometry(path, image)
+
+
+class _Voxels:
+    """The voxels of an image, where they are; an array of them holds this, and with it the image."""
+
+    def __init__(self, image, view):
+        self._image = image
+        self.__array_interface__ = {**view.__array_interface__, 'data': (view.ctypes.data, False)}  # may be written
 
 
 def _check_information(path, reader, content):
