@@ -9,7 +9,7 @@ from pathlib import Path
 
 from util.inference.pretrained import list_models, model_path
 from util.mpiexec import hush, together
-from util.script import PROJECT, UserError, check_draws, check_jobs, check_there, note, progress, run
+from util.script import PROJECT, UserError, check_draws, check_jobs, check_there, importing, note, progress, run
 
 
 class ListModels(argparse.Action):
@@ -90,18 +90,19 @@ def infer(args, ranks, last):
         raise UserError('--hr names the HR volumes of the LR volumes that -i names, and there is no -i')
     choose_out(args)
     # Imported here: neither --help nor a wrong argument waits for them.
-    from models.network import BayesianNetwork
-    from util.device import get_device
-    from util.inference import derivative, experiment, sidecars
-    from util.inference.calibration import choose_calibration
-    from util.inference.case_results import Manner
-    from util.inference.case_work import Work, outcomes, remove_strays
-    from util.inference.model_file import load_network, read_lie, read_looks
-    from util.inference.network import build_network
-    from util.inference.super_resolution import check_samples
-    from util.inference.tally import Tally
-    from util.lock import locked
-    from util.versions import commit
+    with importing():
+        from models.network import BayesianNetwork
+        from util.device import get_device
+        from util.inference import derivative, experiment, sidecars
+        from util.inference.calibration import choose_calibration
+        from util.inference.case_results import Manner
+        from util.inference.case_work import Work, outcomes, remove_strays
+        from util.inference.model_file import load_network, read_lie, read_looks
+        from util.inference.network import build_network
+        from util.inference.super_resolution import check_samples
+        from util.inference.tally import Tally
+        from util.lock import locked
+        from util.versions import commit
 
     config = experiment.choose_config(args.model, args.config_path, args.root)
     device = get_device(ranks.gpu(args.gpu))

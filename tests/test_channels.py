@@ -39,8 +39,8 @@ def tensors(tmp_path):
     return tmp_path
 
 
-def test_six_channels_go_through_training_and_inference_and_each_has_scores(tensors, train, infer):
-    assert train().returncode == 0
+def test_six_channels_go_through_training_and_inference_and_each_has_scores(tensors, train_and_draw, infer):
+    assert train_and_draw().returncode == 0
     (tensors / 'run/gen_iter_6.npz').rename(tensors / 'gen.npz')
     done = infer()
     assert done.returncode == 0, done.stderr

@@ -88,10 +88,10 @@ def super_resolve(infer):
     return lambda *arguments: assert_ran(infer('-i', 'LR/0001.mhd', *arguments))
 
 
-def test_training_and_inference_are_those_of_the_cpu(either_experiment, train, super_resolve, assert_only_on):
+def test_training_and_inference_are_those_of_the_cpu(either_experiment, train_and_draw, super_resolve, assert_only_on):
     """The network of either is used on the other device, too."""
     for gpu in (-1, 0):
-        assert_ran(train('-g', gpu, out=f'run{gpu}'))
+        assert_ran(train_and_draw('-g', gpu, out=f'run{gpu}'))
         assert_only_on(gpu)
     assert_same_run(either_experiment / 'run-1', either_experiment / 'run0')
     for trained_on, used_on in ((-1, -1), (-1, 0), (0, -1), (0, 0)):

@@ -8,6 +8,8 @@ import pytest
 from tests.experiment import INFERENCE_ARGUMENTS, TRAINING_ARGUMENTS
 from tests.test_inference import prepare
 from util.script import PROJECT
+from util.volumes.reading import read_volume
+from util.volumes.writing import write_volume
 
 SCRIPTS = ['training.py', 'inference.py', *(f'util/miscs/{name}.py' for name in (
     'calibrate', 'clean_data', 'compare', 'download_data', 'export_onnx', 'fit_tensor', 'make_lists', 'make_lr_img',
@@ -54,14 +56,35 @@ def test_a_file_that_is_not_there_is_told_before_a_library_is_loaded(script, arg
     assert code == 2 and stderr == f'error: {words}\n' and not HEAVY & modules
 
 
+# Of chainer alone: what `chainer.functions` and the like gather, where a command uses a dozen of three hundred.
+OF_CHAINER = {'chainer.functions.loss.hinge', 'chainer.functions.rnn.lstm', 'chainer.distributions.beta',
+              'chainer.links.connection.linear', 'chainer.datasets.mnist'}
+
+
 def test_a_scan_loads_neither_pictures_nor_scores_nor_what_chainer_never_needs(tmp_path):
-    """SciPy's top module comes with nibabel; its parts, a hundred modules each, must not come."""
+    """An .mhd is SimpleITK's, a NIfTI file nibabel's; neither takes the other along, a tenth of a command each."""
     prepare(tmp_path)
-    code, modules, stderr = loaded(tmp_path, 'inference.py', *INFERENCE_ARGUMENTS, '-i', 'LR/0000.mhd')
-    assert code == 0, stderr
+    write_volume(tmp_path / 'scan.nii', read_volume(tmp_path / 'LR/0000.mhd'))
     unwanted = {'matplotlib', 'jinja2', 'skimage', 'PIL', 'pytest', 'pkg_resources', 'setuptools', 'scipy.special',
-                'scipy.io', 'scipy.sparse', 'scipy.linalg', 'scipy.ndimage', 'scipy.fft', 'scipy.stats'}
-    assert not unwanted & modules and {'chainer', 'SimpleITK'} <= modules
+                'scipy.io', 'scipy.sparse', 'scipy.linalg', 'scipy.ndimage', 'scipy.fft', 'scipy.stats', *OF_CHAINER,
+                'chainer.training.trainer', 'chainer.iterators.multiprocess_iterator'}
+    for scan, reader, others in (('LR/0000.mhd', 'SimpleITK', {'nibabel', 'scipy'}),
+                                 ('scan.nii', 'nibabel', {'SimpleITK'})):
+        code, modules, stderr = loaded(tmp_path, 'inference.py', *INFERENCE_ARGUMENTS, '-i', scan)
+        assert code == 0, stderr
+        assert not (unwanted | others) & modules and {'chainer', reader} <= modules
+
+
+def test_the_data_scripts_load_no_more_than_they_read_and_write_with(tmp_path):
+    prepare(tmp_path)
+    write_volume(tmp_path / 'raw/sub-01/anat/sub-01_T1w.nii', read_volume(tmp_path / 'HR/0000.mhd'))
+    for script, arguments, unwanted in (
+            ('clean_data', ('-i', 'raw', '-o', 'interim'), {'chainer', 'pydantic', 'scipy.ndimage', 'matplotlib'}),
+            ('make_lr_img', ('-c', 'experiment.yml', '-i', 'interim', '-o', 'processed'), {
+                'nibabel', 'scipy', 'matplotlib', 'chainer.training.trainer', *OF_CHAINER})):
+        code, modules, stderr = loaded(tmp_path, f'util/miscs/{script}.py', *arguments)
+        assert code == 0, stderr
+        assert not unwanted & modules and 'SimpleITK' in modules
 
 
 def test_a_training_draws_without_pyplot(tmp_path):
@@ -69,4 +92,4 @@ def test_a_training_draws_without_pyplot(tmp_path):
     code, modules, stderr = loaded(tmp_path, 'training.py', *TRAINING_ARGUMENTS, '-o', 'run')
     assert code == 0, stderr
     assert not {'pytest', 'pkg_resources', 'setuptools', 'scipy.io', 'scipy.stats', 'matplotlib.pyplot'} & modules
-    assert 'matplotlib.figure' in modules
+    assert 'matplotlib.figure' in modules and not OF_CHAINER & modules

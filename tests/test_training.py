@@ -21,9 +21,9 @@ from util.volumes.volume import Volume
 from util.volumes.writing import write_volume
 
 
-def test_a_run_keeps_what_ran_and_logs_losses_and_psnr(experiment, train):
+def test_a_run_keeps_what_ran_and_logs_losses_and_psnr(experiment, train_and_draw):
     change(experiment / 'experiment.yml', 'display_interval: 3', 'display_interval: 1')
-    done = train()
+    done = train_and_draw()
     assert done.returncode == 0, done.stderr
     run = experiment / 'run'
     found = {path.name for path in run.iterdir()} - {'.lock'}
@@ -240,12 +240,12 @@ def take_recipe(folder, name):
     (folder / 'experiment.yml').write_text(f'extends: {PROJECT}/configs/{name}.yml\n' + yaml.safe_dump(own))
 
 
-def test_the_recipe_with_uncertainty_trains_and_is_scored(experiment, train, here):
+def test_the_recipe_with_uncertainty_trains_and_is_scored(experiment, train_and_draw, here):
     """Also where the likelihood is below 0, which no axis of logarithms can show."""
     import inference
 
     take_recipe(experiment, 'x4_uncertain')
-    done = train()
+    done = train_and_draw()
     assert done.returncode == 0, done.stderr
     log = json.loads((experiment / 'run/log').read_text())
     assert log[-1]['val/loss'] < 0 and (experiment / 'run/gen_loss.png').exists()

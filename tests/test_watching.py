@@ -100,12 +100,12 @@ def test_the_last_line_names_the_config_where_the_model_file_may_not_choose_the_
     assert here(inference.main, *words[2:], '-o', 'out').returncode == 0
 
 
-def test_the_curves_of_a_run_that_goes_on_are_whole(experiment, train, monkeypatch):
-    assert train('--set', 'display_interval=1').returncode == 0
+def test_the_curves_of_a_run_that_goes_on_are_whole(experiment, train_and_draw, monkeypatch):
+    assert train_and_draw('--set', 'display_interval=1').returncode == 0
     (experiment / 'run/snapshot_iter_6.npz').unlink()
     whole = (experiment / 'run/gen_loss.png').read_bytes()
     made = remember_figures(monkeypatch, training_figures)
-    assert train('--resume', '--set', 'display_interval=1').returncode == 0
+    assert train_and_draw('--resume', '--set', 'display_interval=1').returncode == 0
     log = json.loads((experiment / 'run/log').read_text())
     curve = made[-1].axes[0].get_lines()[0].get_xydata()
     assert curve.tolist() == [[line['iteration'], line['main/loss']] for line in log] and len(log) == 6

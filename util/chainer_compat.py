@@ -13,8 +13,7 @@ name                         who needs it                                       
 ``pkg_resources``            ``chainer.testing``                                      while that is imported
 ``_environment_check``       chainer: macOS's old BLAS, CuPy's version; passed over   while chainer is imported
 ``scipy``, ``PIL``, ``h5py``  some functions, data sets and links, when called        to chainer, at their first use
-``links``, ``datasets``,     nothing else of chainer                                  at their first use
-``training``, ``iterators``
+``functions``, ``links``...  nothing while chainer is imported, or little             name by name, when used
 ===========================  ======================================================  ===========================
 """
 import contextlib
@@ -23,6 +22,8 @@ import importlib.machinery
 import sys
 import types
 import warnings
+
+from util.chainer_packages import NamesWhenUsed, gathers
 
 
 def _add_numpy_names():
@@ -98,8 +99,8 @@ def _make_environment_check():
 class _Later(types.ModuleType):
     """Stands for a module that is imported when something of it is asked for.
 
-    It is among the modules while chainer is imported, a tenth of a second: another thread that imports the real one in
-    that time gets this instead.
+    It is among the modules while chainer is imported, half a tenth of a second: another thread that imports the real
+    one in that time gets this instead.
     """
 
     def __init__(self, name):
@@ -118,7 +119,7 @@ class _StandIns:
     """Finder of the stand-ins, for one import of chainer."""
 
     _makers = {'pkg_resources': _make_pkg_resources, 'chainer._environment_check': _make_environment_check}
-    _later = ('scipy', 'PIL', 'h5py', *(f'chainer.{name}' for name in ('links', 'datasets', 'training', 'iterators')))
+    _later = 'scipy', 'PIL', 'h5py'
 
     def __init__(self):
         self.supplied = []
@@ -173,9 +174,13 @@ class _Chainer:
     _names = 'chainer', 'chainer.testing'  # the second is not imported by the first, and needs pkg_resources as well
 
     def find_spec(self, name, path=None, target=None):
-        spec = importlib.machinery.PathFinder.find_spec(name, path) if name in self._names else None
-        if spec is not None:
+        if name not in self._names and not gathers(name):
+            return None
+        spec = importlib.machinery.PathFinder.find_spec(name, path)
+        if spec is not None and name in self._names:
             spec.loader_state, spec.loader = spec.loader, self
+        elif spec is not None and spec.submodule_search_locations is not None:
+            spec.loader = NamesWhenUsed(spec.loader)
         return spec
 
     def create_module(self, spec):
@@ -188,8 +193,15 @@ class _Chainer:
         if module.__name__ == 'chainer':
             _import_cupy()
         with _stand_ins(), warnings.catch_warnings():
-            warnings.simplefilter('ignore')  # such as that CuPy has no cuDNN, which this project does without
+            warnings.simplefilter('ignore')
             spec.loader.exec_module(module)
+            if module.__name__ == 'chainer':
+                # A link asks for the first without importing it. The second is the project's distribution, whose
+                # functions ask for SciPy as soon as they are imported.
+                for name in 'chainer.memory_layouts', 'chainer.distributions.normal':
+                    importlib.import_module(name)
+                if module.backends.cuda.available:  # it warns, once, that CuPy has no cuDNN: the project does without
+                    module.backends.cuda.check_cuda_available()
 
 
 def _import_cupy():

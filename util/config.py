@@ -116,6 +116,9 @@ class Config(Section):
             if side % rate:
                 raise ValueError(f'patchside: {side} along {axis} is not divisible by the upsampling rate {rate}; '
                                  f'allowed: multiples of {rate}, such as {side - side % rate or rate}')
+        if self.drawn.slices and sum(rate > 1 for rate in self.upsampling_rate) != 1:
+            raise ValueError(f'drawn.slices: thick slices have one axis with a rate above 1; upsampling_rate is '
+                             f'{list(self.upsampling_rate)} (z, y, x)')
         size = 4 * self.batchsize * math.prod(self.patchside)
         if size > MOST_BATCH_BYTES:
             raise ValueError(f'patchside: a batch of {self.batchsize} patches of {self.patchside} voxels takes '

@@ -35,6 +35,20 @@ def blaming(what):
         raise UserError(f'{what}: {error}') from None
 
 
+@contextlib.contextmanager
+def importing():
+    """While libraries are imported: nothing that they make is looked through for cycles, then or later.
+
+    It stays to the end, and to look through it again and again is a tenth of a short command.
+    """
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
 def check_there(path, what):
     """Refuse a file of the command line that is not there, before libraries are imported that would read it.
 

@@ -53,7 +53,7 @@ def test_memory_that_a_case_adds_is_more_than_its_arrays():
     floats_per_voxel = sum(channels for _, channels, _ in cases.layers(cases.Case('volume', 1, (4, 4, 4)))) + 2 * 4 ** 3
     arrays = 4 * case.voxels * floats_per_voxel / 2 ** 20
     assert 40 < arrays < memory['growth'] < 20 * arrays
-    assert memory['total'] - memory['growth'] > 40  # Python and the libraries
+    assert memory['total'] - memory['growth'] > 25  # Python and the libraries
 
 
 @pytest.mark.slow
@@ -77,7 +77,7 @@ def test_a_quick_run_without_the_others_writes_all_rows_and_the_plot(tmp_path, m
         for name in (implementations.PROJECT, implementations.STOCK):
             assert float(rows[name][0]) > 0  # median, ms
             added, in_all = map(float, rows[name][4:6])  # memory, MiB
-            assert in_all - added > 40  # Python and the libraries
+            assert in_all - added > 25  # Python and the libraries
         for name in implementations.PYTORCH:
             assert 'not installed (torch)' in rows[name][0]
         for library, names in (('onnxruntime', implementations.ONNXRUNTIME), ('openvino', implementations.OPENVINO)):

@@ -92,9 +92,12 @@ def test_alpha_may_be_written_without_a_dot():
     ('flip: together', 'flip: y', "flip: allowed: none, together, per_axis, x, cube, tensors; found 'y'"),
     ('flip_until: null', 'flip_until: 100001', 'flip_until: 100001 lies after the last iteration; allowed: 0 to '
      'iteration = 100000, or null'),
-    ('seed: 0', 'drawn: {gama: 1}', 'drawn.gama: unknown key; allowed: degradation, blur, gamma, bias, noise'),
+    ('seed: 0', 'drawn: {gama: 1}', 'drawn.gama: unknown key; allowed: degradation, blur, inverted, gamma, bias, '
+     'slices, noise'),
     ('seed: 0', 'drawn: {gamma: [1.4, 0.7]}', 'drawn.gamma: the lower number comes first; found [1.4, 0.7]'),
     ('seed: 0', 'drawn: {gamma: [0.7]}', 'drawn.gamma: one number is wanted, or two: [low, high]; found [0.7]'),
+    ('seed: 0', 'drawn: {slices: 0.05}', 'drawn.slices: thick slices have one axis with a rate above 1; '
+     'upsampling_rate is [4, 4, 4] (z, y, x)'),
     ('seed: 0', 'drawn: {gamma: 0}', 'drawn.gamma.0: Input should be greater than 0; found 0'),
     ('seed: 0', 'drawn: {noise: [-1, 0]}', 'drawn.noise.0: Input should be greater than or equal to 0; found -1'),
     ('seed: 0', 'drawn: {degradation: mean}', 'drawn.degradation.0.name: allowed: bspline, block_mean, gaussian, '),

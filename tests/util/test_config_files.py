@@ -215,7 +215,7 @@ CHANGES = strategies.fixed_dictionaries({}, optional={
     'iteration': COUNTS, 'iteration_decay_start': COUNTS, 'flip_until': COUNTS | strategies.none()})
 
 
-@settings(deadline=None, derandomize=True, database=None, max_examples=150)
+@settings(deadline=None, derandomize=True, database=None, max_examples=60)
 @given(CHANGES)
 def test_every_config_that_loads_dumps_to_text_that_loads_equal(changes):
     try:

@@ -8,7 +8,7 @@ import numpy
 
 from models.product import along_axes
 from util.script import UserError
-from util.volumes.appearance import bias_factors, with_gamma
+from util.volumes.appearance import bias_factors, inverted, slice_factors, with_gamma
 from util.volumes.axis_matrices import blur_matrix, columns_of, degradation_matrix
 from util.volumes.intensity import intensity_scale
 
@@ -30,8 +30,9 @@ class _Matrix(NamedTuple):
 class Drawing:
     """Makes pairs of patches from HR volumes.
 
-    In this order: HR is blurred, given another contrast and a bias field; that is the HR patch. LR is made of it, and
-    noise is added to LR alone. The noise is Rician, as a magnitude image has it and `noise_sigma` of a fixed pair.
+    In this order: HR is blurred, given another contrast and a bias field; that is the HR patch. LR is made of it. LR
+    alone has slices of uneven brightness, and noise: Rician, as a magnitude image has it and `noise_sigma` of a fixed
+    pair.
 
     Of HR no more is touched than the LR patch is made of. So without noise it is, inside of the volume and at its
     border, what the degradation makes of the whole volume.
@@ -50,8 +51,8 @@ class Drawing:
         self.sampling, self.drawn = sampling, drawn
         self.degradations = drawn.degradation or (degradation,)
         self._weights = [*itertools.accumulate(one.weight for one in drawn.degradation or ())] or [1.0]
-        # What gamma leaves where it is, and noise is a share of.
-        self.levels = [_level(lr) for lr, _ in pairs] if drawn.gamma or drawn.noise else None
+        # What a contrast leaves where it is, and noise is a share of.
+        self.levels = [_level(lr) for lr, _ in pairs] if drawn.gamma or drawn.inverted or drawn.noise else None
         self.to_device(None)
 
     def to_device(self, device):
@@ -81,6 +82,8 @@ class Drawing:
         needed = [_hull(matrix.reach(rows), window) for matrix, rows, window in zip(degrading, lr_window, hr_window)]
         image = self._image(case, hr, needed, rng)
         lr = _multiplied(image, degrading, lr_window, needed)
+        if self.drawn.slices:
+            lr = self._of_uneven_slices(lr, hr.shape[1:], lr_window, rng)
         if self.drawn.noise:
             lr = self._with_noise(lr, self.levels[case], rng)
         return lr, image[(slice(None), *map(_within, hr_window, needed))]
@@ -103,6 +106,8 @@ class Drawing:
             image = _multiplied(hr[(slice(None), *needed)], blurring, window, needed)
         else:
             image = hr[(slice(None), *window)]
+        if drawn.inverted and rng.random() < drawn.inverted:
+            image = inverted(image, self._sent_levels[case])
         if drawn.gamma:
             image = with_gamma(image, rng.uniform(*drawn.gamma), self._sent_levels[case])
         if drawn.bias:
@@ -110,6 +115,12 @@ class Drawing:
             along_z, along_y, along_x = self._send([factor[rows] for factor, rows in zip(factors, window)])
             image = image * along_z[:, None, None] * (along_y[:, None] * along_x)
         return image
+
+    def _of_uneven_slices(self, lr, hr_shape, window, rng):
+        axis, = (axis for axis, rate in enumerate(self.sampling.rate) if rate > 1)
+        slices = hr_shape[axis] // self.sampling.rate[axis]
+        factors = slice_factors(slices, rng.uniform(*self.drawn.slices), rng)[window[axis]]
+        return lr * self._send(factors.reshape([-1 if a == axis else 1 for a in range(3)]))
 
     def _with_noise(self, lr, level, rng):
         sigma = rng.uniform(*self.drawn.noise) * level
@@ -121,8 +132,8 @@ def _level(lr):
     try:
         return intensity_scale(lr, 'percentile')
     except UserError:
-        raise UserError('drawn: the 99th percentile of an LR volume is not above 0, and gamma and noise go by it; use '
-                        'volumes with more signal, or leave the two out') from None
+        raise UserError('drawn: the 99th percentile of an LR volume is not above 0, and gamma, inverted and noise go '
+                        'by it; use volumes with more signal, or leave these out') from None
 
 
 def _step(value, rng):

@@ -10,7 +10,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # run as a file, P
 
 from util.dataset.cases_table import TABLE
 from util.dataset.raw_files import T1W, find_files
-from util.script import PROJECT, UserError, run
+from util.script import PROJECT, UserError, importing, run
 
 
 def parse_arguments(argv):
@@ -48,9 +48,10 @@ def main(argv=None):
         if path.resolve().parent == args.output.resolve():
             raise UserError(f'{path}: lies in the folder of the result and could be replaced; name another with -o')
     # Imported here: neither --help nor a wrong argument waits for them.
-    from util.dataset.cleaning import clean
-    from util.lock import locked
-    from util.volumes.writing import remove_strays
+    with importing():
+        from util.dataset.cleaning import clean
+        from util.lock import locked
+        from util.volumes.writing import remove_strays
 
     with locked(args.output):
         remove_strays(args.output)

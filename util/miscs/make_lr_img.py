@@ -8,7 +8,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # run as a file, Python looks beside that file only
 
-from util.script import PROJECT, UserError, check_there, run
+from util.script import PROJECT, UserError, check_there, importing, run
 
 
 def parse_arguments(argv):
@@ -30,9 +30,10 @@ def main(argv=None):
     args = parse_arguments(argv)
     check_there(args.config_path, 'config')
     # Imported here: neither --help nor a wrong argument waits for them.
-    from util.config_files import load_config
-    from util.dataset.making_pairs import make_pairs
-    from util.lock import locked
+    with importing():
+        from util.config_files import load_config
+        from util.dataset.making_pairs import make_pairs
+        from util.lock import locked
 
     config = load_config(args.config_path)
     paths = sorted(args.input.glob('*.mhd'))

@@ -1,4 +1,4 @@
-"""What one head looks like in another scan: another contrast, another coil."""
+"""What one head looks like in another scan: another contrast, another coil, slices of another brightness."""
 import functools
 import math
 
@@ -19,6 +19,33 @@ def with_gamma(volume, gamma, level):
         numpy.ndarray or cupy.ndarray: The volume's shape, float32.
     """
     return numpy.sign(volume) * (abs(volume) / level) ** gamma * level
+
+
+def inverted(volume, level):
+    """A contrast turned over: level - x. Fluid becomes brighter than tissue, as in T2w; so does air.
+
+    Args:
+        volume (numpy.ndarray or cupy.ndarray): (C, z, y, x), float32.
+        level (numpy.ndarray or cupy.ndarray): (C, 1, 1, 1), float32, where the volume is.
+
+    Returns:
+        numpy.ndarray or cupy.ndarray: The volume's shape, float32.
+    """
+    return level - volume
+
+
+def slice_factors(n, spread, rng):
+    """How bright each slice of a scan is beside the others: interleaved ones differ by some percent.
+
+    Args:
+        n (int): Slices.
+        spread (float): Standard deviation of the factors' logarithms.
+        rng (numpy.random.Generator): Draws them, each by itself.
+
+    Returns:
+        numpy.ndarray: (n,), float32.
+    """
+    return numpy.exp(spread * rng.standard_normal(n, numpy.float32))
 
 
 def bias_factors(shape, amplitude, rng):

@@ -9,14 +9,15 @@ of the rows first, so y, x. C.11.1: GDCM applies the rescale slope and intercept
 from pathlib import Path
 
 import numpy
-import SimpleITK as sitk
 
 from util.script import UserError, blaming
 from util.volumes.affine import SHEAR, check_geometry
 from util.volumes.dicom_lengths import check_lengths
 from util.volumes.geometry import Geometry
-from util.volumes.itk import one_line_errors
+from util.volumes.itk import one_line_errors, simple_itk
 from util.volumes.streams import is_dicom
+
+sitk = simple_itk()
 
 _POSITION, _AXES, _SPACING = '0020|0032', '0020|0037', '0028|0030'
 _DESCRIPTION, _COLOURS, _FRAMES = '0008|103e', '0028|0002', '0028|0008'

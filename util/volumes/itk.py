@@ -1,23 +1,32 @@
 """MetaImage and NRRD by SimpleITK, behind a check of the header: ITK trusts its files, and a crash is no error."""
 import contextlib
+import functools
 import os
 import re
 import sys
 import tempfile
 
 import numpy
-import SimpleITK as sitk
 
 from util.script import UserError, blaming
 from util.volumes import metaimage, nrrd
 from util.volumes.affine import check_geometry
 from util.volumes.geometry import Geometry
 
-# ITK's warnings would break into the progress bars, and ask nothing of the user: what matters is checked here.
-sitk.ProcessObject.SetGlobalWarningDisplay(False)
-
 _META, _NRRD = (metaimage.check, 'MetaImageIO'), (nrrd.check, 'NrrdImageIO')
 FORMATS = {'.mhd': _META, '.mha': _META, '.nrrd': _NRRD, '.nhdr': _NRRD}
+
+
+@functools.cache
+def simple_itk():
+    """SimpleITK, imported when it is needed, since that takes a while; without its warnings.
+
+    They would break into the progress bars, and ask nothing of the user: what matters is checked here.
+    """
+    import SimpleITK
+
+    SimpleITK.ProcessObject.SetGlobalWarningDisplay(False)
+    return SimpleITK
 
 
 def read(path, slices=None):
@@ -36,6 +45,7 @@ def read(path, slices=None):
     """
     check, io = FORMATS[path.suffix.lower()]
     content = check(path)
+    sitk = simple_itk()
     reader = sitk.ImageFileReader()
     reader.SetImageIO(io)
     with one_line_errors(path):
@@ -49,7 +59,7 @@ def read(path, slices=None):
         reader.SetExtractSize(size)
     with one_line_errors(path):
         image = reader.Execute()
-        array = sitk.GetArrayFromImage(image)
+        array = numpy.asarray(_Voxels(image, sitk.GetArrayViewFromImage(image)))
     if array.nbytes != values * content.bytes_each:
         raise UserError(f'{path}: its header is damaged: SimpleITK takes its voxels for {array.dtype}')
     if reader.GetNumberOfComponents() > 1:
@@ -59,9 +69,17 @@ def read(path, slices=None):
     return array, _geometry(path, image)
 
 
+class _Voxels:
+    """The voxels of an image, where they are; an array of them holds this, and with it the image."""
+
+    def __init__(self, image, view):
+        self._image = image
+        self.__array_interface__ = {**view.__array_interface__, 'data': (view.ctypes.data, False)}  # may be written
+
+
 def _check_information(path, reader, content):
     size, components = reader.GetSize(), reader.GetNumberOfComponents()
-    pixels = sitk.GetPixelIDValueAsString(reader.GetPixelID())
+    pixels = simple_itk().GetPixelIDValueAsString(reader.GetPixelID())
     if 'complex' in pixels:
         raise UserError(f'{path}: its voxels are complex ({pixels}); real numbers are needed, such as the magnitude')
     if len(size) not in (3, 4) or min(size[:3]) < 2 or (len(size) == 4 and components > 1):

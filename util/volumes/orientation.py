@@ -33,16 +33,20 @@ def axis_codes(volume):
     """Where the axes x, y, z of a volume lead in the body, such as ``'RAS'``: to the right, the front, the top.
 
     Args:
-        volume (~util.volumes.volume.Volume): Any volume; of oblique axes the nearest direction is taken.
+        volume (~util.volumes.volume.Volume): Any volume; of oblique axes the nearest direction is taken, of that axis
+            first which is the least oblique.
 
     Returns:
-        str: Three letters of L/R, P/A, I/S, as nibabel's ``aff2axcodes``.
+        str: Three letters of L/R, P/A, I/S, as nibabel's ``aff2axcodes``, which is not asked since it takes a while.
     """
-    from nibabel.orientations import aff2axcodes  # here, since nibabel takes a while
-
-    affine = numpy.eye(4)
-    affine[:3, :3] = numpy.diag([-1, -1, 1]) @ numpy.reshape(volume.direction, (3, 3))  # LPS to RAS
-    return ''.join(aff2axcodes(affine))
+    axes = numpy.diag([-1, -1, 1]) @ numpy.reshape(volume.direction, (3, 3))  # LPS to RAS
+    left, _, right = numpy.linalg.svd(axes / numpy.sqrt((axes * axes).sum(axis=0)))
+    rotation, codes = left @ right, {}  # the nearest one: axes are at right angles but for rounding
+    for axis in numpy.argsort(-(rotation ** 2).max(axis=0), kind='stable').tolist():
+        body = numpy.argmax(abs(rotation[:, axis]))
+        codes[axis] = ('LR', 'PA', 'IS')[body][int(rotation[body, axis] > 0)]
+        rotation[body] = 0  # no other axis leads there
+    return codes[0] + codes[1] + codes[2]
 
 
 def common_lie(volumes):

@@ -163,9 +163,7 @@ def _listed(values):
 def _read_back(path, new, data, volume):
     try:
         first, geometry = itk.read(new, slices=1)
-        with open(data, 'rb') as stream:
-            same = all(numpy.array_equal(numpy.frombuffer(stream.read(len(voxels)), numpy.uint8), voxels)
-                       for voxels in _slices(volume)) and not stream.read(1)
+        same = _holds(data, _slices(volume))
     except UserError as error:
         raise UserError(f'{path}: what was written does not read back; is the disk full? {error}') from None
     as_itk_sees_it = (first.dtype == volume.array.dtype.newbyteorder('=')
@@ -174,6 +172,23 @@ def _read_back(path, new, data, volume):
                               for name, part in geometry._asdict().items()))  # C++ takes 1e-310 for 0
     if not (same and as_itk_sees_it):
         raise UserError(f'{path}: what was written reads back otherwise; is the disk damaged?')
+
+
+def _holds(file, pieces):
+    """Whether a file holds these pieces, one after the other, and no more.
+
+    Args:
+        file (Path): The file.
+        pieces (iterable of numpy.ndarray): uint8, (bytes,); none is longer than the first.
+    """
+    room = None
+    with open(file, 'rb') as stream:
+        for piece in pieces:
+            room = numpy.empty_like(piece) if room is None else room
+            there = room[:len(piece)]
+            if stream.readinto(there) < len(piece) or not numpy.array_equal(there, piece):
+                return False
+        return not stream.read(1)
 
 
 def _free_name(path):

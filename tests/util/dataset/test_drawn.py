@@ -11,7 +11,7 @@ from util.script import UserError
 from util.volumes.degradation import DEGRADATIONS, degrade, sampling_of
 
 EVERYTHING = {'degradation': ['bspline', 'block_mean', {'name': 'gaussian', 'fwhm': [0.6, 1.4]}, 'kspace'],
-              'blur': [0, 2], 'gamma': [0.7, 1.4], 'bias': [0, 0.3], 'noise': [0, 0.03]}
+              'blur': [0, 2], 'inverted': 0.4, 'gamma': [0.7, 1.4], 'bias': [0, 0.3], 'noise': [0, 0.03]}
 RATES = [(4, 4, 4), (3, 3, 3), (4, 1, 2)]
 LR_SHAPE = 1, 7, 8, 9
 
@@ -81,6 +81,7 @@ def of_contrast(hr, gamma, fixed):
 @pytest.mark.parametrize('drawn, changed', [
     ({'blur': 1.7}, lambda hr: blurred(hr, 1.7)),
     ({'gamma': 0.7}, lambda hr: of_contrast(hr, 0.7, hr)),
+    ({'inverted': 1}, lambda hr: numpy.percentile(degrade(hr, (4, 4, 4), 'bspline'), 99) - hr),
     ({'blur': 1.7, 'gamma': 1.4}, lambda hr: of_contrast(blurred(hr, 1.7), 1.4, hr))])
 def test_hr_is_changed_and_lr_made_of_what_came_of_it(drawn, changed, name):
     """As if the whole volume were changed and degraded; blur comes first. The level is that of the fixed LR."""
@@ -118,6 +119,24 @@ def test_a_bias_field_is_on_both_and_differs_from_patch_to_patch():
         numpy.testing.assert_allclose(lr, degrade(hr, (4, 4, 4), 'block_mean'), atol=1e-5)
     assert len({field.mean() for field in fields}) == len(fields)
     assert 1 / 1.3 - 1e-5 < min(map(numpy.min, fields)) < 0.9 and 1.1 < max(map(numpy.max, fields)) < 1.3 + 1e-5
+
+
+def test_slices_of_uneven_brightness_are_on_lr_alone_along_the_thick_axis_and_not_the_same_in_each_patch():
+    hr = numpy.full((1, 32, 16, 16), 7, numpy.float32)
+    seen = []
+    for lr, hr_patch in make_dataset('bspline', (4, 1, 1), {'slices': [0.02, 0.06]}, 'none', hr=hr):
+        assert lr.dtype == numpy.float32 and (hr_patch == 7).all()
+        assert (lr == lr[:, :, :1, :1]).all()
+        seen.append(lr[0, :, 0, 0])
+    logs = numpy.log(numpy.array(seen) / 7)
+    assert len(numpy.unique(logs)) == logs.size and 0.02 < logs.std() < 0.06
+
+
+def test_a_share_of_the_patches_is_inverted():
+    hr = numpy.full((1, 16, 16, 16), 7, numpy.float32)
+    hr[:, :4, :4] = 1
+    patches = [hr.max() for _, hr in make_dataset('bspline', (2, 2, 2), {'inverted': 0.3}, 'none', 400, hr=hr, side=6)]
+    assert numpy.mean([value < 7 for value in patches]) == pytest.approx(0.3, abs=0.07)
 
 
 def test_noise_is_on_lr_alone_with_the_statistics_of_scipy_s_rice_distribution():
@@ -177,7 +196,7 @@ def test_an_example_depends_on_the_seed_and_its_number_alone():
     assert not numpy.array_equal(one[0][0], make_dataset('bspline', (4, 4, 4), EVERYTHING, seed=1)[0][0])
 
 
-@pytest.mark.parametrize('drawn', [{'gamma': 0.7}, {'noise': 0.02}])
+@pytest.mark.parametrize('drawn', [{'gamma': 0.7}, {'inverted': 0.5}, {'noise': 0.02}])
 def test_an_lr_volume_without_a_level_is_refused_where_one_is_needed(drawn):
     hr = numpy.zeros((1, 16, 16, 16), numpy.float32)
     make_dataset('bspline', (4, 4, 4), {'bias': 0.3}, hr=hr)

@@ -24,14 +24,14 @@ class Batches:
 
     def __init__(self, net, device):
         r = numpy.random.default_rng(0)
-        shape = (1, 9, 8, 7)
+        shape = (1, 6, 5, 4)
         self.pairs = [tuple(device.send(r.random(s).astype('float32'))[..., ::-1] for s in
-                            (shape, net.sampling.hr_shape(shape))) for _ in range(20)]
+                            (shape, net.sampling.hr_shape(shape))) for _ in range(10)]
         self.i = 0
 
     def next(self):
-        self.i += 4
-        return self.pairs[self.i - 4:self.i]
+        self.i += 2
+        return self.pairs[self.i - 2:self.i]
 
 
 def losses(net, loss, device, steps=5):

@@ -1,7 +1,8 @@
 import numpy
 import pytest
+from scipy import stats
 
-from util.volumes.appearance import bias_factors, with_gamma
+from util.volumes.appearance import bias_factors, inverted, slice_factors, with_gamma
 
 
 def test_gamma_keeps_zero_the_level_and_the_sign():
@@ -31,3 +32,19 @@ def test_a_bias_field_is_smooth_and_within_its_amplitude(amplitude):
         reached += [log_field.min(), log_field.max()]
     assert max(numpy.abs(reached)) >= 0.8 * numpy.log1p(amplitude)  # that is what it says, and no less
     assert amplitude == 0 or min(reached) < 0 < max(reached)
+
+
+def test_an_inverted_contrast_has_the_level_where_there_was_none_and_is_itself_again_when_inverted():
+    level = numpy.array([2.0, 50.0], numpy.float32).reshape(2, 1, 1, 1)
+    volume = (level * numpy.array([-0.5, 0, 0.25, 1, 4], numpy.float32)).astype(numpy.float32)
+    assert inverted(volume, level).dtype == numpy.float32
+    numpy.testing.assert_allclose(inverted(volume, level) / level, [[[[1.5, 1, 0.75, 0, -3]]]] * 2)
+    numpy.testing.assert_array_equal(inverted(inverted(volume, level), level), volume)
+
+
+def test_slices_differ_in_brightness_by_their_spread_and_not_together():
+    factors = slice_factors(20000, 0.05, numpy.random.default_rng(0))
+    assert factors.dtype == numpy.float32
+    logs = numpy.log(factors)
+    assert stats.kstest(logs, stats.norm(0, 0.05).cdf).pvalue > 0.01
+    assert abs(numpy.corrcoef(logs[1:], logs[:-1])[0, 1]) < 0.03

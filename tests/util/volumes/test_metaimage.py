@@ -38,6 +38,15 @@ def test_the_file_that_all_others_differ_from_reads_as_simpleitk_reads_it(tmp_pa
     assert volume.spacing == (1, 1.25, 0.5) and volume.direction == (0.8, -0.6, 0, 0.6, 0.8, 0, 0, 0, 1)
 
 
+def test_voxels_stay_as_long_as_their_array_and_are_its_own_to_change(tmp_path):
+    """They are not copied from SimpleITK's image, which goes when nothing holds it."""
+    arrays = [read_volume(write(tmp_path)).array[0, 1:] for _ in range(20)]
+    for number, array in enumerate(arrays):
+        array += number
+    for number, array in enumerate(arrays):
+        numpy.testing.assert_array_equal(array, VOXELS[1:] + number)
+
+
 @pytest.mark.parametrize('fields, said', [
     (dict(NDims='-1'), 'NDims is -1; 3 axes'), (dict(NDims='0'), 'NDims is 0'), (dict(NDims='10'), 'NDims is 10'),
     (dict(NDims='2'), 'NDims is 2'), (dict(NDims='4294967299'), 'NDims is 4294967299'), (dict(NDims='3.5'), 'NDims'),
