@@ -45,9 +45,14 @@ def _mpiexec():
     return str(own) if own.exists() else shutil.which('mpiexec')
 
 
+def launcher(ranks):
+    """What a command line on so many ranks begins with."""
+    return [_mpiexec(), '-n', str(ranks)]
+
+
 def start(folder, ranks, script, *arguments):
     """A script of the project on so many ranks, with ``folder`` as the current directory; does not wait for its end."""
-    words = [_mpiexec(), '-n', ranks, sys.executable, PROJECT / script, *arguments]
+    words = [*launcher(ranks), sys.executable, PROJECT / script, *arguments]
     return subprocess.Popen([str(word) for word in words], cwd=folder, text=True, stdin=subprocess.DEVNULL,
                             stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 

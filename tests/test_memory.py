@@ -8,6 +8,7 @@ from scipy.ndimage import gaussian_filter
 
 from models.espcn3d import ESPCN3D
 from tests.experiment import command
+from tests.mpi import launcher
 from util.config_files import load_config
 from util.inference.model_file import save_network
 from util.script import PROJECT
@@ -40,12 +41,12 @@ def experiment(tmp_path_factory):
     return make_experiment(tmp_path_factory.mktemp('memory'), (4, 4, 4))
 
 
-def peak_mib(folder, *arguments):
-    """The peak memory of inference.py."""
+def peak_mib(folder, *arguments, launched_by=()):
+    """The peak memory of inference.py; of several ranks, that of the one with most."""
     code = ('import resource, subprocess, sys\n'
             'code = subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL).returncode\n'
             'print(code, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)')
-    words = command('inference.py', '-m', 'gen.npz', '-R', '.', '-o', 'out', *arguments)
+    words = *launched_by, *command('inference.py', '-m', 'gen.npz', '-R', '.', '-o', 'out', *arguments)
     done = subprocess.run([sys.executable, '-c', code, *words], cwd=folder, capture_output=True, text=True)
     exit_code, kib = map(int, done.stdout.split())
     assert exit_code == 0, done.stderr
@@ -60,6 +61,13 @@ def peak_mib(folder, *arguments):
 def test_peak_memory_is_bounded_by_the_hr_volume(experiment, volumes, arguments):
     """Twice the float32 HR volume without scores and six times with them, beside what is always there."""
     assert peak_mib(experiment, *arguments) <= volumes * HR_MIB + FIXED_MIB
+
+
+@pytest.mark.mpi
+@pytest.mark.slow
+@pytest.mark.skipif(not sys.platform.startswith('linux'), reason='peak memory is in KiB on Linux alone')
+def test_a_rank_whose_tiles_others_compute_takes_no_more(experiment):
+    assert peak_mib(experiment, '-i', 'LR/0000.mhd', launched_by=launcher(2)) <= 2 * HR_MIB + FIXED_MIB
 
 
 @pytest.mark.slow

@@ -12,12 +12,46 @@ from tests.soak import soak
 from tests.test_inference import make_unsure, prepare
 from tests.test_inference_jobs import contents
 from tests.test_training import take_recipe
+from util.config_files import load_config
+from util.inference import tiling
+from util.inference.model_file import save_network
+from util.inference.network import build_network
 from util.reports.score_table import read_csv
 from util.volumes.reading import read_volume
 from util.volumes.writing import write_volume
 
 pytestmark = [pytest.mark.mpi, pytest.mark.slow]
 WAIT = 30  # seconds within which an error ends all ranks
+
+# Networks of which a volume is several tiles, and which keep count of those that each rank computes.
+IN_TILES = '''
+import util.mpiexec
+from models.bayesian_espcn3d import BayesianESPCN3D
+from models.espcn3d import ESPCN3D
+from util.inference import tiling
+
+tiling.MEMORY = 1
+calls = 0
+
+
+def count():
+    global calls
+    calls += 1
+    with open(f'tiles_of_{util.mpiexec._launched()}', 'a') as file:
+        file.write('.')
+
+
+class Plain(ESPCN3D):
+    def forward(self, x):
+        count()
+        return super().forward(x)
+
+
+class Bayesian(BayesianESPCN3D):
+    def predictive(self, x, generators):
+        count()
+        return super().predictive(x, generators)
+'''
 
 
 def train_on(experiment, ranks, *arguments, out='ranks'):
@@ -202,3 +236,62 @@ def test_a_rank_that_comes_to_harm_ends_an_inference_and_the_scores_before_stay(
     assert said.count('Traceback') == (code == 1)
     assert set(read_csv(tmp_path / 'ranks/scores.csv')) <= {'0000', '0001'}
     assert not (tmp_path / 'ranks/report.html').exists()
+
+
+def make_in_tiles(folder, name):
+    """Let the model be one of :data:`IN_TILES`, with weights that were drawn."""
+    (folder / 'in_tiles.py').write_text(IN_TILES)
+    change(folder / 'experiment.yml', 'fn: models/espcn3d.py', 'fn: in_tiles.py')
+    change(folder / 'experiment.yml', 'name: ESPCN3D', f'name: {name}')
+    config = load_config(folder / 'experiment.yml')
+    save_network(folder / 'gen.npz', build_network(config, folder), config.to_yaml())
+
+
+def take_counts(folder):
+    """How many tiles each rank has computed since the last time."""
+    counts = []
+    for path in sorted(folder.glob('tiles_of_*')):
+        counts.append(len(path.read_text()))
+        path.unlink()
+    return counts
+
+
+@pytest.mark.parametrize('name, arguments', [('Plain', ()), ('Plain', ('--ensemble',)),
+                                             ('Bayesian', ('--samples', 3))])
+def test_ranks_without_a_case_compute_tiles_and_no_bit_is_another(tmp_path, infer, monkeypatch, name, arguments):
+    """One case, and of three on 2 ranks the last. Scores and pictures as well."""
+    monkeypatch.setattr(tiling, 'MEMORY', tiling.MEMORY)  # the network's code sets it, here as well
+    make_in_tiles(prepare(tmp_path), name)
+    for cases, sizes in (1, (2, 3)), (3, (2,)):
+        (tmp_path / 'test_list.txt').write_text(''.join(f'LR/000{n}.mhd HR/000{n}.mhd\n' for n in range(cases)))
+        one = infer('-o', f'one_{cases}', *arguments)
+        assert one.returncode == 0, one.stderr
+        count, = take_counts(tmp_path)
+        for ranks in sizes:
+            out = f'{cases}_on_{ranks}'
+            code, stdout, stderr = infer_on(tmp_path, ranks, *arguments, out=out)
+            assert (code, stderr) == (0, one.stderr) and stdout.replace(f'{out}/', f'one_{cases}/') == one.stdout
+            assert contents(tmp_path / out) == contents(tmp_path / f'one_{cases}')
+            counts = take_counts(tmp_path)
+            assert len(counts) == ranks and sum(counts) == count
+
+
+@pytest.mark.parametrize('harm, code, words', [("raise RuntimeError('harm')", 1, 'RuntimeError: harm'),
+                                               ("raise MemoryError('harm')", 2, 'error: not enough memory: harm'),
+                                               ('os.kill(os.getpid(), 9)', 9, 'KILLED|Killed')])
+@pytest.mark.parametrize('rank', [0, 1])
+def test_a_rank_that_comes_to_harm_in_a_tile_ends_all_and_nothing_is_written(tmp_path, rank, harm, code, words):
+    """But for a lack of memory on the rank that has the case, which costs the case, as in one process."""
+    make_in_tiles(prepare(tmp_path), 'Plain')
+    change(tmp_path / 'in_tiles.py', '    calls += 1\n', f"""    calls += 1
+    if (calls, util.mpiexec._launched()) == (2, {rank}):
+        import os
+        {harm}
+""")
+    ended, stdout, stderr = infer_on(tmp_path, 2, '-i', 'LR/0000.mhd')
+    said = stderr + stdout
+    if (rank, code) == (0, 2):
+        words = "error: 0000_x2: MemoryError('harm')"
+    assert ended == code and sum(said.count(word) for word in words.split('|')) == 1, said
+    assert said.count('Traceback') == (code == 1) and 'Abort' not in said
+    assert [path.name for path in (tmp_path / 'ranks').rglob('*')] in ([], ['.lock'])

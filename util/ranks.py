@@ -5,8 +5,8 @@ the rest calls the same methods of :class:`OneProcess`, which does alone what :c
 over MPI.
 
 **An error ends all ranks, with one message.** A rank that fails says so at the ranks' next meeting, and each exchange
-of theirs begins with one. The first of those that failed tells its error; the others leave with its exit code. Where
-they cannot be met within :data:`PATIENCE`, they are aborted.
+of all begins with one; who waits for a single rank is called to it. The first of those that failed tells its error; the
+others leave with its exit code. Where they cannot be met within :data:`PATIENCE`, they are aborted.
 """
 import array
 import atexit
@@ -18,7 +18,9 @@ import time
 from util.script import UserError
 
 PATIENCE = 10  # seconds that a rank that failed waits for the others
+PAUSE = 0.001  # seconds between two looks whether something has come, where the core may be of use to another rank
 DRAINING = 2  # seconds that the launcher has to pass on what a rank has said, before an abort ends the launcher as well
+_VALUE, _FAILURE = range(2)  # what a message to a single rank is
 
 
 class OneProcess:
@@ -90,9 +92,12 @@ class Ranks(OneProcess):
     """
 
     def __init__(self, communicator):
+        from mpi4py.util import pkl5
+
         self._communicator = communicator
         # Meetings have a channel of their own: a rank that fails must not be taken for one that sends gradients.
         self._world = communicator.mpi_comm.Dup()
+        self._pairs = pkl5.Intracomm(self._world)  # arrays go as they are, whatever their size
         self.number, self.size = self._world.rank, self._world.size
         self.is_first = self.number == 0
         self.launcher = f'mpiexec -n {self.size} '
@@ -129,6 +134,18 @@ class Ranks(OneProcess):
     def of_first(self, value):
         self._meet()
         return self._world.bcast(value)
+
+    def send(self, value, rank):
+        """Send a value, any object that pickle takes, to a single rank, and wait until that one receives it."""
+        self._pairs.send(value, rank, _VALUE)
+
+    def receive(self, rank):
+        """Wait for what a single rank sends."""
+        while not self._world.Iprobe(rank, _VALUE):
+            if self._world.Iprobe(tag=_FAILURE):
+                self._meet()
+            time.sleep(PAUSE)
+        return self._pairs.recv(source=rank, tag=_VALUE)
 
     def _average(self, optimizer):
         """Optimizer hook: the mean gradient and the mean loss, in one message where the communicator packs them.
@@ -168,7 +185,7 @@ class Ranks(OneProcess):
             while not request.Test():
                 if time.monotonic() > end:
                     raise TimeoutError
-                time.sleep(0.001)
+                time.sleep(PAUSE)
         code, distance, failure = self._met
         if distance and self.size - distance != self.number:
             raise FailedElsewhere(failure)
@@ -186,6 +203,8 @@ class Ranks(OneProcess):
             if self._met[1]:  # Ctrl-C waits for a meeting's end, where another rank has told of it by then
                 raise FailedElsewhere(self._met[2]) from None
             code = _exit_code(error)
+            for rank in range(self.size):
+                self._world.Isend(b'', rank, _FAILURE)
             try:
                 self._meet(failure=code, patience=PATIENCE)
             except TimeoutError:

@@ -67,7 +67,7 @@ def check_there(path, what):
         raise UserError(f'{path}: cannot read this {what}: {getattr(error, "strerror", error)}') from None
 
 
-def check_jobs(jobs, gpu, launcher):
+def check_jobs(jobs, gpu, launcher=''):
     """Refuse a number of processes (``--jobs``) that is none, or of which there would be more than is meant.
 
     Args:

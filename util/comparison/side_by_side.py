@@ -8,14 +8,12 @@ from util.mpiexec import THREADS, own_cores
 from util.script import UserError
 
 
-def check_jobs(jobs, gpu):
-    """Refuse more trainings at a time than there are cores, or on one GPU.
+def check_cores(jobs):
+    """Refuse more trainings at a time than there are cores.
 
     Raises:
-        UserError: Saying what is allowed.
+        UserError: Saying how many there are.
     """
-    if jobs > 1 and gpu >= 0:
-        raise UserError(f'--jobs {jobs}: trainings go side by side on the CPU alone; leave -g or --jobs out')
     cores = len(own_cores())
     if jobs > cores:
         raise UserError(f'--jobs {jobs}: this process has {cores} cores, and each training needs one')

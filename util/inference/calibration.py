@@ -39,10 +39,7 @@ def read_calibration(path):
     Raises:
         UserError: If the file cannot be read, or its calibration is none.
     """
-    told = read_told(path, CALIBRATION)
-    if told is None:
-        return None
-    try:
+    def parse(told):
         calibration = Calibration(**{**told, 'factors': _levels(told['factors']),
                                      'guaranteed': _levels(told['guaranteed'])})
         factors, guaranteed = list(calibration.factors.values()), calibration.guaranteed.values()
@@ -51,10 +48,9 @@ def read_calibration(path):
         _check(_is_count(calibration.subjects), 'subjects')
         _check(isinstance(calibration.ensemble, bool), 'ensemble')
         _check(calibration.samples is None or _is_count(calibration.samples), 'samples')
-    except (ValueError, TypeError, KeyError) as error:
-        raise UserError(f'{path}: its calibration is damaged: {error}; calibrate it anew with: '
-                        f'{command(path)}') from None
-    return calibration
+        return calibration
+
+    return read_told(path, CALIBRATION, parse, f'; calibrate it anew with: {command(path)}')
 
 
 def choose_calibration(path, wanted, ensemble, samples=None):

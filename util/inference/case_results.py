@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from util.inference import sidecars
-from util.inference.super_resolution import SuperResolved, super_resolve
+from util.inference.super_resolution import SuperResolved, parts_of, super_resolve
 from util.script import UserError, blaming, note
 from util.volumes.axis_matrices import on_grid
 from util.volumes.intensity import like_input
@@ -32,7 +32,7 @@ class Manner(NamedTuple):
     origin: str = ''               # what the volumes' headers say of where they come from
 
 
-def super_resolve_case(out, case, lr, net, manner, sampling, told=None):
+def super_resolve_case(out, case, lr, net, manner, sampling, told=None, parts=parts_of):
     """Super-resolve a case, laid as the training's volumes, and write its volumes.
 
     Args:
@@ -44,6 +44,7 @@ def super_resolve_case(out, case, lr, net, manner, sampling, told=None):
         sampling (~util.volumes.sampling.Sampling): Where LR voxels lie among the HR voxels that are wanted: the
             network's, or of a pair that its HR volume has.
         told (dict): Of a result in a BIDS derivative, what the JSON file beside each volume says; None: there is none.
+        parts (callable): As of `util.inference.super_resolution.super_resolve`.
 
     Returns:
         (~util.inference.super_resolution.SuperResolved, str or None): The volumes that were written; and what the scan
@@ -58,7 +59,7 @@ def super_resolve_case(out, case, lr, net, manner, sampling, told=None):
     for line in unlike_training(lr, layout, manner.lie, net.sampling.rate, case.hr_path is not None):
         note(f'{case.lr_path}: {line}')
     with blaming(case.lr_path):
-        sr = super_resolve(net, laid, manner.scaling, manner.ensemble, manner.samples)
+        sr = super_resolve(net, laid, manner.scaling, manner.ensemble, manner.samples, parts)
     if manner.interval is not None and sr.deviation is None:
         raise UserError(f'{case.lr_path}: there are no intervals, since this network predicts no deviation; leave '
                         '--interval out')

@@ -13,7 +13,9 @@ from util.dataset.pairs import read_pair_to_score
 from util.inference.case_results import Manner, forget_scores, score_case, super_resolve_case
 from util.inference.model_file import arrays_of, fill
 from util.inference.network import build_network
+from util.inference.shared_tiles import Team
 from util.inference.sidecars import Provenance
+from util.inference.super_resolution import parts_of
 from util.script import UserError
 from util.volumes import writing
 from util.volumes.reading import read_volume
@@ -48,7 +50,8 @@ def outcomes(work, net, cases, processes, ranks):
         net (~chainer.Chain): As `models.network` describes it.
         cases (list of ~util.dataset.case_lists.Case): The cases.
         processes (int): How many cases at a time; of more than 1, each has its share of the CPU's cores.
-        ranks (~util.ranks.OneProcess): The processes of mpiexec, which share the cases out; all call this.
+        ranks (~util.ranks.OneProcess): The processes of mpiexec, which share the cases, or their tiles, out; all call
+            this.
 
     Yields:
         (int, Outcome): Of each case its number in the list and its outcome, in any order; on the first rank alone.
@@ -76,23 +79,33 @@ def outcomes(work, net, cases, processes, ranks):
 
 
 def _in_rounds(work, net, cases, ranks):
-    """A case on each rank, and then the next ones: so an error, or an interruption, costs one round at most."""
+    """A case on each rank, and then the next ones: so an error, or an interruption, costs one round at most.
+
+    Where there are fewer cases than ranks, those that have none compute for those that have one.
+    """
     from util.processes import repeat
 
     for first in range(0, len(cases), ranks.size):
-        dealt = ranks.deal(cases[first:first + ranks.size])
-        found = ranks.collect([_overheard(work, net, case, ranks) for case in dealt])
+        dealt = cases[first:first + ranks.size]
+        team = Team(ranks, len(dealt))
+        if team.leads:
+            found = [_overheard(work, net, case, ranks, team) for case in ranks.deal(dealt)]
+            team.end()
+        else:
+            found = []
+            team.follow(net)
+        found = ranks.collect(found)
         if ranks.is_first:
             for number, (outcome, text) in enumerate(found, first):
                 repeat(text)
                 yield number, outcome
 
 
-def _overheard(work, net, case, ranks):
+def _overheard(work, net, case, ranks, team):
     """The outcome of a case, and what was said about it by a rank that nobody hears."""
     said = io.StringIO()
     with contextlib.nullcontext() if ranks.is_first else contextlib.redirect_stderr(said):
-        return do(work, net, case), said.getvalue()
+        return do(work, net, case, team.parts), said.getvalue()
 
 
 def remove_strays(out, cases):
@@ -110,13 +123,17 @@ def _prepare(argument):
     return partial(do, work, net)
 
 
-def do(work, net, case):
-    """Do a case; that it cannot be done is no error, but an :class:`Outcome` that says so."""
+def do(work, net, case, parts=parts_of):
+    """Do a case; that it cannot be done is no error, but an :class:`Outcome` that says so.
+
+    Args:
+        parts (callable): As of `util.inference.super_resolution.super_resolve`.
+    """
     try:
         told = work.provenance.of(case) if work.provenance else None
         lr, hr, sampling = (read_pair_to_score(case, work.config) if case.hr_path
                             else (read_volume(case.lr_path, numpy.float32), None, net.sampling))
-        sr, difference = super_resolve_case(work.out, case, lr, net, work.manner, sampling, told)
+        sr, difference = super_resolve_case(work.out, case, lr, net, work.manner, sampling, told, parts)
     except (UserError, OSError, MemoryError) as error:
         return Outcome(False, [str(error) if isinstance(error, UserError) else f'{case.name}: {error!r}'])
     if work.forgets:

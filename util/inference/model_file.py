@@ -54,17 +54,14 @@ def read_lie(path):
     Raises:
         UserError: If the file cannot be read, or what it says is damaged.
     """
-    told = read_told(path, TRAINED_ON)
-    if told is None:
-        return None
-    try:
+    def parse(told):
         lie = Lie(str(told['axes']), tuple(float(s) for s in told['spacing']))
         if (sorted(lie.axes.translate(str.maketrans('LPI', 'RAS'))) != ['A', 'R', 'S'] or len(lie.spacing) != 3
                 or not all(0 < s < math.inf for s in lie.spacing)):
             raise ValueError(told)
-    except (ValueError, TypeError, KeyError, OverflowError) as error:
-        raise UserError(f'{path}: what it says of its training is damaged: {error}') from None
-    return lie
+        return lie
+
+    return read_told(path, TRAINED_ON, parse)
 
 
 def read_looks(path, channels):
@@ -80,24 +77,28 @@ def read_looks(path, channels):
     Raises:
         UserError: If the file cannot be read, or what it says is damaged.
     """
-    told = read_told(path, LOOKS)
-    if told is None:
-        return None
-    try:
+    def parse(told):
         looks = {name: [(float(middle), float(tolerance)) for middle, tolerance in told[name]] for name in FEATURES}
         if not all(len(its) == channels and math.isfinite(middle) and 0 < tolerance < math.inf
                    for its in looks.values() for middle, tolerance in its):
             raise ValueError(looks)
-    except (ValueError, TypeError, KeyError, OverflowError) as error:
-        raise UserError(f'{path}: what it says of the looks of its training is damaged: {error}') from None
-    return looks
+        return looks
+
+    return read_told(path, LOOKS, parse)
 
 
-def read_told(path, entry):
-    """The JSON object in an entry of a model file, a dict of anything; None where there is no such entry.
+def read_told(path, entry, parse, remedy=''):
+    """What is made of the JSON object in an entry of a model file; None where there is no such entry.
+
+    Args:
+        path (Path): The model file.
+        entry (str): The entry's name.
+        parse (callable): Makes it of a dict of anything; it raises a ValueError, TypeError, KeyError or OverflowError
+            where that cannot be.
+        remedy (str): What a user can do about a damaged one, to end the message.
 
     Raises:
-        UserError: If the file cannot be read, or the entry is no JSON object.
+        UserError: If the file cannot be read, the entry is no JSON object, or nothing can be made of it.
     """
     with Npz(path, 'model file') as archive:
         if entry not in archive.names:
@@ -105,11 +106,11 @@ def read_told(path, entry):
         text = archive.text(entry, MOST_BYTES)
     try:
         told = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise UserError(f'{path}: its entry {entry} is damaged: {error}') from None
-    if not isinstance(told, dict):
-        raise UserError(f'{path}: its entry {entry} is damaged: no JSON object')
-    return told
+        if not isinstance(told, dict):
+            raise ValueError('no JSON object')
+        return parse(told)
+    except (ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
+        raise UserError(f'{path}: its entry {entry} is damaged: {error}{remedy}') from None
 
 
 def put_told(path, entry, told):

@@ -25,7 +25,25 @@ class SuperResolved(NamedTuple):
     parameter: Volume | None = None  # what the training leaves open
 
 
-def super_resolve(net, lr, scaling, ensemble=False, samples=None):
+def parts_of(net, lr, samples, which=slice(None)):
+    """The maps of a volume, part by part.
+
+    Args:
+        net (~chainer.Chain): As `models.network` describes it.
+        lr (numpy.ndarray): Scaled LR volume, (C, z, y, x), float32.
+        samples (int): As of :func:`super_resolve`.
+        which (slice): Which of the parts, such as every second one.
+
+    Yields:
+        (tuple, dict): Place in the HR volume, three slices, and the mean and the variances there: name -> (C, z, y, x),
+        float32.
+    """
+    if samples is None:
+        return ((place, _moments(prediction)) for place, prediction in predicted_tiles(net, lr, which=which))
+    return predictive_tiles(net, lr, samples, which=which)
+
+
+def super_resolve(net, lr, scaling, ensemble=False, samples=None, parts=parts_of):
     """Super-resolve a volume.
 
     Args:
@@ -35,6 +53,7 @@ def super_resolve(net, lr, scaling, ensemble=False, samples=None):
         ensemble (bool): Take the mean over the eight mirrorings (`util.inference.ensemble`).
         samples (int): How many networks are drawn from one with uncertain weights, and their mean taken, 2 or more;
             None: the mean weights alone.
+        parts (callable): What computes as :func:`parts_of` does, perhaps elsewhere.
 
     Returns:
         SuperResolved: float32.
@@ -48,15 +67,10 @@ def super_resolve(net, lr, scaling, ensemble=False, samples=None):
     array = lr.array.astype(numpy.float32, copy=False)  # of float64, the convolution would be many times slower
     scale = intensity_scale(array, scaling)
 
-    def parts(image):
-        if samples is None:
-            return ((place, _moments(prediction)) for place, prediction in predicted_tiles(net, image))
-        return predictive_tiles(net, image, samples)
-
     scaled = array / scale
     try:
-        maps = (mean_over_mirrorings(parts, scaled, net.sampling) if ensemble
-                else join(parts(scaled), net.sampling.hr_shape(scaled.shape)[1:]))
+        maps = (mean_over_mirrorings(lambda image: parts(net, image, samples), scaled, net.sampling) if ensemble
+                else join(parts(net, scaled, samples), net.sampling.hr_shape(scaled.shape)[1:]))
     finally:
         reused_memory.release()  # only now: each mirroring uses the memory of the one before
     if 'parameter' in maps:

@@ -48,7 +48,7 @@ def choose_tile(size, net, memory=MEMORY):
     return tile
 
 
-def tiles(function, lr, rate, halo, tile):
+def tiles(function, lr, rate, halo, tile, which=slice(None)):
     """Apply a function to a volume of any size, tile by tile.
 
     Each tile is read with a halo, and only the part without halo is kept. At the volume's border there is no halo: the
@@ -62,11 +62,13 @@ def tiles(function, lr, rate, halo, tile):
         rate ((int, int, int)): (r_z, r_y, r_x).
         halo (int): How many LR voxels beyond its own place an HR voxel depends on.
         tile ((int, int, int)): LR voxels of a tile without its halo, (z, y, x).
+        which (slice): Which of the tiles, such as every second one.
 
     Yields:
         (tuple, dict): For each tile its place in the HR volume, three slices, and its arrays by name, on the CPU.
     """
-    for start in itertools.product(*(range(0, side, t) for side, t in zip(lr.shape[-3:], tile))):
+    starts = itertools.product(*(range(0, side, t) for side, t in zip(lr.shape[-3:], tile)))
+    for start in itertools.islice(starts, which.start, which.stop, which.step):
         stop = [min(s + t, side) for s, t, side in zip(start, tile, lr.shape[-3:])]
         read = tuple(slice(max(s - halo, 0), e + halo) for s, e in zip(start, stop))
         keep = tuple(slice(r * (s - w.start), r * (e - w.start)) for r, s, e, w in zip(rate, start, stop, read))
@@ -161,18 +163,19 @@ def predict(net, lr, tile=None):
     return put_together(forward.kind, maps)
 
 
-def predicted_tiles(net, lr, tile=None):
-    """:func:`predict`, a tile at a time, so that no whole HR volume need lie in memory.
+def predicted_tiles(net, lr, tile=None, which=slice(None)):
+    """:func:`predict`, a tile at a time, so that no whole HR volume need lie in memory; of all tiles or, as of
+    :func:`tiles`, some.
 
     Yields:
         (tuple, prediction): For each tile its place in the HR volume, three slices, and the prediction there.
     """
     forward = _Forward(net)
-    for place, maps in tiles(*_cut(forward, net, lr, tile)):
+    for place, maps in tiles(*_cut(forward, net, lr, tile), which):
         yield place, put_together(forward.kind, maps)
 
 
-def predictive_tiles(net, lr, samples, tile=None):
+def predictive_tiles(net, lr, samples, tile=None, which=slice(None)):
     """Mean and variances over drawn networks, a tile at a time.
 
     The draws are always the same: the first, the second and so on, whatever the volume and the tile. So there are no
@@ -183,6 +186,7 @@ def predictive_tiles(net, lr, samples, tile=None):
         lr (numpy.ndarray): LR volume, (C, z, y, x), float32.
         samples (int): How many networks are drawn, 2 or more.
         tile ((int, int, int)): As of :func:`predict`.
+        which (slice): As of :func:`tiles`.
 
     Yields:
         (tuple, dict): For each tile its place in the HR volume, three slices, and what `models.network.Predictive` has:
@@ -196,4 +200,4 @@ def predictive_tiles(net, lr, samples, tile=None):
             check_prediction(chainer.as_variable(array), net.sampling.hr_shape(part[None].shape))
         return {name: array[0] for name, array in maps.items()}
 
-    return tiles(*_cut(predictive, net, lr, tile))
+    return tiles(*_cut(predictive, net, lr, tile), which)

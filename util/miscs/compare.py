@@ -11,7 +11,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # run as a file, Python looks beside that file only
 
-from util.script import PROJECT, UserError, check_there, run as run_main
+from util.script import PROJECT, UserError, check_jobs, check_there, run as run_main
 
 
 def positive(text):
@@ -86,9 +86,10 @@ def main(argv=None):
     args = parse_arguments(argv)
     for recipe in args.recipes:
         check_there(recipe, 'config')
-    from util.comparison.side_by_side import check_jobs, train_all
-
     check_jobs(args.jobs, args.gpu)
+    from util.comparison.side_by_side import check_cores, train_all
+
+    check_cores(args.jobs)
     former = signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends the script that runs, as Ctrl-C does
     try:
         runs, results = prepare(args), []

@@ -9,7 +9,7 @@ import pytest
 
 from tests.experiment import command, make_experiment
 from util.comparison import runs, side_by_side
-from util.comparison.side_by_side import check_jobs, train_all
+from util.comparison.side_by_side import check_cores, train_all
 from util.script import UserError
 
 
@@ -20,13 +20,10 @@ def four_cores(monkeypatch):
         monkeypatch.delenv(name, raising=False)
 
 
-def test_more_than_there_are_cores_or_on_one_gpu_is_refused(four_cores):
-    check_jobs(4, -1)
-    check_jobs(1, 0)
+def test_more_than_there_are_cores_is_refused(four_cores):
+    check_cores(4)
     with pytest.raises(UserError, match='--jobs 5: this process has 4 cores'):
-        check_jobs(5, -1)
-    with pytest.raises(UserError, match='on the CPU alone'):
-        check_jobs(2, 0)
+        check_cores(5)
 
 
 @pytest.mark.parametrize('own, expected', [({}, {'OMP_NUM_THREADS': '2'}), ({'OPENBLAS_NUM_THREADS': '3'}, {})])

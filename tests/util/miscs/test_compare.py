@@ -75,6 +75,7 @@ def test_a_comparison_is_made_and_continued(dataset, compared):
 @pytest.mark.parametrize('arguments, words', [
     (('none.yml', *SPLIT), 'none.yml: cannot read this config'),
     (('a.yml', 'a.yml', *SPLIT), 'two recipes of one name'),
+    (('a.yml', *SPLIT, '--jobs', 2, '-g', 0), '--jobs 2: processes share the cores of the CPU'),
 ])
 def test_a_wrong_argument_is_one_line(compared, arguments, words):
     assert_refused(compared(*arguments), words)
