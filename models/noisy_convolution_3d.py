@@ -10,7 +10,9 @@ from chainer.backends import cuda
 import numpy
 
 from models.convolution_3d import Convolution3D, convolution_3d
+from models.moments import moments
 from models.softplus import softplus
+from models.spread import Spread
 
 DROPPED = 0.1        # share of the feature maps that binary dropout leaves out, as the paper
 START_ALPHA = 0.01   # variance of a weight over its squared mean, of an untrained network
@@ -92,6 +94,22 @@ class DroppedInputs(Convolution3D):
         factors = self._factors(generator.random((1, self.W.shape[1], 1, 1, 1), dtype=numpy.float32))
         return convolution_3d(x, self.W * self.device.send(factors), self.b, self.relu)
 
+    def moments(self, draws, count):
+        """Mean and variance of the output over draws of the input and of the weights, before rectification.
+
+        Args:
+            draws (iterable): Pairs: a draw of the input (N, in_channels, D, H, W), a Variable or an array, and where
+                the draw of the weights comes from (numpy.random.Generator).
+            count (int): How many they are, 2 or more.
+
+        Returns:
+            (array, array): (N, out_channels, D, H, W); the variance is the unbiased one.
+        """
+        spread = Spread()
+        for x, generator in draws:
+            spread.add(self.drawn(x, generator).array)
+        return spread.mean(), spread.variance()
+
     @staticmethod
     def _factors(uniform):
         return (uniform >= DROPPED).astype(numpy.float32) / numpy.float32(1 - DROPPED)
@@ -137,12 +155,14 @@ class VariationalConvolution3D(Convolution3D):
         alpha = F.exp(self.log_alpha)
         return F.reshape(alpha, self.W.shape if alpha.shape[1] > 1 else (-1, 1, 1, 1, 1))
 
+    def _variance(self):
+        weights = self.W * self.W
+        return F.broadcast_to(self._alpha(), weights.shape) * weights
+
     def forward(self, x):
         if not chainer.config.train:
             return super().forward(x)
-        mean = convolution_3d(x, self.W, self.b)
-        weights = self.W * self.W
-        variance = convolution_3d(x * x, F.broadcast_to(self._alpha(), weights.shape) * weights)
+        mean, variance = convolution_3d(x, self.W, self.b), convolution_3d(x * x, self._variance())
         n, channels, depth, height, width = mean.shape
         noise = self.noise.draw('standard_normal', self.xp, (n, depth, height, width, channels))
         return _Draw(noise.transpose(0, 4, 1, 2, 3), self.relu).apply((mean, variance))[0]
@@ -152,6 +172,10 @@ class VariationalConvolution3D(Convolution3D):
         draw = self.device.send(generator.standard_normal(self.W.shape, dtype=numpy.float32))
         alpha = F.broadcast_to(self._alpha(), self.W.shape)
         return convolution_3d(x, self.W * (1 + F.sqrt(alpha) * draw), self.b, self.relu)
+
+    def moments(self, draws, count):
+        """As of :class:`DroppedInputs`, but that the weights need not be drawn (`models.moments`)."""
+        return moments((chainer.as_variable(x).array for x, _ in draws), count, self.W, self.b, self._variance())
 
     def divergence(self):
         """Kullback-Leibler divergence of the weights from their prior, in nats; 0 where alpha is infinite.
