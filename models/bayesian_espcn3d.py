@@ -9,7 +9,8 @@ from models.convolution_3d import Convolution3D
 from models.espcn3d import ESPCN3D
 from models.gaussian import GaussianNetwork
 from models.network import ArgumentError, BayesianNetwork, Predictive
-from models.noisy_convolution_3d import DroppedInputs, Noise, VariationalConvolution3D
+from models.noise import Noise
+from models.noisy_convolution_3d import DroppedInputs, VariationalConvolution3D
 from models.pixel_shuffler_3d import pixel_shuffler_3d
 from models.variance import ConstantVariance, VarianceESPCN3D
 

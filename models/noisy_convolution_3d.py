@@ -22,46 +22,6 @@ LEAST_VARIANCE = 1e-8  # of a noisy output: the root of 0 has no gradient
 K1, K2, K3 = 0.63576, 1.87320, 1.48695
 
 
-class Noise:
-    """Standard numbers for a training, the same again after the same seed."""
-
-    def __init__(self):
-        self.seed(0)
-
-    def seed(self, *numbers, batchsize=None, share=slice(None)):
-        """Begin anew.
-
-        Args:
-            numbers (int): 0 or more, such as the experiment's seed and the iteration.
-            batchsize (int): Examples that are drawn for; None: as many as are asked for.
-            share (slice): Which of these are.
-        """
-        self._numbers, self._generator = list(numbers), None
-        self._batchsize, self._share = batchsize, share
-
-    def draw(self, kind, xp, shape):
-        """Numbers for a share of the batch, always the same ones for an example of it.
-
-        Args:
-            kind (str): The generator's method, ``'standard_normal'`` or ``'random'``.
-            xp: Module of the arrays.
-            shape (tuple of int): First axis: the examples that are asked for.
-
-        Returns:
-            numpy.ndarray or cupy.ndarray: Of that shape, float32.
-        """
-        whole = shape[0] if self._batchsize is None else self._batchsize, *shape[1:]
-        return getattr(self.generator(xp), kind)(whole, dtype=numpy.float32)[self._share]
-
-    def generator(self, xp):
-        """numpy.random.Generator or cupy.random.Generator, where the arrays of a batch are."""
-        if self._generator is None:
-            # CuPy's default generator takes milliseconds to begin.
-            self._generator = (numpy.random.default_rng(self._numbers) if xp is numpy
-                               else xp.random.Generator(xp.random.Philox4x3210(self._numbers)))
-        return self._generator
-
-
 class DroppedInputs(Convolution3D):
     """Binary dropout: whole feature maps of the input are left out, :data:`DROPPED` of them, and the others grow.
 
@@ -78,7 +38,7 @@ class DroppedInputs(Convolution3D):
 
     def forward(self, x):
         if chainer.config.train:
-            x = x * self._factors(self.noise.draw('random', self.xp, x.shape[:2] + (1, 1, 1)))
+            x = x * self._factors(self.noise.uniform(self.xp, x.shape[:2] + (1, 1, 1)))
         return super().forward(x)
 
     def drawn(self, x, generator):
@@ -164,7 +124,7 @@ class VariationalConvolution3D(Convolution3D):
             return super().forward(x)
         mean, variance = convolution_3d(x, self.W, self.b), convolution_3d(x * x, self._variance())
         n, channels, depth, height, width = mean.shape
-        noise = self.noise.draw('standard_normal', self.xp, (n, depth, height, width, channels))
+        noise = self.noise.normal(self.xp, (n, depth, height, width, channels))
         return _Draw(noise.transpose(0, 4, 1, 2, 3), self.relu).apply((mean, variance))[0]
 
     def drawn(self, x, generator):

@@ -9,7 +9,8 @@ from scipy.ndimage import correlate
 from scipy.stats import norm
 
 from models.convolution_3d import Convolution3D
-from models.noisy_convolution_3d import DROPPED, STEP, DroppedInputs, Noise, VariationalConvolution3D, _Draw
+from models.noise import Noise
+from models.noisy_convolution_3d import DROPPED, STEP, DroppedInputs, VariationalConvolution3D, _Draw
 
 
 def batch(n=1, channels=2, side=4):
