@@ -5,21 +5,17 @@ noise. :meth:`drawn` convolves with weights of one draw: the same everywhere in 
 """
 import chainer
 import chainer.functions as F
-from chainer import function_node
-from chainer.backends import cuda
 import numpy
 
 from models.convolution_3d import Convolution3D, convolution_3d
+from models.divergence import divergence
+from models.draw import draw
 from models.moments import moments
-from models.softplus import softplus
 from models.spread import Spread
 
 DROPPED = 0.1        # share of the feature maps that binary dropout leaves out, as the paper
 START_ALPHA = 0.01   # variance of a weight over its squared mean, of an untrained network
 STEP = 10            # of log alpha for a step of 1 of its parameter: alpha has to go through powers of ten
-LEAST_VARIANCE = 1e-8  # of a noisy output: the root of 0 has no gradient
-# D. Molchanov et al., ICML 2017, equation 14.
-K1, K2, K3 = 0.63576, 1.87320, 1.48695
 
 
 class DroppedInputs(Convolution3D):
@@ -122,16 +118,16 @@ class VariationalConvolution3D(Convolution3D):
     def forward(self, x):
         if not chainer.config.train:
             return super().forward(x)
-        mean, variance = convolution_3d(x, self.W, self.b), convolution_3d(x * x, self._variance())
+        mean, variance = convolution_3d(x, self.W, self.b), convolution_3d(F.square(x), self._variance())
         n, channels, depth, height, width = mean.shape
         noise = self.noise.normal(self.xp, (n, depth, height, width, channels))
-        return _Draw(noise.transpose(0, 4, 1, 2, 3), self.relu).apply((mean, variance))[0]
+        return draw(mean, variance, noise.transpose(0, 4, 1, 2, 3), self.relu)
 
     def drawn(self, x, generator):
         """Convolve with one draw of the weights; as of :class:`DroppedInputs`."""
-        draw = self.device.send(generator.standard_normal(self.W.shape, dtype=numpy.float32))
+        normal = self.device.send(generator.standard_normal(self.W.shape, dtype=numpy.float32))
         alpha = F.broadcast_to(self._alpha(), self.W.shape)
-        return convolution_3d(x, self.W * (1 + F.sqrt(alpha) * draw), self.b, self.relu)
+        return convolution_3d(x, self.W * (1 + F.sqrt(alpha) * normal), self.b, self.relu)
 
     def moments(self, draws, count):
         """As of :class:`DroppedInputs`, but that the weights need not be drawn (`models.moments`)."""
@@ -140,41 +136,7 @@ class VariationalConvolution3D(Convolution3D):
     def divergence(self):
         """Kullback-Leibler divergence of the weights from their prior, in nats; 0 where alpha is infinite.
 
-        Source: D. Molchanov, A. Ashukha and D. Vetrov, "Variational dropout sparsifies deep neural networks", ICML
-        2017, equation 14: within 0.01 of the integral that has no closed form.
-
         Returns:
             ~chainer.Variable: Scalar, float32.
         """
-        log_alpha = self.log_alpha
-        sigmoid = F.exp(-softplus(-K2 - K3 * log_alpha))
-        return F.sum(K1 - K1 * sigmoid + 0.5 * softplus(-log_alpha)) * (self.W.size / self.spread.size)
-
-
-class _Draw(function_node.FunctionNode):
-    """mean + sqrt(variance) * noise, rectified or not."""
-
-    def __init__(self, noise, relu):
-        self.noise, self.relu = noise, relu
-
-    def forward(self, inputs):
-        mean, variance = inputs
-        self.retain_inputs((1,))
-        xp = cuda.get_array_module(mean)
-        y = xp.absolute(variance)  # by Winograd's filtering a 0 may come out a little below
-        y += LEAST_VARIANCE
-        xp.sqrt(y, out=y)
-        y *= self.noise
-        y += mean
-        if self.relu:
-            xp.maximum(y, 0, out=y)
-            self.retain_outputs((0,))
-        return y,
-
-    def backward(self, indexes, grad_outputs):
-        variance, = self.get_retained_inputs()
-        gradient, = grad_outputs
-        if self.relu:
-            gradient = gradient * (self.get_retained_outputs()[0].array > 0).astype(gradient.dtype)
-        sign = cuda.get_array_module(variance.array).sign(variance.array)
-        return gradient, gradient * (self.noise * sign / 2) / F.sqrt(variance * sign + LEAST_VARIANCE)
+        return divergence(self.log_alpha) * (self.W.size / self.spread.size)
