@@ -27,7 +27,7 @@ def divergence(log_alpha):
 
 
 class _Divergence(function_node.FunctionNode):
-    """That of each weight. Its derivative comes from the same exponentials, which a chain of functions computes anew."""
+    """That of each weight, and its derivative in the same pass."""
 
     def forward(self, inputs):
         log_alpha, = inputs
@@ -52,6 +52,5 @@ def _evaluate(y, derivative, log_alpha):
 
 def _softplus(xp, x):
     """log(1 + exp(x)) and its derivative, of x of any size."""
-    exponential = xp.exp(-xp.absolute(x))
-    both = 1 + exponential
-    return xp.maximum(x, 0) + xp.log(both), xp.where(x > 0, 1, exponential) / both  # log1p takes several times as long
+    value = xp.maximum(x, 0) + xp.log(1 + xp.exp(-xp.absolute(x)))  # log1p takes several times as long
+    return value, xp.exp(x - value)
