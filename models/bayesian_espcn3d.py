@@ -9,9 +9,9 @@ from models.convolution_3d import Convolution3D
 from models.espcn3d import ESPCN3D
 from models.gaussian import GaussianNetwork
 from models.network import ArgumentError, BayesianNetwork, Predictive
-from models.noisy_convolution_3d import DroppedInputs, Noise, VariationalConvolution3D
+from models.noise import Noise
+from models.noisy_convolution_3d import DroppedInputs, VariationalConvolution3D
 from models.pixel_shuffler_3d import pixel_shuffler_3d
-from models.spread import Spread
 from models.variance import ConstantVariance, VarianceESPCN3D
 
 # name -> the layers that have noise, and what makes them; it is given the noise of the training
@@ -46,18 +46,25 @@ class NoisyESPCN3D(ESPCN3D):
         return sum(self[name].divergence() for name in self.noisy)
 
     def drawn(self, x, generators):
-        """conv3's output (N, C*r³, D, H, W), a Variable, for one draw of the weights after another.
+        """conv3's output (N, C*r³, D, H, W), a Variable, for one draw of the weights after another."""
+        for h, generator in self._before_conv3(x, generators):
+            yield self.conv3.drawn(h, generator)
 
-        What comes before the first layer with noise is computed once.
-        """
-        names = ['conv1', 'conv2', 'conv3']
+    def moments(self, x, generators):
+        """Mean and variance of conv3's output over draws of the weights, arrays (N, C*r³, D, H, W)."""
+        generators = list(generators)
+        return self.conv3.moments(self._before_conv3(x, generators), len(generators))
+
+    def _before_conv3(self, x, generators):
+        """conv3's input for one draw after another, and its generator; what has no noise is computed once."""
+        names = ['conv1', 'conv2']
         while names[0] not in self.noisy:
             x = self[names.pop(0)](x)
         for generator in generators:
             h = x
             for name in names:
                 h = self[name].drawn(h, generator)
-            yield h
+            yield h, generator
 
 
 class BayesianESPCN3D(GaussianNetwork, BayesianNetwork):
@@ -114,9 +121,7 @@ class BayesianESPCN3D(GaussianNetwork, BayesianNetwork):
             yield Normal(self.mean.upscale(h, x), scale)
 
     def predictive(self, x, generators):
-        spread = Spread()  # of what the shuffler takes: it and the residual are the same for every draw
-        for h in self.mean.drawn(x, generators):
-            spread.add(h.array)
-        mean = self.mean.upscale(chainer.as_variable(spread.mean()), x)
-        return Predictive(mean.array, self.variance(x).array,
-                          pixel_shuffler_3d(spread.variance(), self.sampling.rate).array)
+        # Of what the shuffler takes: it and the residual are the same for every draw.
+        mean, parameter = self.mean.moments(x, generators)
+        mean = self.mean.upscale(chainer.as_variable(mean), x)
+        return Predictive(mean.array, self.variance(x).array, pixel_shuffler_3d(parameter, self.sampling.rate).array)

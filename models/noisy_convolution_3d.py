@@ -5,59 +5,17 @@ noise. :meth:`drawn` convolves with weights of one draw: the same everywhere in 
 """
 import chainer
 import chainer.functions as F
-from chainer import function_node
-from chainer.backends import cuda
 import numpy
 
 from models.convolution_3d import Convolution3D, convolution_3d
-from models.softplus import softplus
+from models.divergence import divergence
+from models.draw import draw
+from models.moments import moments
+from models.spread import Spread
 
 DROPPED = 0.1        # share of the feature maps that binary dropout leaves out, as the paper
 START_ALPHA = 0.01   # variance of a weight over its squared mean, of an untrained network
 STEP = 10            # of log alpha for a step of 1 of its parameter: alpha has to go through powers of ten
-LEAST_VARIANCE = 1e-8  # of a noisy output: the root of 0 has no gradient
-# D. Molchanov et al., ICML 2017, equation 14.
-K1, K2, K3 = 0.63576, 1.87320, 1.48695
-
-
-class Noise:
-    """Standard numbers for a training, the same again after the same seed."""
-
-    def __init__(self):
-        self.seed(0)
-
-    def seed(self, *numbers, batchsize=None, share=slice(None)):
-        """Begin anew.
-
-        Args:
-            numbers (int): 0 or more, such as the experiment's seed and the iteration.
-            batchsize (int): Examples that are drawn for; None: as many as are asked for.
-            share (slice): Which of these are.
-        """
-        self._numbers, self._generator = list(numbers), None
-        self._batchsize, self._share = batchsize, share
-
-    def draw(self, kind, xp, shape):
-        """Numbers for a share of the batch, always the same ones for an example of it.
-
-        Args:
-            kind (str): The generator's method, ``'standard_normal'`` or ``'random'``.
-            xp: Module of the arrays.
-            shape (tuple of int): First axis: the examples that are asked for.
-
-        Returns:
-            numpy.ndarray or cupy.ndarray: Of that shape, float32.
-        """
-        whole = shape[0] if self._batchsize is None else self._batchsize, *shape[1:]
-        return getattr(self.generator(xp), kind)(whole, dtype=numpy.float32)[self._share]
-
-    def generator(self, xp):
-        """numpy.random.Generator or cupy.random.Generator, where the arrays of a batch are."""
-        if self._generator is None:
-            # CuPy's default generator takes milliseconds to begin.
-            self._generator = (numpy.random.default_rng(self._numbers) if xp is numpy
-                               else xp.random.Generator(xp.random.Philox4x3210(self._numbers)))
-        return self._generator
 
 
 class DroppedInputs(Convolution3D):
@@ -76,7 +34,7 @@ class DroppedInputs(Convolution3D):
 
     def forward(self, x):
         if chainer.config.train:
-            x = x * self._factors(self.noise.draw('random', self.xp, x.shape[:2] + (1, 1, 1)))
+            x = x * self._factors(self.noise.uniform(self.xp, x.shape[:2] + (1, 1, 1)))
         return super().forward(x)
 
     def drawn(self, x, generator):
@@ -91,6 +49,22 @@ class DroppedInputs(Convolution3D):
         """
         factors = self._factors(generator.random((1, self.W.shape[1], 1, 1, 1), dtype=numpy.float32))
         return convolution_3d(x, self.W * self.device.send(factors), self.b, self.relu)
+
+    def moments(self, draws, count):
+        """Mean and variance of the output over draws of the input and of the weights, before rectification.
+
+        Args:
+            draws (iterable): Pairs: a draw of the input (N, in_channels, D, H, W), a Variable or an array, and where
+                the draw of the weights comes from (numpy.random.Generator).
+            count (int): How many they are, 2 or more.
+
+        Returns:
+            (array, array): (N, out_channels, D, H, W); the variance is the unbiased one.
+        """
+        spread = Spread()
+        for x, generator in draws:
+            spread.add(self.drawn(x, generator).array)
+        return spread.mean(), spread.variance()
 
     @staticmethod
     def _factors(uniform):
@@ -137,60 +111,32 @@ class VariationalConvolution3D(Convolution3D):
         alpha = F.exp(self.log_alpha)
         return F.reshape(alpha, self.W.shape if alpha.shape[1] > 1 else (-1, 1, 1, 1, 1))
 
+    def _variance(self):
+        weights = self.W * self.W
+        return F.broadcast_to(self._alpha(), weights.shape) * weights
+
     def forward(self, x):
         if not chainer.config.train:
             return super().forward(x)
-        mean = convolution_3d(x, self.W, self.b)
-        weights = self.W * self.W
-        variance = convolution_3d(x * x, F.broadcast_to(self._alpha(), weights.shape) * weights)
+        mean, variance = convolution_3d(x, self.W, self.b), convolution_3d(F.square(x), self._variance())
         n, channels, depth, height, width = mean.shape
-        noise = self.noise.draw('standard_normal', self.xp, (n, depth, height, width, channels))
-        return _Draw(noise.transpose(0, 4, 1, 2, 3), self.relu).apply((mean, variance))[0]
+        noise = self.noise.normal(self.xp, (n, depth, height, width, channels))
+        return draw(mean, variance, noise.transpose(0, 4, 1, 2, 3), self.relu)
 
     def drawn(self, x, generator):
         """Convolve with one draw of the weights; as of :class:`DroppedInputs`."""
-        draw = self.device.send(generator.standard_normal(self.W.shape, dtype=numpy.float32))
+        normal = self.device.send(generator.standard_normal(self.W.shape, dtype=numpy.float32))
         alpha = F.broadcast_to(self._alpha(), self.W.shape)
-        return convolution_3d(x, self.W * (1 + F.sqrt(alpha) * draw), self.b, self.relu)
+        return convolution_3d(x, self.W * (1 + F.sqrt(alpha) * normal), self.b, self.relu)
+
+    def moments(self, draws, count):
+        """As of :class:`DroppedInputs`, but that the weights need not be drawn (`models.moments`)."""
+        return moments((chainer.as_variable(x).array for x, _ in draws), count, self.W, self.b, self._variance())
 
     def divergence(self):
         """Kullback-Leibler divergence of the weights from their prior, in nats; 0 where alpha is infinite.
 
-        Source: D. Molchanov, A. Ashukha and D. Vetrov, "Variational dropout sparsifies deep neural networks", ICML
-        2017, equation 14: within 0.01 of the integral that has no closed form.
-
         Returns:
             ~chainer.Variable: Scalar, float32.
         """
-        log_alpha = self.log_alpha
-        sigmoid = F.exp(-softplus(-K2 - K3 * log_alpha))
-        return F.sum(K1 - K1 * sigmoid + 0.5 * softplus(-log_alpha)) * (self.W.size / self.spread.size)
-
-
-class _Draw(function_node.FunctionNode):
-    """mean + sqrt(variance) * noise, rectified or not."""
-
-    def __init__(self, noise, relu):
-        self.noise, self.relu = noise, relu
-
-    def forward(self, inputs):
-        mean, variance = inputs
-        self.retain_inputs((1,))
-        xp = cuda.get_array_module(mean)
-        y = xp.absolute(variance)  # by Winograd's filtering a 0 may come out a little below
-        y += LEAST_VARIANCE
-        xp.sqrt(y, out=y)
-        y *= self.noise
-        y += mean
-        if self.relu:
-            xp.maximum(y, 0, out=y)
-            self.retain_outputs((0,))
-        return y,
-
-    def backward(self, indexes, grad_outputs):
-        variance, = self.get_retained_inputs()
-        gradient, = grad_outputs
-        if self.relu:
-            gradient = gradient * (self.get_retained_outputs()[0].array > 0).astype(gradient.dtype)
-        sign = cuda.get_array_module(variance.array).sign(variance.array)
-        return gradient, gradient * (self.noise * sign / 2) / F.sqrt(variance * sign + LEAST_VARIANCE)
+        return divergence(self.log_alpha) * (self.W.size / self.spread.size)

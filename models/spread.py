@@ -1,4 +1,6 @@
 """Mean and variance of arrays that come one after another."""
+import functools
+
 from chainer.backends import cuda
 import numpy
 
@@ -10,10 +12,12 @@ _BLOCK = 1 << 16  # numbers; three arrays' blocks stay in a core's cache
 class Spread:
     """Mean and variance, number by number, of arrays of one shape, with memory for three of them.
 
+    An array may be the mean of several. The variance is that of a single one then, by the mean square between groups.
+
     Sums are those of the differences from the first array, which are as small as the deviation: float32 loses nothing.
 
     Attributes:
-        count (int): How many arrays there were.
+        count (int): How many arrays there were, those in a mean included.
 
     Example:
         >>> import numpy
@@ -26,32 +30,44 @@ class Spread:
     """
 
     def __init__(self):
-        self.count = 0
+        self.count, self._groups = 0, 0
 
-    def add(self, array):
-        """Take in one more array, numpy.ndarray or cupy.ndarray, float32 or float64. It is not kept."""
-        self.count += 1
-        if self.count == 1:
+    def add(self, array, size=1):
+        """Take in one more array, numpy.ndarray or cupy.ndarray, float32 or float64, or the mean of `size`; it is not
+        kept.
+        """
+        self.count += size
+        self._groups += 1
+        if self._groups == 1:
             xp = cuda.get_array_module(array)
             self._first = array.copy(order='K')  # its memory may be used again
             self._sum, self._square = xp.zeros_like(self._first), xp.zeros_like(self._first)
             return
-        arrays = [_flat(a, self._first) for a in (array, self._first, self._sum, self._square)]
-        if not isinstance(array, numpy.ndarray):
-            _add(*arrays)
-            return
-        workers.run(lambda start, _: _add(*(a[start:start + _BLOCK] for a in arrays)),
-                    range(0, array.size, _BLOCK))
+        in_blocks(functools.partial(_add, size), self._first, self._sum, self._square, array)
 
     def mean(self):
         """The mean, of the arrays' shape and dtype."""
         return self._first + self._sum / self.count
 
     def variance(self):
-        """The unbiased variance, of the arrays' shape and dtype, of two arrays or more."""
+        """The unbiased variance, of the arrays' shape and dtype; of two calls of :meth:`add` or more."""
         variance = self._square - self._sum * self._sum / self.count
-        variance /= self.count - 1
+        variance /= self._groups - 1
         return cuda.get_array_module(variance).maximum(variance, 0, out=variance)  # by rounding a little less
+
+
+def in_blocks(function, *arrays):
+    """Call an element-wise function with blocks of the numbers of arrays of one shape, on all cores, or as a whole.
+
+    Args:
+        function: Takes as many arrays of one axis, and writes to some of them.
+        arrays (numpy.ndarray or cupy.ndarray): Those that are written to lie in memory as the first one does.
+    """
+    flat = [_flat(array, arrays[0]) for array in arrays]
+    if not isinstance(arrays[0], numpy.ndarray):
+        function(*flat)
+        return
+    workers.run(lambda start, _: function(*(a[start:start + _BLOCK] for a in flat)), range(0, arrays[0].size, _BLOCK))
 
 
 def _flat(array, like):
@@ -60,8 +76,13 @@ def _flat(array, like):
     return array.transpose(axes).reshape(-1)
 
 
-def _add(array, first, total, square):
+def _add(size, first, total, square, array):
     difference = array - first
-    total += difference
-    difference *= difference
-    square += difference
+    if size == 1:
+        total += difference
+        difference *= difference
+        square += difference
+    else:
+        total += size * difference
+        difference *= difference
+        square += size * difference

@@ -3,13 +3,13 @@ import chainer
 import chainer.functions as F
 import numpy
 import pytest
-from chainer import gradient_check
 from scipy import integrate
 from scipy.ndimage import correlate
 from scipy.stats import norm
 
 from models.convolution_3d import Convolution3D
-from models.noisy_convolution_3d import DROPPED, STEP, DroppedInputs, Noise, VariationalConvolution3D, _Draw
+from models.noise import Noise
+from models.noisy_convolution_3d import DROPPED, STEP, DroppedInputs, VariationalConvolution3D
 
 
 def batch(n=1, channels=2, side=4):
@@ -124,28 +124,6 @@ def test_alpha_becomes_what_the_data_leave_open_wherever_it_starts(start):
         optimizer.alpha = 0.02 * (1 - step / 300)
         optimizer.update(loss)
     assert float(layer.log_alpha.array.ravel()[0]) == pytest.approx(numpy.log(s * s / voxels / w ** 2), abs=0.3)
-
-
-@pytest.mark.parametrize('relu', [False, True])
-def test_the_gradient_of_a_draw_is_right_twice(relu):
-    rng = numpy.random.default_rng(0)
-    mean, variance, noise = rng.normal(size=(2, 3, 4)), rng.uniform(0.5, 2, (2, 3, 4)), rng.normal(size=(2, 3, 4))
-    mean[numpy.abs(mean + numpy.sqrt(variance) * noise) < 0.1] += 0.5  # no kink within the numerical difference
-
-    def draw(mean, variance):
-        return _Draw(noise, relu).apply((mean, variance))[0]
-
-    grads = [rng.normal(size=(2, 3, 4)) for _ in range(3)]
-    gradient_check.check_backward(draw, (mean, variance), grads[0], dtype='d')
-    gradient_check.check_double_backward(draw, (mean, variance), grads[0], grads[1:], dtype='d', rtol=1e-3)
-
-
-def test_a_variance_of_0_and_a_little_below_has_a_finite_gradient():
-    variance = chainer.Variable(numpy.array([0, -1e-12], numpy.float32))
-    y, = _Draw(numpy.ones(2, numpy.float32), False).apply((numpy.ones(2, numpy.float32), variance))
-    F.sum(y).backward()
-    numpy.testing.assert_allclose(y.array, 1, atol=1e-3)
-    assert numpy.isfinite(variance.grad).all()
 
 
 def test_the_same_seed_is_the_same_noise_and_another_one_is_not():

@@ -38,6 +38,19 @@ def test_it_keeps_what_it_was_given_although_the_memory_is_used_again():
     assert (spread.mean() == 2).all() and (spread.variance() == 2).all()
 
 
+def test_means_of_several_give_the_variance_of_a_single_one():
+    """The mean square between groups, written out."""
+    values, sizes = numpy.random.default_rng(0).normal(size=(12, 5)), (3, 1, 5, 3)
+    groups = numpy.split(values, numpy.cumsum(sizes)[:-1])
+    spread = Spread()
+    for group in groups:
+        spread.add(group.mean(axis=0), len(group))
+    assert spread.count == 12
+    numpy.testing.assert_allclose(spread.mean(), values.mean(axis=0), rtol=1e-12)
+    between = sum(len(group) * (group.mean(axis=0) - values.mean(axis=0)) ** 2 for group in groups) / 3
+    numpy.testing.assert_allclose(spread.variance(), between, rtol=1e-9)
+
+
 @pytest.mark.gpu
 def test_gpu_equals_cpu(gpu):
     stack = numpy.random.default_rng(0).normal(size=(4, 2, 3, 5, 6)).astype(numpy.float32)

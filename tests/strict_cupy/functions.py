@@ -11,7 +11,7 @@ from tests.strict_cupy.arrays import unwrap, wrap
 # tests/strict_cupy/test_strict_cupy.py asks the real one where there is a GPU.
 FUNCTIONS = ['absolute', 'add', 'arange', 'broadcast_to', 'concatenate', 'divide', 'empty_like', 'exp',
              'log', 'log1p', 'matmul', 'maximum', 'multiply', 'negative', 'ones', 'ones_like', 'power', 'sign', 'sqrt',
-             'stack', 'subtract', 'zeros', 'zeros_like']
+             'square', 'stack', 'subtract', 'zeros', 'zeros_like']
 
 
 def device_function(function):

@@ -3,6 +3,7 @@
 A loss is called with what the network returned and the truth. What it needs of the network is its own business: most
 take the point estimate, and so serve networks that return an array and networks that return a distribution.
 """
+import chainer
 import chainer.functions as F
 from chainer import function_node
 from chainer.backends import cuda
@@ -11,6 +12,7 @@ from chainer.distributions import Normal
 from models import gpu
 from models.gpu.sum_of_squares import sum_of_squares
 from models.network import mean_of
+from models.spread import in_blocks
 from util.script import UserError
 
 
@@ -98,10 +100,42 @@ def gaussian_nll(prediction, hr, divergence=0, *, beta=0.5):
     if not isinstance(prediction, Normal):
         raise UserError('loss: gaussian_nll needs a network that returns a Normal distribution, such as '
                         'models/heteroscedastic_espcn3d.py; this one returns a ' + type(prediction).__name__)
-    error, log_variance = prediction.loc - hr, 2 * F.log(prediction.scale)
-    likelihood = error * error * F.exp(-log_variance) + log_variance
     weights = prediction.scale.array ** (2 * beta)
-    return F.mean(likelihood * (weights / 2)) + divergence * weights.mean()
+    likelihood, = _GaussianNLL(weights).apply((prediction.loc - hr, prediction.scale))
+    return F.mean(likelihood) + divergence * weights.mean()
+
+
+class _GaussianNLL(function_node.FunctionNode):
+    """(e^2 / s^2 + log s^2) / 2 of error e and deviation s, weighted. Differentiable once: its gradients come with it,
+    while its numbers are in the cache.
+    """
+
+    def __init__(self, weights):
+        self.weights = weights
+
+    def forward(self, inputs):
+        xp = cuda.get_array_module(*inputs)
+        y, *self.gradients = (xp.empty_like(inputs[0]) for _ in range(3))
+        in_blocks(_weighted_nll, y, *self.gradients, *inputs, self.weights)
+        return y,
+
+    def backward(self, indexes, grad_outputs):
+        if chainer.config.enable_backprop:
+            raise RuntimeError('gaussian_nll is differentiable once')
+        gy, = grad_outputs
+        return tuple(gy * self.gradients[i] for i in indexes)
+
+
+def _weighted_nll(y, of_error, of_scale, error, scale, weights):
+    xp = cuda.get_array_module(y)
+    xp.divide(error, scale, out=y)
+    xp.divide(weights, scale, out=of_scale)
+    xp.multiply(of_scale, y, out=of_error)
+    y *= y
+    of_scale *= 1 - y
+    y /= 2
+    y += xp.log(scale)
+    y *= weights
 
 
 # name -> function of (prediction, hr, *, settings with defaults), a float32 scalar Variable. A likelihood, in nats per

@@ -64,6 +64,12 @@ def test_the_gaussian_loss_s_gradients_are_those_of_the_likelihood_times_the_var
         numpy.testing.assert_allclose(mean.grad, d / d.size, rtol=1e-4, atol=1e-9)
 
 
+def test_a_second_gradient_of_the_gaussian_loss_is_refused():
+    mean = chainer.Variable(1 + DIFFERENCE)
+    with pytest.raises(RuntimeError, match='differentiable once'):
+        chainer.grad([gaussian_nll(Normal(mean, SCALE), DIFFERENCE)], [mean], enable_double_backprop=True)
+
+
 @pytest.mark.parametrize('beta', [0.0, 0.5])
 def test_a_divergence_counts_as_much_as_a_voxel_s_likelihood_does(beta):
     """With the mean weight, which has no gradient: only the divergence itself has one."""
