@@ -19,7 +19,7 @@ TABLE = {
         '50d4e8ce88ec49b1911f581f6572c9b3a53b1a7f8baf309f28506f5eb77b018c',
         'T1w heads, x4 along each axis: the deeper network, trained on two scanners and on scans that differ'),
     'x2_t1w': Pretrained(
-        '7e2448dfb4e1984795a67e48b8ebe3ba8cd78e5de6451990bdd73577b19d72c8',
+        '1311a2208f8411da8440e5da177762dde45e559bfc958fc4bc843baeb3731093',
         'T1w heads, x2 along each axis: the same network and training'),
     'thick_t1w': Pretrained(
         '50a922d10e38187c0bed2b29fa21a01e7725e5d106a6adff92a56cac37dcd73d',
