@@ -49,6 +49,9 @@ def parse_arguments(argv):
     parser.add_argument('--samples', type=int, metavar='T',
                         help='draw T networks, such as 32, from one with uncertain weights: their mean, and how sure it'
                              ' is in all, from the LR (intrinsic) and from the training (parameter)')
+    parser.add_argument('--consistent', metavar='DEGRADATION',
+                        help='make each result agree with its scan, which by what you know was made so: block_mean, '
+                             "gaussian or '{name: gaussian, fwhm: 0.8}', kspace, bspline")
     parser.add_argument('--like-input', action='store_true',
                         help="write, and score, volumes in the LR volume's range, rounded if that is of an integer type"
                              ' (default: float32, as the network gives them)')
@@ -109,14 +112,18 @@ def infer(args, ranks, last):
     check_samples(net, args.samples)
     if isinstance(net, BayesianNetwork) and args.samples is None:
         note(f'{args.model}: its weights are uncertain, which the deviation says nothing of without --samples 32')
-    calibration = choose_calibration(args.model, args.interval is not None, args.ensemble, args.samples)
+    consistent = args.consistent and experiment.parse_degradation('--consistent', args.consistent, config)
+    if consistent and args.interval is not None:
+        raise UserError('--interval: the intervals that calibrate.py learns hold without --consistent; leave one out')
+    calibration = None if consistent else choose_calibration(args.model, args.interval is not None, args.ensemble,
+                                                             args.samples)
     out, cases, refusals = choose_cases(args, config, net)
     experiment.check_results(out, cases)
     # asking git takes a moment
     version = commit() if args.bids or any(case.suffix != '.mhd' for case in cases) else None
     manner = Manner(config.intensity_scaling, read_lie(args.model), read_looks(args.model, net.in_channels),
-                    args.ensemble, args.samples, args.like_input, calibration and calibration.factors, args.interval,
-                    f'3D-ESPCN {args.model.name} {version or ""}'.strip())
+                    args.ensemble, args.samples, consistent, args.like_input, calibration and calibration.factors,
+                    args.interval, f'3D-ESPCN {args.model.name} {version or ""}'.strip())
     if args.ensemble:
         experiment.check_mirrored(cases)
     provenance = args.bids and sidecars.Provenance(args.bids[0], sidecars.facts(args.model, config, manner, version))

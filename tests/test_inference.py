@@ -9,12 +9,14 @@ from scipy.stats import norm
 
 import inference
 from models.espcn3d import ESPCN3D
-from tests.experiment import INFERENCE_ARGUMENTS, assert_refused, call, change, make_experiment
+from models.product import along_axes
+from tests.experiment import INFERENCE_ARGUMENTS, LR_GEOMETRY, assert_refused, call, change, make_experiment
 from util.config_files import load_config
 from util.inference.model_file import save_network
 from util.reports.score_table import read_csv
 from util.scores.metrics import METRICS
 from util.scores.uncertainty import uncertainty_scores
+from util.volumes.axis_matrices import degradation_matrix
 from util.volumes.head_mask import head_mask
 from util.volumes.reading import read_volume
 from util.volumes.sampling import Sampling
@@ -103,6 +105,28 @@ def test_ensemble_averages_mirrorings_in_place(experiment, infer):
               for name in ('out/0001.mhd', 'LR/0001.mhd'))
     numpy.testing.assert_allclose(sr[::2, ::2, ::2], lr, rtol=1e-5)
     numpy.testing.assert_allclose(sr[:-1:2, :-1:2, 1:-1:2], (lr[..., :-1] + lr[..., 1:]) / 2, rtol=1e-5)
+
+
+def test_a_consistent_result_is_one_that_the_lr_volume_is_made_of(experiment, infer):
+    """With LR voxels where the model has them: centred on the first of a block. And it comes nearer to the truth."""
+    assert infer().returncode == 0
+    before = scores(experiment)['0001']['rmse_network']
+    hr = read_volume(experiment / 'HR/0001.mhd').array
+    matrices = [degradation_matrix(24, 2, 0, 'gaussian', fwhm=0.8)] * 3
+    write_volume(experiment / 'LR/0001.mhd', Volume(along_axes(hr, matrices), *LR_GEOMETRY))
+    done = infer('--consistent', '{name: gaussian, fwhm: 0.8}')
+    assert done.returncode == 0, done.stderr
+    sr, lr = (read_volume(experiment / name).array for name in ('out/0001.mhd', 'LR/0001.mhd'))
+    numpy.testing.assert_allclose(along_axes(sr, matrices), lr, atol=1e-3)
+    assert scores(experiment)['0001']['rmse_network'] < 0.8 * before
+
+
+@pytest.mark.parametrize('arguments, words', [
+    (['nonsense'], '--consistent nonsense: degradation.name: allowed: bspline, block_mean, gaussian, kspace'),
+    (['{name: bspline, noise_sigma: 3}'], 'leave noise_sigma out'),
+    (['kspace', '--interval', '95'], 'the intervals that calibrate.py learns hold without --consistent')])
+def test_what_a_result_cannot_be_consistent_with_is_refused(experiment, infer, arguments, words):
+    assert_refused(infer('--consistent', *arguments), words)
 
 
 def test_like_input_keeps_type_and_range(experiment, infer):

@@ -111,6 +111,11 @@ def test_results_are_kept_while_scan_model_and_options_are_the_same(study, deriv
     assert derive('--ensemble').returncode == 0 and made == list(SCANS)
     assert read(f'{OUT}/{ONE_SR}_T1w.json')['Ensemble'] is True
     made.clear()
+    assert derive('--ensemble', '--consistent', 'block_mean').returncode == 0 and made == list(SCANS)
+    assert read(f'{OUT}/{ONE_SR}_T1w.json')['Consistent'] == {'name': 'block_mean'}
+    made.clear()
+    assert derive('--ensemble').returncode == 0 and made == list(SCANS)
+    made.clear()
     with numpy.load('gen.npz') as archive:
         numpy.savez('gen.npz', **{**archive, 'conv3/b': archive['conv3/b'] + 0.1})
     assert derive('--ensemble').returncode == 0 and made == list(SCANS)

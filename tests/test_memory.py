@@ -56,8 +56,8 @@ def peak_mib(folder, *arguments, launched_by=()):
 @pytest.mark.slow
 @pytest.mark.skipif(not sys.platform.startswith('linux'), reason='peak memory is in KiB on Linux alone')
 @pytest.mark.parametrize('volumes, arguments', [
-    (2, ('-i', 'LR/0000.mhd')), (2, ('-i', 'LR/0000.mhd', '--ensemble', '--like-input')), (6, ()),
-    (6, ('--ensemble', '--like-input'))])
+    (2, ('-i', 'LR/0000.mhd')), (2, ('-i', 'LR/0000.mhd', '--ensemble', '--like-input', '--consistent', 'kspace')),
+    (6, ()), (6, ('--ensemble', '--like-input'))])
 def test_peak_memory_is_bounded_by_the_hr_volume(experiment, volumes, arguments):
     """Twice the float32 HR volume without scores and six times with them, beside what is always there."""
     assert peak_mib(experiment, *arguments) <= volumes * HR_MIB + FIXED_MIB

@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from util.inference import sidecars
+from util.inference.data_consistency import make_consistent
 from util.inference.super_resolution import SuperResolved, parts_of, super_resolve
 from util.script import UserError, blaming, note
 from util.volumes.axis_matrices import on_grid
@@ -26,6 +27,7 @@ class Manner(NamedTuple):
     looks: dict | None = None      # what they look like (`util.volumes.looks`); None: unknown
     ensemble: bool = False         # take the mean over the eight mirrorings
     samples: int | None = None     # how many networks to draw (`util.inference.super_resolution`); None: none
+    consistent: object = None      # the ~util.config.Degradation of LR that the result is to agree with; None: none
     as_input: bool = False         # write the volume in the range and type of the LR volume's file
     factors: dict | None = None    # of a calibrated network (`util.inference.calibration`); None: it is not
     interval: int | None = None    # level, in percent, of the intervals to write; None: none
@@ -60,6 +62,8 @@ def super_resolve_case(out, case, lr, net, manner, sampling, told=None, parts=pa
         note(f'{case.lr_path}: {line}')
     with blaming(case.lr_path):
         sr = super_resolve(net, laid, manner.scaling, manner.ensemble, manner.samples, parts)
+    if manner.consistent:
+        make_consistent(sr.mean.array, laid.array, net.sampling, manner.consistent)
     if manner.interval is not None and sr.deviation is None:
         raise UserError(f'{case.lr_path}: there are no intervals, since this network predicts no deviation; leave '
                         '--interval out')

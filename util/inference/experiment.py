@@ -1,10 +1,12 @@
 """What an inference is about: the experiment that its model is used by, and the cases."""
+from util.config import check_values
 from util.config_files import load_config, read_experiment
 from util.dataset.case_lists import read_list
 from util.dataset.pairs_info import holds_tensors, read_pairs_info
 from util.inference.case_results import MAPS
 from util.inference.network import check_code_of_model
 from util.script import PROJECT, UserError, blaming
+from util.yaml_text import load_yaml
 
 # What the network was trained for: a model file's own values hold, and a config that says otherwise is refused.
 TRAINED_FOR = ('upsampling_rate', 'degradation', 'models', 'intensity_scaling')
@@ -35,6 +37,27 @@ def choose_config(model, config_path=None, root=PROJECT):
             raise UserError(f'{config_path}: {key} is not what {model} was trained for: {getattr(config, key)} against '
                             f'{getattr(trained, key)}; leave -c out to use the model\'s own config')
     return config
+
+
+def parse_degradation(source, text, config):
+    """A degradation as the command line has it.
+
+    Args:
+        source (str): The option, for messages.
+        text (str): YAML: a name of `util.volumes.degradation.DEGRADATIONS`, or a mapping as in a config.
+        config (~util.config.Config): The experiment.
+
+    Returns:
+        ~util.config.Degradation: Without noise.
+
+    Raises:
+        UserError: If it is none.
+    """
+    values = {**config.model_dump(mode='json'), 'degradation': load_yaml(text, source)}
+    degradation = check_values(values, f'{source} {text}').degradation
+    if degradation.noise_sigma:
+        raise UserError(f'{source} {text}: noise cannot be told from the rest; leave noise_sigma out')
+    return degradation
 
 
 def listed_cases(config, source, root=PROJECT):

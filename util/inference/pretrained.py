@@ -16,14 +16,17 @@ class Pretrained(NamedTuple):
 
 TABLE = {
     'x4_t1w': Pretrained(
-        '50d4e8ce88ec49b1911f581f6572c9b3a53b1a7f8baf309f28506f5eb77b018c',
+        '5e659f6e209f2cd63d3016cb55ff41006ba9e1f3cac6fe6713c6fac99f5f7d50',
         'T1w heads, x4 along each axis: the deeper network, trained on two scanners and on scans that differ'),
     'x2_t1w': Pretrained(
-        '7e2448dfb4e1984795a67e48b8ebe3ba8cd78e5de6451990bdd73577b19d72c8',
+        '1311a2208f8411da8440e5da177762dde45e559bfc958fc4bc843baeb3731093',
         'T1w heads, x2 along each axis: the same network and training'),
     'thick_t1w': Pretrained(
         '50a922d10e38187c0bed2b29fa21a01e7725e5d106a6adff92a56cac37dcd73d',
         'T1w heads, thick slices, x4 across them: the same network and training'),
+    'thick_clinic': Pretrained(
+        'de9835b684181cfa14037233e44d22392e9f7c644dbd5a5fbca3e836334e7556',
+        'thick slices of a clinic, x4 across them: slices of uneven brightness, T2w and FLAIR too'),
     'x4_t1w_paper': Pretrained(
         '9c13360df9e3d9e2effc2b5ebf88c8239030f8c05418970950540e51065da493',
         "T1w heads, x4 along each axis: the paper's network, trained on two scanners"),

@@ -23,7 +23,7 @@ _WHAT = {  # kind of volume -> Description
 # Where one of these is another, or there is no such key, the result is another. The model's name is not among them, and
 # neither is the version of this software: an update would have all results made anew.
 _DECISIVE = ('SourceSHA256', 'SkullStripped', 'ModelSHA256', 'Network', 'UpsamplingRate', 'Degradation',
-             'IntensityScaling', 'Ensemble', 'Samples', 'IntervalPercent', 'LikeInput')
+             'IntensityScaling', 'Ensemble', 'Samples', 'Consistent', 'IntervalPercent', 'LikeInput')
 
 
 class Provenance(NamedTuple):
@@ -67,6 +67,8 @@ def facts(model, config, manner, version):
             'Network': config.models.generator.model_dump(mode='json'), 'UpsamplingRate': list(config.upsampling_rate),
             'Degradation': config.degradation.name, 'IntensityScaling': manner.scaling, 'Ensemble': manner.ensemble,
             'Samples': manner.samples, 'IntervalPercent': manner.interval, 'LikeInput': manner.as_input}
+    if manner.consistent:
+        told['Consistent'] = {'name': manner.consistent.name, **manner.consistent.settings}
     return {key: value for key, value in told.items() if value is not None}
 
 

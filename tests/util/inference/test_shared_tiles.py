@@ -1,4 +1,5 @@
 """Several ranks at one volume give the bits of one; threads that pickle what they send stand in for processes."""
+import itertools
 import pickle
 import queue
 import threading
@@ -33,7 +34,7 @@ class Rank:
 
 def together(size, leaders, lead, net=NET):
     """What ``lead`` returns, called with each rank that leads, its number and its Team."""
-    letters, found = defaultdict(queue.Queue), {}
+    letters, found = {pair: queue.Queue() for pair in itertools.permutations(range(size), 2)}, {}
 
     def begin(number):
         team = Team(Rank(number, size, letters), leaders)
