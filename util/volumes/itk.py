@@ -22,8 +22,14 @@ def simple_itk():
     """SimpleITK, imported when it is needed, since that takes a while; without its warnings.
 
     They would break into the progress bars, and ask nothing of the user: what matters is checked here.
+
+    Raises:
+        UserError: If it cannot be loaded, as where memory does not suffice.
     """
-    import SimpleITK
+    try:
+        import SimpleITK
+    except ImportError as error:
+        raise UserError(f'SimpleITK cannot be loaded: {error}; is it installed, and is there memory enough?') from None
 
     SimpleITK.ProcessObject.SetGlobalWarningDisplay(False)
     return SimpleITK

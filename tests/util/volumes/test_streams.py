@@ -15,6 +15,7 @@ from tests.util.volumes.files import patch, refusal, save
 from tests.util.volumes.nifti_files import save as save_nifti
 from util.script import PROJECT, UserError
 from util.volumes import streams
+from util.volumes.itk import simple_itk
 from util.volumes.reading import read_volume
 
 NOISE = numpy.random.default_rng(0).integers(0, 200, (16, 17, 18)).astype(numpy.int16)
@@ -99,7 +100,9 @@ def test_memory_that_runs_out_is_one_line(tmp_path, suffix):
     path = save(tmp_path / f'a{suffix}', numpy.zeros((400, 400, 400), numpy.int16), compressed=True)
     code = ('import resource, sys\n'
             'from util.script import run\n'
+            'from util.volumes.itk import simple_itk\n'
             'from util.volumes.reading import read_volume\n'
+            'simple_itk()\n'
             'used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()\n'
             'resource.setrlimit(resource.RLIMIT_AS, (used + 100_000_000,) * 2)\n'
             'run(lambda: read_volume(sys.argv[1]))')
@@ -145,3 +148,15 @@ def test_the_end_of_a_header_s_own_stream_is_checked_as_well(tmp_path):
     read_volume(tmp_path / 'a.hdr.gz')
     patch(tmp_path / 'a.hdr.gz', len(packed) - 8, b'abcd')  # the checksum
     assert 'truncated or damaged: CRC check failed' in refusal(tmp_path / 'a.hdr.gz')
+
+
+def test_a_library_that_cannot_be_loaded_is_one_line(tmp_path, monkeypatch):
+    """As where memory does not suffice for it."""
+    path = save(tmp_path / 'a.mha', numpy.zeros((4, 4, 4), numpy.int16))
+    simple_itk.cache_clear()
+    monkeypatch.setitem(sys.modules, 'SimpleITK', None)
+    try:
+        with pytest.raises(UserError, match='SimpleITK cannot be loaded: .*; is it installed'):
+            read_volume(path)
+    finally:
+        simple_itk.cache_clear()
