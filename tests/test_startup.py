@@ -12,8 +12,8 @@ from util.volumes.reading import read_volume
 from util.volumes.writing import write_volume
 
 SCRIPTS = ['training.py', 'inference.py', *(f'util/miscs/{name}.py' for name in (
-    'calibrate', 'clean_data', 'compare', 'download_data', 'export_onnx', 'fit_tensor', 'make_lists', 'make_lr_img',
-    'make_phantoms', 'probe_uncertainty', 'score_scans', 'score_tensors'))]
+    'average_models', 'calibrate', 'clean_data', 'compare', 'download_data', 'export_onnx', 'fit_tensor', 'make_lists',
+    'make_lr_img', 'make_phantoms', 'probe_uncertainty', 'score_scans', 'score_tensors'))]
 HEAVY = {'numpy', 'chainer', 'scipy', 'skimage', 'SimpleITK', 'nibabel', 'pydantic', 'matplotlib', 'tqdm', 'filelock',
          'dipy', 'onnx', 'jinja2'}
 
