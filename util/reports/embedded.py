@@ -9,6 +9,8 @@ import zlib
 
 import numpy
 
+from models.cpu_blocks import workers
+
 _SLAB = 16  # slices at a time, so that no second volume lies in memory
 _ESCAPE = 255  # this byte stands for the next of the numbers that take more than a byte
 _MOST = 2.0 ** 24  # codes; nine neighbours of that size still fit into int32
@@ -31,16 +33,21 @@ def encode(array, inside, step):
         255: deflated (RFC 1950), in base64.
     """
     step = max(float(step), float(max(array.max(), -array.min())) / _MOST)
-    # Huffman's code alone: the residuals are noise, in which looking for repetitions finds nothing and takes the time.
-    pack = zlib.compressobj(6, zlib.DEFLATED, 15, 9, zlib.Z_HUFFMAN_ONLY)
-    packed, large = [], []
-    for z in range(0, len(array), _SLAB):
+    numbers = {}
+
+    def of_slab(z, _):
         part = slice(max(z - 1, 0), z + _SLAB)  # with the slice before, which predicts the first
         codes = numpy.where(inside[part], numpy.rint(array[part] / step), 0).astype(numpy.int32)
         residual = (codes - _predicted(codes))[z - part.start:][inside[z:part.stop]]
         number = (residual << 1) ^ (residual >> 31)
-        packed.append(pack.compress(numpy.minimum(number, _ESCAPE).astype(numpy.uint8).tobytes()))
-        large.append(number[number >= _ESCAPE])
+        numbers[z] = numpy.minimum(number, _ESCAPE).astype(numpy.uint8).tobytes(), number[number >= _ESCAPE]
+
+    slabs = range(0, len(array), _SLAB)
+    workers.run(of_slab, slabs)
+    # Huffman's code alone: the residuals are noise, in which looking for repetitions finds nothing and takes the time.
+    pack = zlib.compressobj(6, zlib.DEFLATED, 15, 9, zlib.Z_HUFFMAN_ONLY)
+    packed = [pack.compress(numbers[z][0]) for z in slabs]
+    large = [numbers[z][1] for z in slabs]
     packed.append(pack.flush())
     return {'step': step, 'bytes': _text(b''.join(packed)),
             'large': _text(zlib.compress(numpy.concatenate(large).astype('<i4').tobytes()))}

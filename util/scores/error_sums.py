@@ -16,7 +16,7 @@ from models.cpu_blocks import workers
 SSIM_WINDOW = 11  # voxels: Gaussian weights of sigma 1.5, cut at 3.5 sigma
 _RADIUS = SSIM_WINDOW // 2
 _SIGMA = 1.5
-_SLAB, _HEIGHT, _WIDTH = 16, 32, 64  # voxels along z, y, x of what is filtered at a time
+_SLAB, _HEIGHT, _WIDTH = 8, 24, 32  # voxels along z, y, x of what is filtered at a time
 
 
 def error_sums(hr, images, channel, head, data_range):
@@ -56,7 +56,11 @@ def error_sums(hr, images, channel, head, data_range):
     def of_block(block, around, truth, others, own, scratch):
         """The sums of a block: of the arrays around it, what is its own."""
         away = *(_inner(part, side) for part, side in zip(block, head.shape)), slice(_RADIUS, head.shape[2] - _RADIUS)
-        inside = head[block].astype(numpy.float64)
+        inside = head[block].astype(numpy.float32)
+
+        def in_head(values):
+            values *= inside
+            return values.sum(axis=-1).sum(dtype=numpy.float64)  # float32 along a row alone, which rounds little
 
         def means(products):
             """Gaussian means in the block of products around it."""
@@ -105,12 +109,12 @@ def error_sums(hr, images, channel, head, data_range):
             its_mean *= its_mean
             its_mean += square
             its_variance *= its_mean
-            precise = scratch.get('precise', mean.shape, numpy.float64)
-            numpy.divide(similarity, its_variance, out=precise)
-            result += precise[away].sum(), numpy.vdot(precise, inside)
-            numpy.subtract(truth[own], other[own], out=precise)
-            precise *= precise
-            result += precise.sum(), numpy.vdot(precise, inside)
+            similarity /= its_variance
+            result.append(similarity[away].sum(axis=-1).sum(dtype=numpy.float64))
+            result.append(in_head(similarity))
+            error = numpy.subtract(truth[own], other[own], out=similarity)
+            error *= error
+            result += error.sum(axis=-1).sum(dtype=numpy.float64), in_head(error)
         return result
 
     workers.run(of_slab, slabs)

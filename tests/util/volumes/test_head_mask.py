@@ -1,5 +1,7 @@
 import numpy
 import pytest
+from scipy import ndimage
+from skimage.filters import threshold_li
 
 from util.script import UserError
 from util.volumes.head_mask import head_mask
@@ -31,6 +33,25 @@ def test_a_dark_tunnel_to_the_air_is_filled_where_a_plane_encloses_it():
     numpy.testing.assert_array_equal(mask[5:15], head[5:15])
 
 
+@pytest.mark.parametrize('dtype, bottom', [('float32', 0), ('float32', -70), ('int16', 0), ('float64', 1e5)])
+def test_the_mask_is_that_of_scikit_image_s_threshold_filled_by_scipy(dtype, bottom):
+    """Tissue with dark spots, of more planes than are filled at a time; holes of the volume and those of each plane."""
+    rng = numpy.random.default_rng(0)
+    shape = (36, 40, 38)
+    noise = ndimage.gaussian_filter(rng.normal(size=shape), 1.5)
+    volume = (ball(shape, (18, 20, 19), 14) * (300 + 3000 * noise) + rng.gamma(2, 10, shape) + bottom).astype(dtype)
+    labels, count = ndimage.label(volume > threshold_li(volume))
+    head = labels == 1 + numpy.argmax(ndimage.sum_labels(labels > 0, labels, range(1, count + 1)))
+    expected = ndimage.binary_fill_holes(head)
+    assert expected.sum() > head.sum()
+    before = expected.copy()
+    for axis in range(3):
+        for plane, filled in zip(numpy.moveaxis(before, axis, 0), numpy.moveaxis(expected, axis, 0)):
+            filled |= ndimage.binary_fill_holes(plane)
+    assert expected.sum() > before.sum()
+    numpy.testing.assert_array_equal(head_mask(volume[None]), expected)
+
+
 @pytest.mark.parametrize('channels', [1, 2])
 @pytest.mark.parametrize('value', [0, numpy.nan])
 def test_a_volume_without_contrast_is_refused(value, channels):
@@ -41,7 +62,7 @@ def test_a_volume_without_contrast_is_refused(value, channels):
 @pytest.mark.filterwarnings('ignore::RuntimeWarning')  # on the way to it
 def test_intensities_beyond_the_threshold_s_arithmetic_are_refused():
     with pytest.raises(UserError, match='no head can be found in a volume with intensities from 0 to 3e'):
-        head_mask(3e38 * ball((8, 8, 8), (4, 4, 4), 3)[None].astype(numpy.float32))
+        head_mask(3e307 * ball((8, 8, 8), (4, 4, 4), 3)[None])
 
 
 def test_of_several_channels_it_is_that_of_the_root_of_their_sum_of_squares():
