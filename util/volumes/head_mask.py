@@ -27,14 +27,15 @@ def head_mask(volume):
     Raises:
         UserError: If every voxel has the same intensity, or one is not finite.
     """
-    from scipy import ndimage  # here, since it takes a while and a scan without a truth does without
+    from scipy import ndimage  # here, since they take a while and a scan without a truth does without
+    from skimage.filters import threshold_li
 
     image = volume[0] if len(volume) == 1 else numpy.sqrt(numpy.sum(volume.astype(numpy.float64) ** 2, axis=0))
     low, high = float(image.min()), float(image.max())
     if not low < high or not numpy.isfinite(high - low):
         raise _no_head(low, high)
     with numpy.errstate(over='ignore', invalid='ignore'):  # values so large that the threshold is infinite
-        bright = image > _threshold(image)
+        bright = image > threshold_li(image)
     if not bright.any():
         raise _no_head(low, high)
     labels, _ = ndimage.label(bright)
@@ -51,31 +52,6 @@ def head_mask(volume):
 
     workers.run(fill, [(axis, start) for axis, side in enumerate(found.shape) for start in range(0, side, _SLAB)])
     return mask
-
-
-def _threshold(image):
-    """Li's threshold, as `skimage.filters.threshold_li` has it, which goes through the volume in each iteration.
-
-    Args:
-        image (numpy.ndarray): Of several values, all finite.
-
-    Returns:
-        float: In the image's units; not finite where the values are beyond float64's arithmetic.
-    """
-    values, counts = numpy.unique(image, return_counts=True)
-    lowest, values = float(values[0]), values.astype(numpy.float64) - float(values[0])  # positive, for the logarithm
-    voxels, sums = counts.cumsum(), (values * counts).cumsum()
-    steps = numpy.diff(values)
-    tolerance = steps[steps > 0].min() / 2
-    threshold, before = sums[-1] / voxels[-1], -numpy.inf
-    while abs(threshold - before) > tolerance:
-        before, last = threshold, values.searchsorted(threshold, 'right') - 1
-        dark = sums[last] / voxels[last]
-        bright = (sums[-1] - sums[last]) / (voxels[-1] - voxels[last])
-        if dark == 0:
-            break
-        threshold = (dark - bright) / numpy.log(dark / bright)
-    return lowest + threshold
 
 
 def _no_head(low, high):

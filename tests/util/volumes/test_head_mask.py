@@ -62,7 +62,7 @@ def test_a_volume_without_contrast_is_refused(value, channels):
 @pytest.mark.filterwarnings('ignore::RuntimeWarning')  # on the way to it
 def test_intensities_beyond_the_threshold_s_arithmetic_are_refused():
     with pytest.raises(UserError, match='no head can be found in a volume with intensities from 0 to 3e'):
-        head_mask(3e307 * ball((8, 8, 8), (4, 4, 4), 3)[None])
+        head_mask(3e38 * ball((8, 8, 8), (4, 4, 4), 3)[None].astype(numpy.float32))
 
 
 def test_of_several_channels_it_is_that_of_the_root_of_their_sum_of_squares():
