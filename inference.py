@@ -112,7 +112,9 @@ def infer(args, ranks, last):
     check_samples(net, args.samples)
     if isinstance(net, BayesianNetwork) and args.samples is None:
         note(f'{args.model}: its weights are uncertain, which the deviation says nothing of without --samples 32')
-    consistent = args.consistent and experiment.parse_degradation('--consistent', args.consistent, config)
+    consistent = None
+    if args.consistent is not None:
+        consistent = experiment.parse_degradation('--consistent', args.consistent, config)
     if consistent and args.interval is not None:
         raise UserError('--interval: the intervals that calibrate.py learns hold without --consistent; leave one out')
     calibration = None if consistent else choose_calibration(args.model, args.interval is not None, args.ensemble,

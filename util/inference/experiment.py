@@ -6,6 +6,7 @@ from util.dataset.pairs_info import holds_tensors, read_pairs_info
 from util.inference.case_results import MAPS
 from util.inference.network import check_code_of_model
 from util.script import PROJECT, UserError, blaming
+from util.volumes.degradation import DEGRADATIONS
 from util.yaml_text import load_yaml
 
 # What the network was trained for: a model file's own values hold, and a config that says otherwise is refused.
@@ -53,8 +54,11 @@ def parse_degradation(source, text, config):
     Raises:
         UserError: If it is none.
     """
-    values = {**config.model_dump(mode='json'), 'degradation': load_yaml(text, source)}
-    degradation = check_values(values, f'{source} {text}').degradation
+    given = load_yaml(text, source)
+    if not isinstance(given, str) and not (isinstance(given, dict) and 'name' in given):
+        raise UserError(f'{source} {text!r}: the name of a degradation is wanted ({", ".join(DEGRADATIONS)}), or a '
+                        "mapping with a name, such as '{name: gaussian, fwhm: 0.8}'")
+    degradation = check_values({**config.model_dump(mode='json'), 'degradation': given}, f'{source} {text}').degradation
     if degradation.noise_sigma:
         raise UserError(f'{source} {text}: noise cannot be told from the rest; leave noise_sigma out')
     return degradation
