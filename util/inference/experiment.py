@@ -3,7 +3,7 @@ from util.config import check_values
 from util.config_files import load_config, read_experiment
 from util.dataset.case_lists import read_list
 from util.dataset.pairs_info import holds_tensors, read_pairs_info
-from util.inference.case_results import MAPS
+from util.inference.maps import KINDS
 from util.inference.network import check_code_of_model
 from util.script import PROJECT, UserError, blaming
 from util.volumes.degradation import DEGRADATIONS
@@ -105,7 +105,7 @@ def check_results(out, cases):
         UserError: Naming the volume.
     """
     names = {case.name for case in cases}
-    kinds = *MAPS, 'interval', 'uncertainty'
+    kinds = *KINDS, 'uncertainty'
     for name in names:
         for suffix in kinds:
             if f'{name}_{suffix}' in names:
