@@ -4,8 +4,9 @@ from util.config_files import load_config, read_experiment
 from util.dataset.case_lists import read_list
 from util.dataset.pairs_info import holds_tensors, read_pairs_info
 from util.inference.maps import KINDS
+from util.inference.model_file import load_network
 from util.inference.network import check_code_of_model
-from util.script import PROJECT, UserError, blaming
+from util.script import PROJECT, UserError, blaming, note
 from util.volumes.degradation import DEGRADATIONS
 from util.yaml_text import load_yaml
 
@@ -38,6 +39,41 @@ def choose_config(model, config_path=None, root=PROJECT):
             raise UserError(f'{config_path}: {key} is not what {model} was trained for: {getattr(config, key)} against '
                             f'{getattr(trained, key)}; leave -c out to use the model\'s own config')
     return config
+
+
+def load_start(model, net, config):
+    """Fill a network that is to be trained with the weights of a model file.
+
+    Another network's will do where they fit, such as those of a mean's network for one with uncertain weights; what
+    differs is told.
+
+    Args:
+        model (Path): The model file.
+        net (~chainer.Chain): The network; changed in place, or not at all.
+        config (~util.config.Config): The experiment that it is trained in.
+
+    Raises:
+        UserError: If the file cannot be read, or its weights do not fit.
+    """
+    trained = read_experiment(model)
+    other = trained is not None and _described(trained) != _described(config)
+    try:
+        load_network(model, net)
+    except UserError as error:
+        if not other:
+            raise
+        raise UserError(f'{model}: its weights do not fit; they are of {_described(trained)}, and the config says '
+                        f'{_described(config)}. Start from a model of that, or leave -m out '
+                        f'({str(error).removeprefix(f"{model}: ")})') from None
+    if other:
+        note(f'{model}: its weights are of {_described(trained)}, and are trained further as {_described(config)}')
+
+
+def _described(config):
+    network = config.models.generator
+    arguments = ', '.join(f'{key}={value!r}' for key, value in network.args.items())
+    return (f'{network.name}({arguments}) at rate {config.upsampling_rate}, intensity_scaling '
+            f'{config.intensity_scaling}')
 
 
 def parse_degradation(source, text, config):
