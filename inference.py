@@ -97,6 +97,7 @@ def infer(args, ranks, last):
         from util.inference.calibration import choose_calibration
         from util.inference.case_results import Manner
         from util.inference.case_work import Work, outcomes, remove_strays
+        from util.inference.maps import MARK
         from util.inference.model_file import load_network, read_lie, read_looks
         from util.inference.network import build_network
         from util.inference.super_resolution import check_samples
@@ -112,7 +113,9 @@ def infer(args, ranks, last):
     check_samples(net, args.samples)
     if isinstance(net, BayesianNetwork) and args.samples is None:
         note(f'{args.model}: its weights are uncertain, which the deviation says nothing of without --samples 32')
-    consistent = args.consistent and experiment.parse_degradation('--consistent', args.consistent, config)
+    consistent = None
+    if args.consistent is not None:
+        consistent = experiment.parse_degradation('--consistent', args.consistent, config)
     if consistent and args.interval is not None:
         raise UserError('--interval: the intervals that calibrate.py learns hold without --consistent; leave one out')
     calibration = None if consistent else choose_calibration(args.model, args.interval is not None, args.ensemble,
@@ -123,7 +126,7 @@ def infer(args, ranks, last):
     version = commit() if args.bids or any(case.suffix != '.mhd' for case in cases) else None
     manner = Manner(config.intensity_scaling, read_lie(args.model), read_looks(args.model, net.in_channels),
                     args.ensemble, args.samples, consistent, args.like_input, calibration and calibration.factors,
-                    args.interval, f'3D-ESPCN {args.model.name} {version or ""}'.strip())
+                    args.interval, f'{MARK} {args.model.name} {version or ""}'.strip())
     if args.ensemble:
         experiment.check_mirrored(cases)
     provenance = args.bids and sidecars.Provenance(args.bids[0], sidecars.facts(args.model, config, manner, version))

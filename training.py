@@ -7,6 +7,7 @@ import contextlib
 import sys
 from pathlib import Path
 
+from util.inference.pretrained import model_path
 from util.mpiexec import COMMUNICATORS, hush, together
 from util.script import PROJECT, UserError, blaming, check_there, run, typed
 
@@ -25,7 +26,9 @@ def parse_arguments(argv):
                         help='change a key of the experiment, such as adam.alpha=1e-3; may be repeated')
     parser.add_argument('-o', '--out', type=Path, default=PROJECT / 'results/training',
                         help='folder of the run (default: results/training)')
-    parser.add_argument('-m', '--model', type=Path, help='model file to start from, instead of random weights')
+    parser.add_argument('-m', '--model', type=Path,
+                        help='model file to start from, instead of random weights, or the name of one that comes with '
+                             'the project')
     parser.add_argument('--resume', nargs='?', const=NEWEST, metavar='SNAPSHOT',
                         help='go on from a snapshot_iter_N.npz of this experiment; without a name from the newest '
                              "usable one in the run's folder")
@@ -48,6 +51,7 @@ def main(argv=None):
 def begin(args, ranks, words):
     """Check the command line, and train in a folder that no other run writes into; returns the exit code."""
     check_there(args.config_path, 'config')
+    args.model = args.model and model_path(args.model)
     check_there(args.model, 'model file')
     check_there(None if args.resume in ('', NEWEST) else args.resume, 'snapshot')
     # Imported here and in `train`: neither --help nor a wrong argument waits for them.
@@ -75,7 +79,7 @@ def train(args, config, device, stop, ranks, words):
     from util.config_files import load_config
     from util.dataset.splits import check_splits
     from util.files import remove_strays
-    from util.inference.model_file import load_network
+    from util.inference.experiment import load_start
     from util.inference.network import build_network
     from util.training.archive import archive_run
     from util.training.resume import holds_run, remove_log_strays, resume
@@ -92,7 +96,7 @@ def train(args, config, device, stop, ranks, words):
     numpy.random.seed(config.seed)  # the initial weights; they are drawn on the CPU and so are the same on every device
     net = build_network(config, args.root)
     if args.model:
-        load_network(args.model, net)
+        load_start(args.model, net, config)
     net.to_device(device)
     pairs, val_pairs = load_data(args, config)
     with blaming(args.config_path):

@@ -123,6 +123,9 @@ def test_a_consistent_result_is_one_that_the_lr_volume_is_made_of(experiment, in
 
 @pytest.mark.parametrize('arguments, words', [
     (['nonsense'], '--consistent nonsense: degradation.name: allowed: bspline, block_mean, gaussian, kspace'),
+    ([''], "--consistent '': the name of a degradation is wanted (bspline, block_mean, gaussian, kspace), or"),
+    (['{}'], "--consistent '{}': the name of a degradation is wanted"),
+    (['[bspline]'], "--consistent '[bspline]': the name of a degradation is wanted"),
     (['{name: bspline, noise_sigma: 3}'], 'leave noise_sigma out'),
     (['kspace', '--interval', '95'], 'the intervals that calibrate.py learns hold without --consistent')])
 def test_what_a_result_cannot_be_consistent_with_is_refused(experiment, infer, arguments, words):

@@ -10,9 +10,11 @@ from tests.test_inference import make_unsure, prepare, results, save_model, scor
 from util.config_files import load_config
 from util.dataset.pairs_info import write_pairs_info
 from util.files import UNFINISHED
-from util.inference import case_work
+from util.inference import case_results, case_work
 from util.lock import locked
 from util.volumes import interpolation
+from util.volumes.reading import read_volume
+from util.volumes.writing import remove_volume, write_volume
 from util.reports.score_table import read_csv
 
 
@@ -121,6 +123,39 @@ def test_what_tells_of_an_older_deviation_does_not_stay_where_none_is_predicted(
     assert infer().returncode == 0
     assert not [name for name in results(experiment) if 'uncertainty' in name or 'deviation' in name]
     assert {'0001.png', 'scores.csv'} <= results(experiment)
+
+
+@pytest.mark.parametrize('suffix, unsure', [('.nii.gz', False), ('.nrrd', True), ('.mgz', True), ('.mhd', False)])
+def test_a_file_of_the_user_s_own_is_never_taken_for_a_map(experiment, infer, suffix, unsure):
+    if unsure:
+        make_unsure(experiment)
+    one, own = ('-i', 'LR/0000.mhd', '-o', f'out/a{suffix}'), experiment / f'out/a_deviation{suffix}'
+    volume = read_volume(experiment / 'LR/0000.mhd')
+    for _ in range(2):  # without a result beside it, and with one of this program
+        write_volume(own, volume)
+        before = {path.name: path.read_bytes() for path in own.parent.iterdir() if path.name != '.lock'}
+        assert_refused(infer(*one), f'out/a_deviation{suffix}: there already, and not known to be a map')
+        assert {name: (own.parent / name).read_bytes() for name in before} == before
+        remove_volume(own)
+        for _ in range(2):  # its own map it replaces
+            assert infer(*one).returncode == 0 and own.exists() == unsure
+
+
+@pytest.mark.parametrize('suffix', ['.nii', '.mhd'])
+def test_an_interruption_leaves_no_older_map_beside_a_new_result(experiment, infer, monkeypatch, suffix):
+    make_unsure(experiment)
+    one = '-i', 'LR/0000.mhd', '-o', f'out/a{suffix}'
+    assert infer(*one).returncode == 0 and f'a_deviation{suffix}' in results(experiment)
+    original = case_results.write_volume
+
+    def interrupted(path, *arguments):
+        if 'deviation' in path.name:
+            raise KeyboardInterrupt
+        original(path, *arguments)
+
+    monkeypatch.setattr(case_results, 'write_volume', interrupted)
+    assert infer(*one).returncode == 130
+    assert f'a{suffix}' in results(experiment) and not [name for name in results(experiment) if 'deviation' in name]
 
 
 @pytest.mark.parametrize('broken, missing, named', [

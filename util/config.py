@@ -14,7 +14,7 @@ from pydantic import BaseModel, Field, StrictInt, ValidationError, model_validat
 import yaml
 
 from util.config_drawn import Drawn
-from util.config_types import Arguments, Beta, Choice, Count, Number, PerAxis, Rate, Section, name_of
+from util.config_types import Arguments, Beta, Choice, Count, Number, PerAxis, Rate, Section, name_of, positive
 from util.dataset.patches import FLIPPED
 from util.script import UserError
 from util.training.losses import LOSSES
@@ -41,6 +41,15 @@ class Degradation(Choice):
 class Loss(Choice):
     """What the training makes small; the formulas are in ``util/training/losses.py``."""
     table = LOSSES
+
+    @classmethod
+    def checked(cls, key, value):
+        if key != 'beta':
+            return positive(key, value)
+        beta = 0.0 if value == 0 and value is not False else positive(key, value)  # 0: the likelihood itself
+        if beta > 1:
+            raise ValueError(f'{key}: a number from 0 to 1 is wanted; found {value!r}')
+        return beta
 
 
 class Schedule(Choice):

@@ -121,6 +121,8 @@ class Choice(BaseModel):
     @model_validator(mode='before')
     @classmethod
     def _short_form(cls, value):
+        if not isinstance(value, (str, dict, cls)):
+            raise ValueError(f'a name is wanted ({", ".join(cls.table)}), or a mapping of a name and its settings')
         return {'name': value} if isinstance(value, str) else value
 
     @field_validator('name')

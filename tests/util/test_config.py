@@ -41,6 +41,12 @@ def test_a_setting_is_handed_on_and_its_default_written_out():
     assert other != config and other.loss.settings == {'epsilon': 0.01}
 
 
+@pytest.mark.parametrize('beta', [0, 1])
+def test_the_loss_of_the_paper_and_that_of_mse_can_be_chosen(beta):
+    config = parse_config(changed('loss: mse', f'loss: {{name: gaussian_nll, beta: {beta}}}'), 'a.yml')
+    assert config.loss.settings == {'beta': beta} and parse_config(config.to_yaml(), 'copy') == config
+
+
 def test_nothing_is_drawn_unless_it_is_said_and_a_number_is_a_range():
     assert not load_config(PROJECT / 'configs/base.yml').drawn.anything
     drawn = 'drawn: {degradation: {name: gaussian, fwhm: [1, 2]}, noise: 0.1}'
@@ -80,7 +86,12 @@ def test_alpha_may_be_written_without_a_dot():
     ('background_share: null', 'background_share: 10', 'background_share: Input should be less than or equal to 1'),
     ('loss: mse', 'loss: huber', "loss.name: allowed: mse, l1, charbonnier, gaussian_nll; found 'huber'"),
     ('schedule: linear', 'schedule: step', "schedule.name: allowed: linear, cosine, constant; found 'step'"),
-    ('loss: mse', 'loss: 5', 'loss: Input should be'),
+    ('loss: mse', 'loss: 5', 'loss: a name is wanted (mse, l1, charbonnier, gaussian_nll), or a mapping of a name and '
+     'its settings; found 5'),
+    ('schedule: linear', 'schedule: [cosine]', 'schedule: a name is wanted (linear, cosine, constant), or a mapping'),
+    ('loss: mse', 'loss: {name: gaussian_nll, beta: 1.1}', 'loss.beta: a number from 0 to 1 is wanted; found 1.1'),
+    ('loss: mse', 'loss: {name: gaussian_nll, beta: false}', 'loss.beta: a positive number is wanted; found False'),
+    ('loss: mse', 'loss: {name: charbonnier, epsilon: 0}', 'loss.epsilon: a positive number is wanted; found 0'),
     ('loss: mse', 'loss: {name: l1, epsilon: 1.0e-3}', 'loss.epsilon: a setting of charbonnier, not of l1'),
     ('loss: mse', 'loss: {name: mse, weight: 2}', 'loss.weight: unknown key; allowed: name'),
     ('name: bspline', 'name: block_mean\n  fwhm: 1.0', 'degradation.fwhm: a setting of gaussian, not of block_mean'),

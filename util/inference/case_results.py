@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from util.inference import sidecars
 from util.inference.data_consistency import make_consistent
+from util.inference.maps import KINDS, MAPS, check_maps
 from util.inference.super_resolution import SuperResolved, parts_of, super_resolve
 from util.script import UserError, blaming, note
 from util.volumes.axis_matrices import on_grid
@@ -17,7 +18,7 @@ from util.volumes.single_files import Label
 from util.volumes.writing import remove_volume, write_volume
 
 
-MAPS = ('deviation', 'intrinsic', 'parameter')  # the volumes NAME_* beside NAME, as .mhd or so: of SuperResolved
+MOST_LEFT = 0.01  # of a scan, that the result of --consistent may disagree by and nothing is said
 
 
 class Manner(NamedTuple):
@@ -55,6 +56,7 @@ def super_resolve_case(out, case, lr, net, manner, sampling, told=None, parts=pa
     Raises:
         UserError: If it cannot be super-resolved or written.
     """
+    check_maps(out, case)
     # Where the HR volume is known its grid is given, and that of a reversed axis may be another one (docs/geometry.md).
     layout = layout_as(lr, manner.lie, net.sampling.rate) if case.hr_path is None else AS_IT_IS
     laid = lay(lr, layout)
@@ -63,7 +65,10 @@ def super_resolve_case(out, case, lr, net, manner, sampling, told=None, parts=pa
     with blaming(case.lr_path):
         sr = super_resolve(net, laid, manner.scaling, manner.ensemble, manner.samples, parts)
     if manner.consistent:
-        make_consistent(sr.mean.array, laid.array, net.sampling, manner.consistent)
+        left = make_consistent(sr.mean.array, laid.array, net.sampling, manner.consistent)
+        if left > MOST_LEFT:
+            note(f'{case.lr_path}: the result disagrees with it by {100 * left:.1f} % (root mean square), in waves '
+                 f'that {manner.consistent.name} of these settings hardly passes; they are the network\'s')
     if manner.interval is not None and sr.deviation is None:
         raise UserError(f'{case.lr_path}: there are no intervals, since this network predicts no deviation; leave '
                         '--interval out')
@@ -79,15 +84,14 @@ def super_resolve_case(out, case, lr, net, manner, sampling, told=None, parts=pa
     if told:
         sidecars.forget(out, case)  # a kill leaves no volume beside what is said of another one
     write_volume(out / case.file(), sr.mean, label)
+    for kind in KINDS:
+        remove_volume(out / case.file(kind))  # at once: it would be taken for a map of this volume, and so after a kill
     maps = {name: getattr(sr, name) for name in MAPS}
     maps['interval'] = manner.interval and replace(
         sr.deviation, array=sr.deviation.array * manner.factors[manner.interval])
     for name, volume in maps.items():
-        path = out / case.file(name)
-        if volume is None:
-            remove_volume(path)  # of an earlier network's volume, and it would be taken for this one's
-        else:
-            write_volume(path, volume, label)
+        if volume:
+            write_volume(out / case.file(name), volume, label)
     if told:
         sidecars.write(out, case, told, [name for name, volume in maps.items() if volume])
     score, words = unlike(laid.array, manner.looks) if manner.looks else (0, '')

@@ -24,6 +24,9 @@ def make_consistent(sr, lr, sampling, degradation):
         lr (numpy.ndarray): (C, z, y, x), float32.
         sampling (~util.volumes.sampling.Sampling): Where LR voxels lie among HR voxels.
         degradation (~util.config.Degradation): How LR is made of HR.
+
+    Returns:
+        float: What is left of the disagreement, its root mean square over that of LR.
     """
     forward = [degradation_matrix(n, r, offset, degradation.name, **degradation.settings)
                for n, r, offset in zip(sr.shape[1:], sampling.rate, sampling.offset)]
@@ -34,3 +37,5 @@ def make_consistent(sr, lr, sampling, degradation):
         missing -= along_axes(sr[:, slab], [forward[0][:, slab], *forward[1:]])
     for slab in slabs:
         sr[:, slab] += along_axes(missing, [back[0][slab], *back[1:]])
+    missing -= along_axes(missing, [one @ other for one, other in zip(forward, back)])
+    return float(numpy.linalg.norm(missing) / max(numpy.linalg.norm(lr), numpy.finfo(numpy.float32).tiny))

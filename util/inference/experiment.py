@@ -3,9 +3,11 @@ from util.config import check_values
 from util.config_files import load_config, read_experiment
 from util.dataset.case_lists import read_list
 from util.dataset.pairs_info import holds_tensors, read_pairs_info
-from util.inference.case_results import MAPS
+from util.inference.maps import KINDS
+from util.inference.model_file import load_network
 from util.inference.network import check_code_of_model
-from util.script import PROJECT, UserError, blaming
+from util.script import PROJECT, UserError, blaming, note
+from util.volumes.degradation import DEGRADATIONS
 from util.yaml_text import load_yaml
 
 # What the network was trained for: a model file's own values hold, and a config that says otherwise is refused.
@@ -39,6 +41,41 @@ def choose_config(model, config_path=None, root=PROJECT):
     return config
 
 
+def load_start(model, net, config):
+    """Fill a network that is to be trained with the weights of a model file.
+
+    Another network's will do where they fit, such as those of a mean's network for one with uncertain weights; what
+    differs is told.
+
+    Args:
+        model (Path): The model file.
+        net (~chainer.Chain): The network; changed in place, or not at all.
+        config (~util.config.Config): The experiment that it is trained in.
+
+    Raises:
+        UserError: If the file cannot be read, or its weights do not fit.
+    """
+    trained = read_experiment(model)
+    other = trained is not None and _described(trained) != _described(config)
+    try:
+        load_network(model, net)
+    except UserError as error:
+        if not other:
+            raise
+        raise UserError(f'{model}: its weights do not fit; they are of {_described(trained)}, and the config says '
+                        f'{_described(config)}. Start from a model of that, or leave -m out '
+                        f'({str(error).removeprefix(f"{model}: ")})') from None
+    if other:
+        note(f'{model}: its weights are of {_described(trained)}, and are trained further as {_described(config)}')
+
+
+def _described(config):
+    network = config.models.generator
+    arguments = ', '.join(f'{key}={value!r}' for key, value in network.args.items())
+    return (f'{network.name}({arguments}) at rate {config.upsampling_rate}, intensity_scaling '
+            f'{config.intensity_scaling}')
+
+
 def parse_degradation(source, text, config):
     """A degradation as the command line has it.
 
@@ -53,8 +90,11 @@ def parse_degradation(source, text, config):
     Raises:
         UserError: If it is none.
     """
-    values = {**config.model_dump(mode='json'), 'degradation': load_yaml(text, source)}
-    degradation = check_values(values, f'{source} {text}').degradation
+    given = load_yaml(text, source)
+    if not isinstance(given, str) and not (isinstance(given, dict) and 'name' in given):
+        raise UserError(f'{source} {text!r}: the name of a degradation is wanted ({", ".join(DEGRADATIONS)}), or a '
+                        "mapping with a name, such as '{name: gaussian, fwhm: 0.8}'")
+    degradation = check_values({**config.model_dump(mode='json'), 'degradation': given}, f'{source} {text}').degradation
     if degradation.noise_sigma:
         raise UserError(f'{source} {text}: noise cannot be told from the rest; leave noise_sigma out')
     return degradation
@@ -101,7 +141,7 @@ def check_results(out, cases):
         UserError: Naming the volume.
     """
     names = {case.name for case in cases}
-    kinds = *MAPS, 'interval', 'uncertainty'
+    kinds = *KINDS, 'uncertainty'
     for name in names:
         for suffix in kinds:
             if f'{name}_{suffix}' in names:

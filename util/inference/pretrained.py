@@ -3,7 +3,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from util.files import sha256
-from util.script import PROJECT, UserError
+from util.script import PROJECT, UserError, note
 
 FOLDER = PROJECT / 'models/pretrained'
 
@@ -43,7 +43,7 @@ def model_path(given):
     """The model file that a user means: a path, or a name of :data:`TABLE`.
 
     Args:
-        given (Path): What was given. A file of that name goes before a name of the table.
+        given (Path): What was given. A file of that name goes before a name of the table, which is told.
 
     Returns:
         Path: The file; one that does not exist is left to whoever opens it.
@@ -52,7 +52,10 @@ def model_path(given):
         UserError: If a file of the table is missing, or is not what it was when it was published.
     """
     name = str(given)
-    if name not in TABLE or Path(given).exists():
+    if name not in TABLE:
+        return Path(given)
+    if Path(given).is_file():
+        note(f'-m {name}: the file of that name in this folder, and not the network that comes with the project')
         return Path(given)
     path = FOLDER / f'{name}.npz'
     try:

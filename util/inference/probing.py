@@ -3,7 +3,7 @@ from dataclasses import replace
 
 import numpy
 
-from util.inference.case_results import MAPS
+from util.inference.maps import MAPS
 from util.inference.super_resolution import super_resolve
 from util.script import UserError
 from util.volumes.degradation import degrade, noise_rng

@@ -8,6 +8,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # run as a file, Python looks beside that file only
 
+from util.inference.pretrained import model_path
 from util.script import PROJECT, UserError, blaming, check_there, note, run
 
 
@@ -15,9 +16,11 @@ def parse_arguments(argv):
     parser = argparse.ArgumentParser(
         description='Write a trained network as an ONNX file, which ONNX Runtime, OpenVINO and others run on volumes '
                     'of any size. docs/export.md says how.')
-    parser.add_argument('-m', '--model', type=Path, required=True, help='model file (gen_best.npz)')
+    parser.add_argument('-m', '--model', type=Path, required=True,
+                        help='model file (gen_best.npz), or the name of one that comes with the project')
     parser.add_argument('-o', '--out', type=Path, metavar='FILE',
-                        help="the ONNX file (default: the model file's name with .onnx, beside it)")
+                        help="the ONNX file (default: the model file's name with .onnx, beside it; of one that comes "
+                             'with the project in this folder)')
     parser.add_argument('-c', '--config_path', type=Path,
                         help='the experiment (default: the one in the model file)')
     parser.add_argument('-R', '--root', type=Path, default=PROJECT,
@@ -28,9 +31,10 @@ def parse_arguments(argv):
 def main(argv=None):
     """Run the script with a command line (default: the process's)."""
     args = parse_arguments(argv)
+    named, args.model = args.model, model_path(args.model)
     check_there(args.model, 'model file')
     check_there(args.config_path, 'config')
-    out = args.out or args.model.with_suffix('.onnx')
+    out = args.out or named.with_suffix('.onnx')
     if out.suffix != '.onnx':
         raise UserError(f'-o {out}: name a file that ends in .onnx')
     # Imported here: neither --help nor a wrong argument waits for them.

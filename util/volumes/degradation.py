@@ -131,7 +131,9 @@ def _gaussian(x, axis, r, *, fwhm=1.0):
     n = x.shape[axis]
     centres = r * numpy.arange(n // r) + (r - 1) / 2
     distance = numpy.arange(n) - centres[:, None]
-    weights = numpy.exp(-4 * numpy.log(2) * (distance / (fwhm * r)) ** 2)
+    exponents = 4 * numpy.log(2) * (distance / (fwhm * r)) ** 2
+    # of a narrow profile all would round to 0; a factor of all weights is divided out
+    weights = numpy.exp(exponents.min(axis=1, keepdims=True) - exponents)
     weights /= weights.sum(axis=1, keepdims=True)
     return numpy.moveaxis(numpy.tensordot(weights.astype(numpy.float32), x, (1, axis)), 0, axis)
 

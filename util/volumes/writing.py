@@ -6,6 +6,7 @@ While a volume NAME.mhd is written, a folder .NAME.writing beside it holds what 
 there. A kill leaves that folder, and its headers name the files of this volume: nothing else is ever removed.
 """
 import contextlib
+import functools
 import os
 import re
 import shutil
@@ -208,8 +209,15 @@ def _named_by_headers(folder):
     named = set()
     for header in headers:
         with contextlib.suppress(FileNotFoundError):  # one that another process of this run has just removed
-            named.add(data_file(header))
+            status = os.stat(header)
+            named.add(_data_file_of(header, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns))
     return {os.path.abspath(file) for file in named if file is not None}
+
+
+@functools.lru_cache(2 ** 16)
+def _data_file_of(header, *_):
+    """As :func:`data_file`; a header that is as it was is not read again for each volume that is written beside it."""
+    return data_file(header)
 
 
 def _sweep(path):

@@ -53,6 +53,17 @@ def test_what_lr_hardly_tells_is_left_to_the_network():
     assert numpy.linalg.norm(noisy - sr) <= numpy.linalg.norm(noise) / (data_consistency.LEAST * largest)
 
 
+def test_what_is_left_is_told():
+    """Noise has waves that no HR volume has left after a wide Gaussian; block_mean leaves nothing."""
+    for settings in ({'name': 'gaussian', 'fwhm': 3.0}, {'name': 'block_mean'}):
+        lr, _, sr, sampling = volumes(rate=(2, 2, 2), **settings)
+        lr = numpy.random.default_rng(1).normal(size=lr.shape).astype(numpy.float32)
+        left = make_consistent(sr, lr, sampling, Degradation(**settings))
+        expected = numpy.linalg.norm(degrade(sr, (2, 2, 2), **settings) - lr) / numpy.linalg.norm(lr)
+        assert left == pytest.approx(expected, rel=1e-3, abs=1e-5)
+        assert (left > 0.1) == (settings['name'] == 'gaussian')
+
+
 def test_slabs_are_no_different_from_the_whole(monkeypatch):
     lr, _, sr, sampling = volumes('kspace', (3, 1, 2))
     by_slabs = sr.copy()

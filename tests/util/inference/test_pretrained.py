@@ -34,11 +34,14 @@ def test_a_name_is_its_file_and_any_other_word_a_path(folder):
     assert str(model_path('x8')) == 'x8' and str(model_path('run/gen_best.npz')) == 'run/gen_best.npz'
 
 
-def test_a_file_of_that_name_goes_first(folder, monkeypatch):
-    (folder / 'here').mkdir()
+def test_a_file_of_that_name_goes_first_which_is_told_and_a_folder_does_not(folder, monkeypatch, capsys):
+    (folder / 'here/x4').mkdir(parents=True)
     monkeypatch.chdir(folder / 'here')
+    assert model_path('x4') == folder / 'x4.npz' and capsys.readouterr().err == ''
+    (folder / 'here/x4').rmdir()
     (folder / 'here/x4').touch()
     assert str(model_path('x4')) == 'x4'
+    assert capsys.readouterr().err.startswith('note: -m x4: the file of that name in this folder')
 
 
 @pytest.mark.parametrize('name, words', [('x2_long', 'not the file that was published'), ('gone', 'cannot read')])

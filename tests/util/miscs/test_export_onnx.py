@@ -92,3 +92,9 @@ def test_the_model_itself_is_never_written_over(tmp_path, here):
     before = (tmp_path / 'gen.npz').read_bytes()
     assert_refused(here(export_onnx.main, *MODEL, '-o', 'gen.npz'), '-o gen.npz: name a file that ends in .onnx')
     assert (tmp_path / 'gen.npz').read_bytes() == before
+
+
+def test_a_network_that_comes_with_the_project_is_written_where_one_stands(tmp_path, here, needs_onnx):
+    done = here(export_onnx.main, '-m', 'x2_t1w_paper')
+    assert done.returncode == 0 and 'written: x2_t1w_paper.onnx' in done.stdout, done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ['x2_t1w_paper.onnx']

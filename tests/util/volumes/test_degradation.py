@@ -49,6 +49,14 @@ def test_gaussian_of_odd_rate_is_scipy_s_filter_sampled_at_block_centres(head, f
     numpy.testing.assert_allclose(lr, blurred[1::3, 1::3, 1::3], rtol=1e-4)
 
 
+def test_a_gaussian_that_is_narrow_is_what_it_comes_to(head):
+    """The voxel at the centre, or the mean of the two nearest; not 0 / 0."""
+    for fwhm in (0.02, 1e-5):
+        numpy.testing.assert_array_equal(degrade(head, (1, 3, 1), 'gaussian', fwhm=fwhm), head[:, 1::3])
+        numpy.testing.assert_allclose(degrade(head, (1, 4, 1), 'gaussian', fwhm=fwhm),
+                                      (head[:, 1::4] + head[:, 2::4]) / 2, rtol=1e-6)
+
+
 @pytest.mark.parametrize('rate', [(4, 4, 4), (2, 4, 1)])
 def test_gaussian_of_even_rate_is_scipy_s_filter_at_half_voxels(head, rate):
     """With zeros put between the voxels, half-voxel positions become whole ones."""
