@@ -19,6 +19,8 @@ from util.volumes.degradation import DEGRADATIONS
 from util.volumes.interpolation import METHODS
 from util.yaml_text import MOST_BYTES, load_yaml
 
+_DATA = 'comparison.yml'
+
 
 class Run(NamedTuple):
     """One training of one recipe."""
@@ -103,12 +105,12 @@ def check_same_data(out, data):
 
     Args:
         out (Path): Folder of the comparison.
-        data (dict): What it is made on; kept there as comparison.yml.
+        data (dict): What it is made on; :func:`keep_data` keeps that of the earlier one.
 
     Raises:
         UserError: Naming what differs.
     """
-    path = out / 'comparison.yml'
+    path = out / _DATA
     if path.exists():
         earlier = load_yaml(read_text(path, MOST_BYTES), path)
         if not isinstance(earlier, dict):
@@ -117,7 +119,11 @@ def check_same_data(out, data):
             if earlier.get(key) != value:
                 raise UserError(f'{out} holds a comparison with {key} {earlier.get(key)}, this one has {value}; name '
                                 'another folder with -o, or remove that one')
-    write_text(path, yaml.safe_dump(data, sort_keys=False))
+
+
+def keep_data(out, data):
+    """Keep what a comparison is made on, once its lists are there: a misspelt name must not hold its folder."""
+    write_text(out / _DATA, yaml.safe_dump(data, sort_keys=False))
 
 
 def make_pairs(run, volumes, split):

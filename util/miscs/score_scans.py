@@ -36,6 +36,8 @@ def main(argv=None):
 
     sampling, lie = experiment.choose_config(args.model).sampling, read_lie(args.model)
     cases = inputs.scans(args.input, sampling.rate, args.out)
+    for case in cases:
+        check_there(args.out / case.file(), 'result of inference.py, which has to be run first')
     width = max(len(case.name) for case in cases)
     print(f'{"case":{width}}  {"method":8}  off [%]  detail in plane kept, slice by slice')
     for case in progress(cases, 'score_scans', 'case'):

@@ -39,6 +39,8 @@ def main(argv=None):
     cases = [case for case in experiment.listed_cases(config, args.model, args.root) if case.hr_path]
     if not cases:
         raise UserError(f'{args.model}: dataset.test_list: no case has an HR volume to compare with')
+    for case in cases:
+        check_there(args.input / f'{case.name}.mhd', 'result of inference.py, which has to be run first')
     unsure = {case.name for case in cases if (args.input / f'{case.name}_deviation.mhd').exists()}
     if 0 < len(unsure) < len(cases):
         raise UserError(f'{args.input}: only {", ".join(sorted(unsure))} have a NAME_deviation.mhd; run inference.py '

@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from util.comparison import runs
-from util.comparison.runs import check_same_data, infer, make_pairs, plan_runs, train
+from util.comparison.runs import check_same_data, infer, keep_data, make_pairs, plan_runs, train
 from util.config_files import load_config
 from util.dataset.case_lists import Case
 from util.reports.score_table import save_csv
@@ -84,6 +84,7 @@ def test_two_recipes_of_one_name_are_refused(tmp_path):
 
 def test_other_data_in_the_same_folder_are_refused(tmp_path):
     check_same_data(tmp_path, {'input': 'a', 'test': ['1']})
+    keep_data(tmp_path, {'input': 'a', 'test': ['1']})
     check_same_data(tmp_path, {'input': 'a', 'test': ['1']})
     with pytest.raises(UserError, match=r"test \['1'\], this one has \['2'\]; name another folder with -o"):
         check_same_data(tmp_path, {'input': 'a', 'test': ['2']})

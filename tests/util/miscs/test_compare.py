@@ -46,6 +46,8 @@ def compared(dataset, here, monkeypatch):
 
 
 def test_a_comparison_is_made_and_continued(dataset, compared):
+    misspelt = compared('a.yml', '--val', '0002', '--test', '0099', '--iterations', '2')
+    assert_refused(misspelt, '0099')  # and holds nobody up who puts it right
     done = compared('a.yml', *SPLIT, '--iterations', '2')
     assert done.returncode == 0, done.stderr
     model = dataset / 'out/a/training/gen_iter_2.npz'

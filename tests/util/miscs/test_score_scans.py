@@ -51,4 +51,5 @@ def test_a_result_that_is_of_another_scan_or_is_not_there_is_told_in_one_line(re
     assert code == 2 and f'{tmp_path}/scan_x4x1x1.nii: not what inference.py makes of {tmp_path}/scan.nii' in stderr
     (tmp_path / 'scan_x4x1x1.nii').unlink()
     code, _, stderr = script(main, *results)
-    assert code == 2 and stderr.startswith('error: ') and f'{tmp_path}/scan_x4x1x1.nii' in stderr
+    missing = f'error: {tmp_path}/scan_x4x1x1.nii: cannot read this result of inference.py, which has to be run first'
+    assert code == 2 and stderr.startswith(missing)

@@ -87,4 +87,4 @@ def test_a_missing_result_or_one_of_another_shape_is_one_line(results, tmp_path,
     assert code == 2 and 'out/b.mhd: its shape is not that of' in err and len(err.splitlines()) == 1
     remove_volume(tmp_path / 'out/a.mhd')
     code, _, err = script(main, *arguments(tmp_path))
-    assert code == 2 and 'out/a.mhd: no such file' in err
+    assert code == 2 and 'out/a.mhd: cannot read this result of inference.py, which has to be run first' in err
