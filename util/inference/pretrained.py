@@ -16,13 +16,13 @@ class Pretrained(NamedTuple):
 
 TABLE = {
     'x4_t1w': Pretrained(
-        '5e659f6e209f2cd63d3016cb55ff41006ba9e1f3cac6fe6713c6fac99f5f7d50',
+        'ed93510abb449f0e032b102b3d84286bdd376c4f709ddbfea0efda98acf91b37',
         'T1w heads, x4 along each axis: the deeper network, trained on two scanners and on scans that differ'),
     'x2_t1w': Pretrained(
         '1311a2208f8411da8440e5da177762dde45e559bfc958fc4bc843baeb3731093',
         'T1w heads, x2 along each axis: the same network and training'),
     'thick_t1w': Pretrained(
-        '50a922d10e38187c0bed2b29fa21a01e7725e5d106a6adff92a56cac37dcd73d',
+        'e7022afb14fe56389415e119cd128ed4f90c2d35e1226ceac4f159846066a12c',
         'T1w heads, thick slices, x4 across them: the same network and training'),
     'thick_clinic': Pretrained(
         'de9835b684181cfa14037233e44d22392e9f7c644dbd5a5fbca3e836334e7556',
