@@ -97,7 +97,6 @@ def infer(args, ranks, last):
         from util.inference.calibration import choose_calibration
         from util.inference.case_results import Manner
         from util.inference.case_work import Work, outcomes, remove_strays
-        from util.inference.maps import MARK
         from util.inference.model_file import load_network, read_lie, read_looks
         from util.inference.network import build_network
         from util.inference.super_resolution import check_samples
@@ -126,7 +125,7 @@ def infer(args, ranks, last):
     version = commit() if args.bids or any(case.suffix != '.mhd' for case in cases) else None
     manner = Manner(config.intensity_scaling, read_lie(args.model), read_looks(args.model, net.in_channels),
                     args.ensemble, args.samples, consistent, args.like_input, calibration and calibration.factors,
-                    args.interval, f'{MARK} {args.model.name} {version or ""}'.strip())
+                    args.interval, f'{derivative.NAME} {args.model.name} {version or ""}'.strip())
     if args.ensemble:
         experiment.check_mirrored(cases)
     provenance = args.bids and sidecars.Provenance(args.bids[0], sidecars.facts(args.model, config, manner, version))

@@ -14,7 +14,7 @@ from util.dataset.case_names import without_suffix
 from util.files import write_text
 from util.script import UserError
 
-NAME = '3D-ESPCN'
+NAME = '3D-ESPCN'  # by which a derivative, or a file's header, says where it comes from
 BIDS_VERSION = '1.11.1'
 BEFORE_REC = 'sub', 'ses', 'sample', 'task', 'tracksys', 'acq', 'nuc', 'voi', 'ce', 'trc', 'stain'  # the order of BIDS
 

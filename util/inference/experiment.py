@@ -34,11 +34,16 @@ def choose_config(model, config_path=None, root=PROJECT):
         check_code_of_model(trained, model, root)
         return trained
     config = load_config(config_path or PROJECT / 'configs/base.yml')
-    for key in TRAINED_FOR if trained is not None else ():
-        if getattr(config, key) != getattr(trained, key):
-            raise UserError(f'{config_path}: {key} is not what {model} was trained for: {getattr(config, key)} against '
-                            f'{getattr(trained, key)}; leave -c out to use the model\'s own config')
+    for key, its, trained_for in differences(config, trained) if trained is not None else ():
+        raise UserError(f'{config_path}: {key} is not what {model} was trained for: {its} against {trained_for}; leave '
+                        '-c out to use the model\'s own config')
     return config
+
+
+def differences(config, other):
+    """What of `TRAINED_FOR` two experiments do not share: a list of (key, the one's value, the other's)."""
+    values = ((key, getattr(config, key), getattr(other, key)) for key in TRAINED_FOR)
+    return [(key, one, another) for key, one, another in values if one != another]
 
 
 def load_start(model, net, config):

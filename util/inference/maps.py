@@ -1,12 +1,12 @@
 """The maps beside a result, NAME_deviation and so on: which files of such names are this project's, to be replaced."""
 import re
 
+from util.inference.derivative import NAME
 from util.script import UserError
 from util.volumes.streams import first_bytes
 
 MAPS = 'deviation', 'intrinsic', 'parameter'  # of `util.inference.super_resolution.SuperResolved`
 KINDS = *MAPS, 'interval'
-MARK = '3D-ESPCN'  # with what NIfTI's descrip and NRRD's content begin, by which a header says where it comes from
 _HEADER = 2048     # bytes, more than those of any header that is written here
 _OF_MGH, _TYPE_OF_MGH = 284, slice(20, 24)
 _OF_VOXELS = re.compile(rb'^Element(Type|DataFile) = .*\n', re.MULTILINE)  # lines of a .mhd
@@ -36,7 +36,7 @@ def _is_map(path, result):
     try:
         if path.suffix in ('.mhd', '.mgh', '.mgz'):
             return result.exists() and _but_for_voxels(path) == _but_for_voxels(result)
-        return MARK.encode() in first_bytes(path, _HEADER)
+        return NAME.encode() in first_bytes(path, _HEADER)
     except UserError:  # it cannot be read
         return False
 

@@ -39,17 +39,15 @@ def main(argv=None):
     if args.out.resolve() in {model.resolve() for model in models}:
         raise UserError(f'-o {args.out}: it is one of the models, which would be lost; name another file')
     # Imported here: neither --help nor a wrong argument waits for them.
-    from util.inference.experiment import TRAINED_FOR, choose_config
+    from util.inference.experiment import choose_config, differences
     from util.inference.model_file import arrays_of, fill, load_network, read_lie, read_looks, save_network
     from util.inference.network import build_network
 
     *others, last = models
     config = choose_config(last, None, args.root)
     for model in others:
-        for key in TRAINED_FOR:
-            theirs, its = (getattr(one, key) for one in (choose_config(model, None, args.root), config))
-            if theirs != its:
-                raise UserError(f'{model}: {key} is not that of {last}: {theirs} against {its}')
+        for key, theirs, its in differences(choose_config(model, None, args.root), config):
+            raise UserError(f'{model}: {key} is not that of {last}: {theirs} against {its}')
     net = build_network(config, args.root)
     sums = {}
     for model in models:

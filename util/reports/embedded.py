@@ -11,7 +11,7 @@ import numpy
 
 from models.cpu_blocks import workers
 
-_SLAB = 16  # slices at a time, so that no second volume lies in memory
+_SLAB = 16  # slices at a time, so that no second volume of numbers lies in memory: what is kept are bytes
 _ESCAPE = 255  # this byte stands for the next of the numbers that take more than a byte
 _MOST = 2.0 ** 24  # codes; nine neighbours of that size still fit into int32
 
