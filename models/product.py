@@ -30,9 +30,27 @@ def along_axes(volume, matrices):
     Returns:
         numpy.ndarray or cupy.ndarray: (..., z', y', x').
     """
-    along_z, along_y, along_x = matrices
-    depth, height, width = volume.shape[-3:]
-    part = product(volume.reshape(-1, width), along_x.T)  # one product: slice by slice BLAS is slow
-    part = product(along_y, part.reshape(-1, height, len(along_x)))
-    part = product(along_z, part.reshape(-1, depth, len(along_y) * len(along_x)))
-    return part.reshape(*volume.shape[:-3], len(along_z), len(along_y), len(along_x))
+    for axis in reversed(range(3)):
+        volume = along_axis(volume, matrices[axis], axis)
+    return volume
+
+
+def along_axis(volume, matrix, axis):
+    """A volume multiplied by a matrix along one axis.
+
+    Args:
+        volume (numpy.ndarray or cupy.ndarray): (..., z, y, x), such as (C, z, y, x).
+        matrix (numpy.ndarray or cupy.ndarray): (m, n), where the volume is, and of its dtype.
+        axis (int): 0, 1 or 2: z, y or x, of n voxels.
+
+    Returns:
+        numpy.ndarray or cupy.ndarray: The volume's shape, but m voxels along the axis.
+    """
+    *before, depth, height, width = volume.shape
+    if axis == 2:
+        part = product(volume.reshape(-1, width), matrix.T)  # one product: slice by slice BLAS is slow
+        return part.reshape(*before, depth, height, len(matrix))
+    if axis == 1:
+        return product(matrix, volume.reshape(-1, height, width)).reshape(*before, depth, len(matrix), width)
+    part = product(matrix, volume.reshape(-1, depth, height * width))
+    return part.reshape(*before, len(matrix), height, width)

@@ -1,6 +1,6 @@
 import numpy
 
-from models.product import along_axes
+from models.product import along_axes, along_axis
 
 
 def test_each_axis_is_multiplied_by_its_own_matrix():
@@ -10,3 +10,6 @@ def test_each_axis_is_multiplied_by_its_own_matrix():
     numpy.testing.assert_allclose(along_axes(volume, matrices), expected)
     numpy.testing.assert_allclose(along_axes(volume[:, ::-1, :, ::-1], matrices),
                                   numpy.einsum('czyx,az,by,dx->cabd', volume[:, ::-1, :, ::-1], *matrices))
+    for axis, subscripts in enumerate(('czyx,az->cayx', 'czyx,by->czbx', 'czyx,dx->czyd')):
+        numpy.testing.assert_allclose(along_axis(volume, matrices[axis], axis),
+                                      numpy.einsum(subscripts, volume, matrices[axis]))

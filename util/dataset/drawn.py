@@ -5,8 +5,9 @@ import itertools
 from typing import Any, NamedTuple
 
 import numpy
+from chainer.backends.cuda import get_array_module
 
-from models.product import along_axes
+from models.product import along_axis
 from util.script import UserError
 from util.volumes.appearance import bias_factors, inverted, slice_factors, with_gamma
 from util.volumes.axis_matrices import blur_matrix, columns_of, degradation_matrix
@@ -14,6 +15,8 @@ from util.volumes.intensity import intensity_scale
 
 STEPS = 16       # between the ends of a range of widths, so that their matrices are made once
 MOST_KEPT = 512  # matrices
+ROWS = 48        # of a matrix are multiplied at a time: most of them need a few columns only
+VOXELS = 1 << 20  # of HR are made at a time on a CPU: what is touched again and again stays in its cache
 
 
 class _Matrix(NamedTuple):
@@ -25,6 +28,14 @@ class _Matrix(NamedTuple):
     def reach(self, rows):
         """The columns that a slice of rows needs."""
         return slice(int(self.first[rows].min()), int(self.stop[rows].max()))
+
+
+class _Look(NamedTuple):
+    """What a head has to look like in a scan; None: as it does."""
+    blurring: Any        # a _Matrix for each axis
+    is_inverted: bool
+    gamma: float | None
+    bias: Any            # factors along each axis, where the volumes are
 
 
 class Drawing:
@@ -57,7 +68,7 @@ class Drawing:
 
     def to_device(self, device):
         """Draw for volumes on a device of Chainer's; None: on the CPU."""
-        self._send = device.send if device else lambda arrays: arrays
+        self._xp, self._send = (device.xp, device.send) if device else (numpy, lambda arrays: arrays)
         self._sent_levels = self.levels and [self._send(level) for level in self.levels]
         self._matrix = functools.lru_cache(MOST_KEPT)(self._make_matrix)
 
@@ -80,13 +91,20 @@ class Drawing:
         """
         degrading = self._degrading(hr.shape[1:], rng)
         needed = [_hull(matrix.reach(rows), window) for matrix, rows, window in zip(degrading, lr_window, hr_window)]
-        image = self._image(case, hr, needed, rng)
-        lr = _multiplied(image, degrading, lr_window, needed)
+        look = self._look(hr.shape[1:], rng)
+        lr_lines, images = [], []
+        for planes in _slabs(needed) if self._xp is numpy else needed[:1]:
+            image = self._image(case, hr, [planes, *needed[1:]], look)
+            images.append(image[(slice(None), *map(_within, hr_window, [planes, *needed[1:]]))])
+            for axis in 2, 1:
+                image = _along(axis, image, degrading[axis], lr_window[axis], needed[axis].start)
+            lr_lines.append(image)
+        lr = _along(0, self._xp.concatenate(lr_lines, axis=1), degrading[0], lr_window[0], needed[0].start)
         if self.drawn.slices:
             lr = self._of_uneven_slices(lr, hr.shape[1:], lr_window, rng)
         if self.drawn.noise:
             lr = self._with_noise(lr, self.levels[case], rng)
-        return lr, image[(slice(None), *map(_within, hr_window, needed))]
+        return lr, self._xp.concatenate(images, axis=1)
 
     def _degrading(self, shape, rng):
         """The matrices of a degradation, one an axis."""
@@ -96,23 +114,30 @@ class Drawing:
         return [self._matrix(degradation_matrix, n, r, offset, degradation.name, **settings)
                 for n, r, offset in zip(shape, self.sampling.rate, self.sampling.offset)]
 
-    def _image(self, case, hr, window, rng):
-        """What the scanner is to see of a head, in a window of the HR volume."""
-        shape, drawn = hr.shape[1:], self.drawn
+    def _look(self, shape, rng):
+        drawn = self.drawn
         fwhm = _step(drawn.blur, rng) if drawn.blur else 0
-        if fwhm:
-            blurring = [self._matrix(blur_matrix, n, fwhm) for n in shape]
-            needed = [matrix.reach(rows) for matrix, rows in zip(blurring, window)]
-            image = _multiplied(hr[(slice(None), *needed)], blurring, window, needed)
+        return _Look(
+            [self._matrix(blur_matrix, n, fwhm) for n in shape] if fwhm else None,
+            bool(drawn.inverted) and rng.random() < drawn.inverted,
+            rng.uniform(*drawn.gamma) if drawn.gamma else None,
+            self._send(bias_factors(shape, rng.uniform(*drawn.bias), rng)) if drawn.bias else None)
+
+    def _image(self, case, hr, window, look):
+        """What the scanner is to see of a head, in a window of the HR volume."""
+        if look.blurring:
+            needed = [matrix.reach(rows) for matrix, rows in zip(look.blurring, window)]
+            image = hr[(slice(None), *needed)]
+            for axis in range(3):
+                image = _along(axis, image, look.blurring[axis], window[axis], needed[axis].start)
         else:
             image = hr[(slice(None), *window)]
-        if drawn.inverted and rng.random() < drawn.inverted:
+        if look.is_inverted:
             image = inverted(image, self._sent_levels[case])
-        if drawn.gamma:
-            image = with_gamma(image, rng.uniform(*drawn.gamma), self._sent_levels[case])
-        if drawn.bias:
-            factors = bias_factors(shape, rng.uniform(*drawn.bias), rng)
-            along_z, along_y, along_x = self._send([factor[rows] for factor, rows in zip(factors, window)])
+        if look.gamma:
+            image = with_gamma(image, look.gamma, self._sent_levels[case])
+        if look.bias:
+            along_z, along_y, along_x = (factors[rows] for factors, rows in zip(look.bias, window))
             image = image * along_z[:, None, None] * (along_y[:, None] * along_x)
         return image
 
@@ -149,9 +174,22 @@ def _hull(one, other):
 
 
 def _within(window, needed):
-    """A window of the volume, as one of a part of it."""
-    return slice(window.start - needed.start, window.stop - needed.start)
+    """A window of the volume, as one of a part of it; empty where they do not meet."""
+    return slice(*(min(max(end - needed.start, 0), needed.stop - needed.start) for end in (window.start, window.stop)))
 
 
-def _multiplied(image, matrices, rows, columns):
-    return along_axes(image, [matrix.weights[tuple(place)] for matrix, *place in zip(matrices, rows, columns)])
+def _slabs(window):
+    """A window's planes, some at a time."""
+    planes, rows, columns = window
+    depth = max(VOXELS // ((rows.stop - rows.start) * (columns.stop - columns.start)), 1)
+    return [slice(start, min(start + depth, planes.stop)) for start in range(planes.start, planes.stop, depth)]
+
+
+def _along(axis, image, matrix, rows, first):
+    """The image has the matrix's columns along the axis from the first on."""
+    parts = [slice(start, min(start + ROWS, rows.stop)) for start in range(rows.start, rows.stop, ROWS)]
+    reaches = [matrix.reach(part) for part in parts]
+    lines = (slice(None),) * (1 + axis)
+    products = [along_axis(image[(*lines, slice(reach.start - first, reach.stop - first))],
+                           matrix.weights[part, reach], axis) for part, reach in zip(parts, reaches)]
+    return get_array_module(image).concatenate(products, axis=1 + axis)

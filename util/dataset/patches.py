@@ -1,4 +1,5 @@
 """Matching LR and HR patches, drawn from pairs of volumes."""
+import concurrent.futures
 import itertools
 
 import chainer
@@ -180,13 +181,36 @@ class Batches(SerialIterator):
         examples: Data set.
         batchsize (int): Examples of a whole batch.
         share (slice): Which of these are given.
+        ahead (bool): Make each batch in a thread while its predecessor is used: for examples that take long to make,
+            in calls of NumPy, which let other threads run.
     """
 
-    def __init__(self, examples, batchsize, share):
+    def __init__(self, examples, batchsize, share, ahead=False):
+        self._thread = concurrent.futures.ThreadPoolExecutor(1, 'examples') if ahead else None
+        self._next = None  # (indices, future of the examples)
         super().__init__(range(len(examples)), batchsize, shuffle=False)
         self.examples, self.share = examples, share
 
     def __next__(self):
-        return [self.examples[i] for i in super().__next__()[self.share]]
+        batch = super().__next__()
+        if not self._thread:
+            return self._examples(batch)
+        if not self._next or self._next[0] != batch:  # the first one, also of a training that goes on
+            self._make(batch)
+        examples = self._next[1].result()
+        self._make([i + len(batch) for i in batch if i + len(batch) < len(self.dataset)])
+        return examples
 
     next = __next__
+
+    def _make(self, batch):
+        self._next = batch, self._thread.submit(self._examples, batch)
+
+    def _examples(self, batch):
+        return [self.examples[i] for i in batch[self.share]]
+
+    def finalize(self):
+        """End the thread."""
+        if self._thread:
+            self._thread.shutdown()
+        super().finalize()

@@ -3,6 +3,7 @@ import functools
 import sys
 from pathlib import Path
 
+import numpy
 from chainer import training
 from chainer.training import extensions
 
@@ -110,7 +111,8 @@ def make_iterator(config, pairs, device, share):
     patches = PatchDataset(pairs, config.sampling, config.patchside, length, config.seed, config.flip, flip_until,
                            config.background_share, drawing)
     patches.to_device(device)
-    return Batches(patches, config.batchsize, share)
+    # A GPU draws in no time; and a step that is recorded there (`Updater`) lets no other thread use it.
+    return Batches(patches, config.batchsize, share, ahead=drawing is not None and device.xp is numpy)
 
 
 def every(interval, config):

@@ -4,6 +4,8 @@ import math
 
 import numpy
 
+_NEARLY_0 = numpy.float32(1e-12)  # powers of 0, and those that round to it, take NumPy ten times as long as others
+
 
 def with_gamma(volume, gamma, level):
     """Another contrast: level * (x / level)^gamma, which leaves 0 and the level where they are.
@@ -18,7 +20,13 @@ def with_gamma(volume, gamma, level):
     Returns:
         numpy.ndarray or cupy.ndarray: The volume's shape, float32.
     """
-    return numpy.sign(volume) * (abs(volume) / level) ** gamma * level
+    image = abs(volume)
+    image /= level
+    numpy.maximum(image, _NEARLY_0, out=image)
+    image **= gamma
+    image *= level
+    image *= numpy.sign(volume)
+    return image
 
 
 def inverted(volume, level):

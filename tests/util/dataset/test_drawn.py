@@ -111,6 +111,16 @@ def test_a_patch_is_part_of_what_the_whole_volume_would_be(rate, drawn):
         numpy.testing.assert_allclose(image_part, image[(slice(None), *hr_window)], atol=1e-5)
 
 
+@pytest.mark.parametrize('rate', RATES)
+def test_a_volume_that_is_made_some_planes_at_a_time_gives_the_same_patches(rate, monkeypatch):
+    examples = list(make_dataset('bspline', rate, EVERYTHING))
+    monkeypatch.setattr('util.dataset.drawn.VOXELS', 2000)
+    monkeypatch.setattr('util.dataset.drawn.ROWS', 3)
+    for made, expected in zip(make_dataset('bspline', rate, EVERYTHING), examples, strict=True):
+        for patch, at_once in zip(made, expected, strict=True):
+            numpy.testing.assert_allclose(patch, at_once, atol=1e-6)
+
+
 def test_a_bias_field_is_on_both_and_differs_from_patch_to_patch():
     dataset = make_dataset('block_mean', (4, 4, 4), {'bias': 0.3}, 'none', side=6)
     fields = []
