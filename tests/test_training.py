@@ -240,13 +240,14 @@ def take_recipe(folder, name):
     (folder / 'experiment.yml').write_text(f'extends: {PROJECT}/configs/{name}.yml\n' + yaml.safe_dump(own))
 
 
-def test_the_recipe_with_uncertainty_trains_and_is_scored(experiment, train_and_draw, here):
+def test_the_recipe_with_uncertainty_trains_and_is_scored(experiment, train, train_and_draw, here):
     """Also where the likelihood is below 0, which no axis of logarithms can show."""
     import inference
 
     take_recipe(experiment, 'x4_uncertain')
+    assert 'leaves the deviations that this network predicts as they are' in train('--set', 'loss=l1', out='l1').stderr
     done = train_and_draw()
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 0 and 'deviations' not in done.stderr, done.stderr
     log = json.loads((experiment / 'run/log').read_text())
     assert log[-1]['val/loss'] < 0 and (experiment / 'run/gen_loss.png').exists()
     done = here(inference.main, '-m', 'run/gen_best.npz', '-R', '.', '-o', 'out')

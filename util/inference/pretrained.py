@@ -49,10 +49,14 @@ def model_path(given):
         Path: The file; one that does not exist is left to whoever opens it.
 
     Raises:
-        UserError: If a file of the table is missing, or is not what it was when it was published.
+        UserError: If a file of the table is missing, or is not what it was when it was published; or if what was given
+            looks like a name, and is none and no file.
     """
     name = str(given)
     if name not in TABLE:
+        if name == Path(name).stem and not Path(name).exists():
+            raise UserError(f'{name}: no such model file, and none of the models that come with the project: '
+                            + ', '.join(TABLE))
         return Path(given)
     if Path(given).is_file():
         note(f'-m {name}: the file of that name in this folder, and not the network that comes with the project')

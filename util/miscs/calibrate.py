@@ -97,9 +97,9 @@ def count(case, net, config, args):
     lr, hr = read_pair(case, config)
     with blaming(case.lr_path):
         sr = super_resolve(net, lr, config.intensity_scaling, args.ensemble, args.samples)
-        if sr.deviation is None:
-            raise UserError('this network predicts no deviation, so there is nothing to calibrate; '
-                            'configs/x4_uncertain.yml trains one that does')
+    if sr.deviation is None:
+        raise UserError(f'{args.model}: this network predicts no deviation, so there is nothing to calibrate; '
+                        'configs/x4_uncertain.yml trains one that does')
     with blaming(case.hr_path):
         head = head_mask(hr.array)
     return ratio_counts(hr.array, sr.mean.array, sr.deviation.array, head)

@@ -7,13 +7,14 @@ import numpy
 from chainer import training
 from chainer.training import extensions
 
+from models.gaussian import GaussianNetwork
 from models.network import BayesianNetwork, check_prediction
 from util.dataset.drawn import Drawing
 from util.dataset.patches import Batches, PatchDataset
 from util.inference.model_file import save_network
 from util.inference.network import check_channels
 from util.ranks import ALONE
-from util.script import UserError, blaming
+from util.script import UserError, blaming, note
 from util.training.adam import Adam
 from util.training.best_model import BestModel
 from util.training.evaluator import VolumeEvaluator
@@ -58,9 +59,13 @@ def make_trainer(config, net, pairs, val_pairs, out, stop=None, ranks=ALONE):
         net.tune(optimizer)
     ranks.join(optimizer)
     loss = functools.partial(LOSSES[config.loss.name], **config.loss.settings)
-    if is_bayesian and config.loss.name not in LIKELIHOODS:
-        raise UserError(f'loss: {config.loss.name} is no likelihood, which a network with uncertain weights is trained '
-                        f'with; allowed for this one: {", ".join(LIKELIHOODS)}')
+    if config.loss.name not in LIKELIHOODS:
+        if is_bayesian:
+            raise UserError(f'loss: {config.loss.name} is no likelihood, which a network with uncertain weights is '
+                            f'trained with; allowed for this one: {", ".join(LIKELIHOODS)}')
+        if isinstance(net, GaussianNetwork) and ranks.is_first:
+            note(f'loss: {config.loss.name} looks at the mean alone, and leaves the deviations that this network '
+                 f'predicts as they are; {", ".join(LIKELIHOODS)} teaches them')
     share = ranks.share(config.batchsize)
     voxels = sum(hr.size for _, hr in pairs.arrays)
 

@@ -29,9 +29,18 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
-def test_a_name_is_its_file_and_any_other_word_a_path(folder):
+def test_a_name_is_its_file_and_what_is_no_name_a_path(folder, monkeypatch):
     assert model_path('x4') == folder / 'x4.npz'
-    assert str(model_path('x8')) == 'x8' and str(model_path('run/gen_best.npz')) == 'run/gen_best.npz'
+    monkeypatch.chdir(folder)
+    (folder / 'mine').touch()
+    for path in ('mine', 'x8.npz', 'run/gen_best.npz'):
+        assert str(model_path(path)) == path
+
+
+def test_a_name_that_is_none_is_refused_with_those_that_there_are(folder, monkeypatch):
+    monkeypatch.chdir(folder)
+    with pytest.raises(UserError, match='x8: no such model file, and none of the .*: x4, x2_long, gone$'):
+        model_path('x8')
 
 
 def test_a_file_of_that_name_goes_first_which_is_told_and_a_folder_does_not(folder, monkeypatch, capsys):

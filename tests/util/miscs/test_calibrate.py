@@ -153,7 +153,7 @@ def test_cases_of_the_training_are_refused_and_a_training_that_is_not_known_is_t
 def test_a_network_without_a_deviation_is_refused(tmp_path, here, infer):
     prepare(tmp_path)
     before = (tmp_path / 'gen.npz').read_bytes()
-    assert_refused(here(calibrate.main, *MODEL), 'this network predicts no deviation, so there is nothing to calibrate')
+    assert_refused(here(calibrate.main, *MODEL), 'gen.npz: this network predicts no deviation')
     assert (tmp_path / 'gen.npz').read_bytes() == before
     assert_refused(infer('--interval', 50), 'calibrate it first (it must predict a deviation)')
 
