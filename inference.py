@@ -97,17 +97,14 @@ def infer(args, ranks, last):
         from util.inference.calibration import choose_calibration
         from util.inference.case_results import Manner
         from util.inference.case_work import Work, outcomes, remove_strays
-        from util.inference.model_file import load_network, read_lie, read_looks
-        from util.inference.network import build_network
+        from util.inference.model_file import read_lie, read_looks
         from util.inference.super_resolution import check_samples
         from util.inference.tally import Tally
         from util.lock import locked
         from util.versions import commit
 
-    config = experiment.choose_config(args.model, args.config_path, args.root)
     device = get_device(ranks.gpu(args.gpu))
-    net = build_network(config, args.root)
-    load_network(args.model, net)
+    config, net = experiment.open_model(args.model, args.config_path, args.root)
     net.to_device(device)
     check_samples(net, args.samples)
     if isinstance(net, BayesianNetwork) and args.samples is None:

@@ -6,6 +6,7 @@ import numpy
 from models.bayesian_espcn3d import BayesianESPCN3D
 from models.deep_espcn3d import DeepESPCN3D
 from models.espcn3d import ESPCN3D
+from models.heteroscedastic_deep_espcn3d import HeteroscedasticDeepESPCN3D
 from models.heteroscedastic_espcn3d import HeteroscedasticESPCN3D
 from models.softplus import softplus
 from models.variance import LEAST_VARIANCE, ConstantVariance
@@ -33,32 +34,36 @@ def _espcn3d(graph, net, path=''):
     return _upscaled(graph, net, _convolved(graph, net, graph.inputs, path, ('conv1', 'conv2', 'conv3')))
 
 
-def _point(graph, net):
-    return {MEAN: _espcn3d(graph, net)}
-
-
-def _deep(graph, net):
-    h = _convolved(graph, net, graph.inputs, '', ('first',))
+def _deep(graph, net, path=''):
+    h = _convolved(graph, net, graph.inputs, path, ('first',))
     for number, block in enumerate(net.blocks):
-        h = graph.add('Add', h, _convolved(graph, block, h, f'blocks/{number}/', ('conv1', 'conv2')))
-    return {MEAN: _upscaled(graph, net, _convolved(graph, net, h, '', ('last',)))}
+        h = graph.add('Add', h, _convolved(graph, block, h, f'{path}blocks/{number}/', ('conv1', 'conv2')))
+    return _upscaled(graph, net, _convolved(graph, net, h, path, ('last',)))
 
 
-def _gaussian(graph, net):
+def _point(of_mean):
+    return lambda graph, net: {MEAN: of_mean(graph, net)}
+
+
+def _gaussian(of_mean):
     """Of weights that are uncertain, the mean ones, as the network itself takes in use."""
-    mean = _espcn3d(graph, net.mean, 'mean/')
-    if isinstance(net.variance, ConstantVariance):
-        variance = softplus(net.variance.b).array + numpy.float32(LEAST_VARIANCE)
-        deviation = graph.add('Expand', numpy.sqrt(variance)[:, None, None, None], graph.add('Shape', mean))
-    else:
-        variance = graph.softplus(_espcn3d(graph, net.variance, 'variance/'))
-        deviation = graph.add('Sqrt', graph.add('Add', variance, numpy.float32(LEAST_VARIANCE)))
-    return {MEAN: mean, DEVIATION: deviation}
+    def build(graph, net):
+        mean = of_mean(graph, net.mean, 'mean/')
+        if isinstance(net.variance, ConstantVariance):
+            variance = softplus(net.variance.b).array + numpy.float32(LEAST_VARIANCE)
+            deviation = graph.add('Expand', numpy.sqrt(variance)[:, None, None, None], graph.add('Shape', mean))
+        else:
+            variance = graph.softplus(_espcn3d(graph, net.variance, 'variance/'))
+            deviation = graph.add('Sqrt', graph.add('Add', variance, numpy.float32(LEAST_VARIANCE)))
+        return {MEAN: mean, DEVIATION: deviation}
+
+    return build
 
 
 # class -> function of (graph, network) that gives the outputs, name -> value. A class derived from one of these may
 # compute something else, and is another one.
-BUILDERS = {ESPCN3D: _point, DeepESPCN3D: _deep, HeteroscedasticESPCN3D: _gaussian, BayesianESPCN3D: _gaussian}
+BUILDERS = {ESPCN3D: _point(_espcn3d), DeepESPCN3D: _point(_deep), HeteroscedasticESPCN3D: _gaussian(_espcn3d),
+            HeteroscedasticDeepESPCN3D: _gaussian(_deep), BayesianESPCN3D: _gaussian(_espcn3d)}
 
 
 def onnx_model(net, config, lie, commit):

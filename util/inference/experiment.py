@@ -1,11 +1,12 @@
 """What an inference is about: the experiment that its model is used by, and the cases."""
+from models.gaussian import GaussianNetwork
 from util.config import check_values
 from util.config_files import load_config, read_experiment
 from util.dataset.case_lists import read_list
 from util.dataset.pairs_info import holds_tensors, read_pairs_info
 from util.inference.maps import KINDS
 from util.inference.model_file import load_network
-from util.inference.network import check_code_of_model
+from util.inference.network import build_network, check_code_of_model
 from util.script import PROJECT, UserError, blaming, note
 from util.volumes.degradation import DEGRADATIONS
 from util.yaml_text import load_yaml
@@ -40,6 +41,21 @@ def choose_config(model, config_path=None, root=PROJECT):
     return config
 
 
+def open_model(model, config_path=None, root=PROJECT):
+    """What a model file holds; arguments and errors as of :func:`choose_config`.
+
+    Returns:
+        (~util.config.Config, ~chainer.Chain): The experiment, and the network with its weights, on the CPU.
+
+    Raises:
+        UserError: If the weights are not those of the network.
+    """
+    config = choose_config(model, config_path, root)
+    net = build_network(config, root)
+    load_network(model, net)
+    return config, net
+
+
 def differences(config, other):
     """What of `TRAINED_FOR` two experiments do not share: a list of (key, the one's value, the other's)."""
     values = ((key, getattr(config, key), getattr(other, key)) for key in TRAINED_FOR)
@@ -49,8 +65,8 @@ def differences(config, other):
 def load_start(model, net, config):
     """Fill a network that is to be trained with the weights of a model file.
 
-    Another network's will do where they fit, such as those of a mean's network for one with uncertain weights; what
-    differs is told.
+    Another network's will do where they fit: those of a network for the mean of one that returns a Gaussian, or for one
+    with uncertain weights. What differs is told.
 
     Args:
         model (Path): The model file.
@@ -63,7 +79,7 @@ def load_start(model, net, config):
     trained = read_experiment(model)
     other = trained is not None and _described(trained) != _described(config)
     try:
-        load_network(model, net)
+        _load(model, net, net.mean if other and isinstance(net, GaussianNetwork) else None)
     except UserError as error:
         if not other:
             raise
@@ -72,6 +88,15 @@ def load_start(model, net, config):
                         f'({str(error).removeprefix(f"{model}: ")})') from None
     if other:
         note(f'{model}: its weights are of {_described(trained)}, and are trained further as {_described(config)}')
+
+
+def _load(model, net, part):
+    try:
+        load_network(model, net)
+    except UserError:
+        if part is None:
+            raise
+        load_network(model, part)
 
 
 def _described(config):

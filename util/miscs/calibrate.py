@@ -42,17 +42,13 @@ def main(argv=None):
     from util.device import get_device
     from util.inference import experiment
     from util.inference.calibration import Calibration, save_calibration
-    from util.inference.model_file import load_network
-    from util.inference.network import build_network
     from util.lock import locked
     from util.reports.calibration_table import format_calibration
     from util.scores.intervals import fit
 
-    config = experiment.choose_config(args.model, args.config_path, args.root)
     device = get_device(args.gpu)
-    net = build_network(config, args.root)
     with locked(args.model.parent, 'calibrate a copy in another folder'):
-        load_network(args.model, net)
+        config, net = experiment.open_model(args.model, args.config_path, args.root)
         net.to_device(device)
         subjects = held_out(args, config)
         cases = [(number, case) for number, its in enumerate(subjects) for case in its]

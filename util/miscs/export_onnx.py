@@ -45,14 +45,11 @@ def main(argv=None):
     from models.network import BayesianNetwork
     from util.export.networks import onnx_model
     from util.files import replacing
-    from util.inference.experiment import choose_config
-    from util.inference.model_file import load_network, read_lie
-    from util.inference.network import build_network
+    from util.inference.experiment import open_model
+    from util.inference.model_file import read_lie
     from util.versions import commit
 
-    config = choose_config(args.model, args.config_path, args.root)
-    net = build_network(config, args.root)
-    load_network(args.model, net)
+    config, net = open_model(args.model, args.config_path, args.root)
     with blaming(args.model):
         model = onnx_model(net, config, read_lie(args.model), commit())
     with replacing(out) as temporary:

@@ -36,14 +36,10 @@ def main(argv=None):
     from util.dataset.pairs import read_pair
     from util.device import get_device
     from util.inference import experiment, inputs
-    from util.inference.model_file import load_network
-    from util.inference.network import build_network
     from util.inference.probing import probe
 
-    config = experiment.choose_config(args.model, None, args.root)
     device = get_device(args.gpu)
-    net = build_network(config, args.root)
-    load_network(args.model, net)
+    config, net = experiment.open_model(args.model, root=args.root)
     net.to_device(device)
     rows = {}
     for case in progress(inputs.pairs_of_folders(*args.pairs), 'probe_uncertainty', 'case'):

@@ -9,6 +9,8 @@ from models.bayesian_espcn3d import BayesianESPCN3D
 from models.convolution_3d import Convolution3D
 from models.deep_espcn3d import DeepESPCN3D
 from models.espcn3d import ESPCN3D
+from models.gaussian import GaussianNetwork
+from models.heteroscedastic_deep_espcn3d import HeteroscedasticDeepESPCN3D
 from models.heteroscedastic_espcn3d import HeteroscedasticESPCN3D
 from models.network import mean_of
 from util.config_files import load_config
@@ -41,6 +43,7 @@ def make(cls, name='bspline', rate=(2, 2, 2), channels=1, **settings):
     (DeepESPCN3D, dict(name='block_mean', rate=(4, 1, 1), width=5, blocks=1)),
     (HeteroscedasticESPCN3D, dict(name='block_mean', rate=(4, 1, 1), residual='linear')),
     (HeteroscedasticESPCN3D, dict(rate=(1, 2, 3), channels=2)),
+    (HeteroscedasticDeepESPCN3D, dict(name='block_mean', rate=(4, 1, 1), channels=2, width=5, blocks=2)),
     (BayesianESPCN3D, dict(channels=2, residual='linear')),
     (BayesianESPCN3D, dict(rate=(1, 2, 3), channels=2, dropout='binary', variance='homoscedastic')),
     (BayesianESPCN3D, dict(name='kspace', dropout='per_kernel', residual='nearest'))])
@@ -54,7 +57,7 @@ def test_a_file_gives_what_chainer_gives_at_any_size_and_holds_the_same_bits(cls
         with chainer.using_config('train', False), chainer.no_backprop_mode():
             prediction = net(lr)
         expected = {'sr': chainer.as_variable(mean_of(prediction)).array}
-        if cls in (HeteroscedasticESPCN3D, BayesianESPCN3D):
+        if issubclass(cls, GaussianNetwork):
             expected['deviation'] = prediction.scale.array
         found = dict(zip([output.name for output in session.get_outputs()], session.run(None, {'lr': lr})))
         assert found.keys() == expected.keys()

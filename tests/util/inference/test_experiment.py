@@ -46,6 +46,12 @@ def test_weights_of_another_network_that_fit_are_taken_which_is_told(tmp_path, c
     start(tmp_path, trained, wanted)
     numpy.testing.assert_array_equal(wanted[1].mean.conv1.W.array, trained[1].mean.conv1.W.array)
     assert 'of BayesianESPCN3D' in (said := capsys.readouterr().err) and 'as HeteroscedasticESPCN3D' in said
+    trained, wanted = made(), made(UNCERTAIN)
+    variance = wanted[1].variance.conv1.W.array.copy()
+    start(tmp_path, trained, wanted)
+    numpy.testing.assert_array_equal(wanted[1].mean.conv1.W.array, trained[1].conv1.W.array)
+    numpy.testing.assert_array_equal(wanted[1].variance.conv1.W.array, variance)
+    assert 'of ESPCN3D' in (said := capsys.readouterr().err) and 'as HeteroscedasticESPCN3D' in said
     start(tmp_path, made(intensity_scaling='percentile'), made())
     assert 'intensity_scaling percentile, and are trained further as' in capsys.readouterr().err
     start(tmp_path, made(), made(seed=3, loss='l1'))

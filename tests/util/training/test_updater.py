@@ -5,6 +5,7 @@ import pytest
 
 from models.deep_espcn3d import DeepESPCN3D
 from models.espcn3d import ESPCN3D
+from models.heteroscedastic_deep_espcn3d import HeteroscedasticDeepESPCN3D
 from models.heteroscedastic_espcn3d import HeteroscedasticESPCN3D
 from util.training.adam import Adam
 from util.training.losses import LOSSES
@@ -16,6 +17,7 @@ NETWORKS = {
     'linear': lambda: ESPCN3D(Sampling(2), residual='linear', conv3_init='icnr', ksizes=(5, 1, 3)),
     'deep': lambda: DeepESPCN3D(Sampling((1, 2, 2)), width=8, blocks=2),
     'uncertain': lambda: HeteroscedasticESPCN3D(Sampling(2)),
+    'deep and uncertain': lambda: HeteroscedasticDeepESPCN3D(Sampling(2), width=8, blocks=2),
 }
 
 
@@ -55,7 +57,8 @@ def losses(net, loss, device, steps=5):
 @pytest.mark.parametrize('net, loss', [
     ('linear', 'charbonnier'), ('deep', 'mse'),
     *(pytest.param(*case, marks=pytest.mark.slow) for case in (
-        ('paper', 'mse'), ('linear', 'l1'), ('uncertain', 'gaussian_nll')))])
+        ('paper', 'mse'), ('linear', 'l1'), ('uncertain', 'gaussian_nll'),
+        ('deep and uncertain', 'gaussian_nll')))])
 def test_steps_are_those_of_the_cpu(gpu_with_kernels, net, loss):
     found, expected = (losses(NETWORKS[net], loss, device, steps=3)[1] for device in
                        (gpu_with_kernels, chainer.get_device('@numpy')))
