@@ -95,7 +95,8 @@ class Drawing:
         lr_lines, images = [], []
         for planes in _slabs(needed) if self._xp is numpy else needed[:1]:
             image = self._image(case, hr, [planes, *needed[1:]], look)
-            images.append(image[(slice(None), *map(_within, hr_window, [planes, *needed[1:]]))])
+            # a copy, since a view would keep the whole slab
+            images.append(image[(slice(None), *map(_within, hr_window, [planes, *needed[1:]]))].copy())
             for axis in 2, 1:
                 image = _along(axis, image, degrading[axis], lr_window[axis], needed[axis].start)
             lr_lines.append(image)

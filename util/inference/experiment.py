@@ -65,8 +65,8 @@ def differences(config, other):
 def load_start(model, net, config):
     """Fill a network that is to be trained with the weights of a model file.
 
-    Another network's will do where they fit: those of a network for the mean of one that returns a Gaussian, or for one
-    with uncertain weights. What differs is told.
+    Another network's will do where they fit, such as those of a mean's network for one with uncertain weights, or for
+    the network of the mean in one that returns a Gaussian; what differs is told.
 
     Args:
         model (Path): The model file.
@@ -93,10 +93,13 @@ def load_start(model, net, config):
 def _load(model, net, part):
     try:
         load_network(model, net)
-    except UserError:
+    except UserError as error:
         if part is None:
             raise
-        load_network(model, part)
+        try:
+            load_network(model, part)
+        except UserError:
+            raise error from None
 
 
 def _described(config):

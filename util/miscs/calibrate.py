@@ -95,7 +95,7 @@ def count(case, net, config, args):
         sr = super_resolve(net, lr, config.intensity_scaling, args.ensemble, args.samples)
     if sr.deviation is None:
         raise UserError(f'{args.model}: this network predicts no deviation, so there is nothing to calibrate; '
-                        'configs/x4_uncertain.yml trains one that does')
+                        'configs/x4_uncertain.yml and x4_deep_uncertain.yml train one that does')
     with blaming(case.hr_path):
         head = head_mask(hr.array)
     return ratio_counts(hr.array, sr.mean.array, sr.deviation.array, head)

@@ -4,7 +4,8 @@ import math
 
 import numpy
 
-_NEARLY_0 = numpy.float32(1e-12)  # powers of 0, and those that round to it, take NumPy ten times as long as others
+# Powers of 0 take NumPy ten times as long as others, and so do those that round to it: these up to an exponent of 3.
+_NEARLY_0 = numpy.float32(1e-12)
 
 
 def with_gamma(volume, gamma, level):

@@ -212,7 +212,15 @@ def test_batches_are_made_ahead_and_are_the_same():
     ahead = Batches(examples, 3, slice(1, 3), ahead=True)
     assert ahead.next() == batches.next() == [1, 2]
     assert [examples.made.get(timeout=20) for _ in range(4)] == [1, 2, 4, 5]  # nobody has asked for the last two
-    for _ in range(20):  # beyond the end, where it begins anew
+    for _ in range(5):
+        assert ahead.next() == batches.next()
+    ahead.finalize()
+    assert [examples.made.get(timeout=20) for _ in range(9)] == [7, 8, 10, 11, 13, 14, 16, 17, 19]  # none of them twice
+
+
+def test_batches_made_ahead_begin_anew_at_the_end():
+    batches, ahead = (Batches(Noted(), 3, slice(1, 3), ahead) for ahead in (False, True))
+    for _ in range(20):
         assert ahead.next() == batches.next()
         assert (ahead.epoch, ahead.current_position) == (batches.epoch, batches.current_position)
     ahead.finalize()
@@ -226,6 +234,8 @@ def test_batches_made_ahead_go_on_where_a_snapshot_stands(tmp_path):
     load_npz(tmp_path / 'place.npz', second)
     assert second.next() == first.next() == [9, 10, 11]
     assert second.next() == [12, 13, 14]
+    load_npz(tmp_path / 'place.npz', second)  # what was made ahead is of another place now
+    assert second.next() == [9, 10, 11]
     for batches in (first, second):
         batches.finalize()
 

@@ -39,6 +39,8 @@ def test_weights_of_another_network_that_do_not_fit_are_refused_with_both_named(
 def test_weights_of_another_rate_are_refused_with_both_named(tmp_path):
     with pytest.raises(UserError, match=r'of ESPCN3D\(.*at rate \(2, 2, 2\).*says ESPCN3D\(.*at rate \(4, 4, 4\)'):
         start(tmp_path, made(upsampling_rate=2), made())
+    with pytest.raises(UserError, match=r'leave -m out \(mean/conv3'):  # and not what is wrong with it as a mean alone
+        start(tmp_path, made(UNCERTAIN, upsampling_rate=2), made(UNCERTAIN))
 
 
 def test_weights_of_another_network_that_fit_are_taken_which_is_told(tmp_path, capsys):

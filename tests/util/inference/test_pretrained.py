@@ -4,9 +4,7 @@ import numpy
 import pytest
 
 from util.inference import pretrained
-from util.inference.experiment import choose_config
-from util.inference.model_file import load_network
-from util.inference.network import build_network
+from util.inference.experiment import open_model
 from util.inference.pretrained import Pretrained, list_models, model_path
 from util.inference.super_resolution import super_resolve
 from util.scores.metrics import psnr
@@ -81,9 +79,7 @@ CARDS = {'x4_t1w': (29.88, 28.15), 'x4_t1w_uncertain': (29.88, 28.15), 'x2_t1w':
                                   for name in pretrained.TABLE])
 def test_each_has_the_score_of_its_card_on_a_synthetic_head(name):
     path, (score, linear) = model_path(name), CARDS[name]
-    config = choose_config(path)
-    net = build_network(config)
-    load_network(path, net)
+    config, net = open_model(path)
     hr = make_head((96, 96, 96), 0, 0).volume[None].astype(numpy.float32)
     lr = degrade(hr, config.upsampling_rate, 'bspline', 0, noise_rng(0, 'head')).astype(numpy.float32)
     spacing = tuple(map(float, config.upsampling_rate[::-1]))
