@@ -5,6 +5,7 @@ from models.deep_espcn3d import DeepESPCN3D
 from models.heteroscedastic_deep_espcn3d import HeteroscedasticDeepESPCN3D
 from models.network import check_prediction, take_apart
 from models.variance import VarianceESPCN3D
+from tests.models.test_deep_espcn3d import filled
 from util.config_files import load_config
 from util.inference.network import build_network
 from util.inference.tiling import predict
@@ -12,22 +13,13 @@ from util.script import PROJECT, UserError
 from util.volumes.sampling import Sampling
 
 
-def filled(net):
-    """Weights that let every layer count, also those that start at 0."""
-    rng = numpy.random.default_rng(1)
-    for param in net.params():
-        param.array[...] = rng.normal(0, 0.1, param.shape)
-    return net
-
-
 def test_the_mean_is_that_of_the_deeper_network_and_the_variance_that_of_the_papers():
     sampling, x = Sampling((1, 3, 2)), numpy.random.default_rng(0).random((2, 2, 5, 6, 7)).astype(numpy.float32)
     net = filled(HeteroscedasticDeepESPCN3D(sampling, 2, width=5, blocks=2))
     prediction = net(x)
     check_prediction(prediction, sampling.hr_shape(x.shape))
-    for part, cls, found in ((net.mean, DeepESPCN3D, prediction.mean), (net.variance, VarianceESPCN3D,
-                                                                       prediction.variance)):
-        alone = cls(sampling, 2, width=5, blocks=2) if cls is DeepESPCN3D else cls(sampling, 2)
+    for part, alone, found in ((net.mean, DeepESPCN3D(sampling, 2, width=5, blocks=2), prediction.mean),
+                               (net.variance, VarianceESPCN3D(sampling, 2), prediction.variance)):
         alone.copyparams(part)
         numpy.testing.assert_allclose(found.array, alone(x).array, rtol=1e-5)
 

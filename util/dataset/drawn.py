@@ -13,9 +13,9 @@ from util.volumes.appearance import bias_factors, inverted, slice_factors, with_
 from util.volumes.axis_matrices import blur_matrix, columns_of, degradation_matrix
 from util.volumes.intensity import intensity_scale
 
-STEPS = 16       # between the ends of a range of widths, so that their matrices are made once
-MOST_KEPT = 512  # matrices
-ROWS = 48        # of a matrix are multiplied at a time: most of them need a few columns only
+STEPS = 16        # between the ends of a range of widths, so that their matrices are made once
+MOST_KEPT = 512   # matrices
+ROWS = 48         # of a matrix are multiplied at a time: most of them need a few columns only
 VOXELS = 1 << 20  # of HR are made at a time on a CPU: what is touched again and again stays in its cache
 
 

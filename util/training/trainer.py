@@ -9,8 +9,9 @@ from chainer.training import extensions
 
 from models.gaussian import GaussianNetwork
 from models.network import BayesianNetwork, check_prediction
+from util.dataset.batches import Batches
 from util.dataset.drawn import Drawing
-from util.dataset.patches import Batches, PatchDataset
+from util.dataset.patches import PatchDataset
 from util.inference.model_file import save_network
 from util.inference.network import check_channels
 from util.ranks import ALONE
