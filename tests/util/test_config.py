@@ -109,7 +109,12 @@ def test_alpha_may_be_written_without_a_dot():
     ('seed: 0', 'drawn: {gamma: [0.7]}', 'drawn.gamma: one number is wanted, or two: [low, high]; found [0.7]'),
     ('seed: 0', 'drawn: {slices: 0.05}', 'drawn.slices: thick slices have one axis with a rate above 1; '
      'upsampling_rate is [4, 4, 4] (z, y, x)'),
-    ('seed: 0', 'drawn: {gamma: 0}', 'drawn.gamma.0: Input should be greater than 0; found 0'),
+    ('seed: 0', 'drawn: {gamma: 0}', 'drawn.gamma.0: Input should be greater than or equal to 0.1; found 0'),
+    ('seed: 0', 'drawn: {gamma: [1, 99]}', 'drawn.gamma.1: Input should be less than or equal to 10; found 99'),
+    ('seed: 0', 'drawn: {blur: 1e9}', 'drawn.blur.0: Input should be less than or equal to 100; found '),
+    ('seed: 0', 'drawn: {bias: 1e30}', 'drawn.bias.0: Input should be less than or equal to 10; found '),
+    ('seed: 0', 'drawn: {slices: 90}', 'drawn.slices.0: Input should be less than or equal to 1; found 90'),
+    ('seed: 0', 'drawn: {noise: 3}', 'drawn.noise.0: Input should be less than or equal to 1; found 3'),
     ('seed: 0', 'drawn: {noise: [-1, 0]}', 'drawn.noise.0: Input should be greater than or equal to 0; found -1'),
     ('seed: 0', 'drawn: {degradation: mean}', 'drawn.degradation.0.name: allowed: bspline, block_mean, gaussian, '),
     ('seed: 0', 'drawn: {degradation: []}', 'drawn.degradation: Value should have at least 1 item'),

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import numpy
 from chainer import training
+from chainer.distribution import Distribution
 from chainer.training import extensions
 
-from models.gaussian import GaussianNetwork
 from models.network import BayesianNetwork, check_prediction
 from util.dataset.batches import Batches
 from util.dataset.drawn import Drawing
@@ -60,21 +60,24 @@ def make_trainer(config, net, pairs, val_pairs, out, stop=None, ranks=ALONE):
         net.tune(optimizer)
     ranks.join(optimizer)
     loss = functools.partial(LOSSES[config.loss.name], **config.loss.settings)
-    if config.loss.name not in LIKELIHOODS:
-        if is_bayesian:
-            raise UserError(f'loss: {config.loss.name} is no likelihood, which a network with uncertain weights is '
-                            f'trained with; allowed for this one: {", ".join(LIKELIHOODS)}')
-        if isinstance(net, GaussianNetwork) and ranks.is_first:
-            note(f'loss: {config.loss.name} looks at the mean alone, and leaves the deviations that this network '
-                 f'predicts as they are; {", ".join(LIKELIHOODS)} teaches them')
+    is_likelihood = config.loss.name in LIKELIHOODS
+    if is_bayesian and not is_likelihood:
+        raise UserError(f'loss: {config.loss.name} is no likelihood, which a network with uncertain weights is '
+                        f'trained with; allowed for this one: {", ".join(LIKELIHOODS)}')
+    is_to_look = ranks.is_first and not is_likelihood
     share = ranks.share(config.batchsize)
     voxels = sum(hr.size for _, hr in pairs.arrays)
 
     def training_loss(lr, hr):
+        nonlocal is_to_look
         if is_bayesian:
             net.seed_noise(config.seed, updater.iteration, batchsize=config.batchsize, share=share)
         prediction = net(lr)
         check_prediction(prediction, hr.shape)
+        if is_to_look and isinstance(prediction, Distribution):
+            note(f'loss: {config.loss.name} looks at the mean alone, and leaves the deviations that this network '
+                 f'predicts as they are; {", ".join(LIKELIHOODS)} teaches them')
+        is_to_look = False
         value = loss(prediction, hr, net.divergence() / voxels) if is_bayesian else loss(prediction, hr)
         return ranks.part(value, len(lr) / config.batchsize)
 
