@@ -4,6 +4,7 @@ SR that agrees may still be wrong: linear interpolation agrees well. SR that doe
 """
 import numpy
 
+from models.product import along_axis
 from util.scores.metrics import robust_range
 
 DETAIL = 1.0  # sigma of the Gaussian that is taken off, in voxels: what is left is finer than some 4 voxels
@@ -25,17 +26,17 @@ def slice_means(sr, sampling):
         with offset 0 it ends amid the first LR voxel.
     """
     means, whole = sr, []
-    for axis, (r, offset) in enumerate(zip(sampling.rate, sampling.offset), 1):
+    for axis, (r, offset) in enumerate(zip(sampling.rate, sampling.offset)):
         if r == 1:
             whole.append(slice(None))
             continue
-        size = sr.shape[axis]
+        size = sr.shape[1 + axis]
         centres, edges = r * numpy.arange(size // r)[:, None] + offset, numpy.arange(size) - 0.5
         overlap = numpy.minimum(edges + 1, centres + r / 2) - numpy.maximum(edges, centres - r / 2)
         weights = numpy.maximum(overlap, 0) / r
         inside = numpy.flatnonzero(weights.sum(axis=1) > 1 - 1e-6)
         whole.append(slice(int(inside[0]), int(inside[-1]) + 1))
-        means = numpy.moveaxis(numpy.tensordot(weights.astype(numpy.float32), means, (1, axis)), 0, axis)
+        means = along_axis(means, weights.astype(numpy.float32), axis)
     return means, tuple(whole)
 
 
