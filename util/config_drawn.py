@@ -34,7 +34,7 @@ class Drawn(Section):
     """What is drawn anew for each patch (`util.dataset.drawn`); null: nothing is. A range is [low, high]."""
     degradation: Annotated[tuple[DrawnDegradation, ...], BeforeValidator(_as_list), Field(min_length=1)] | None = None
     # No more than leaves something of the head, and numbers that float32 can hold.
-    blur: range_of(Annotated[Number, Field(ge=0, le=100)]) | None = None   # of HR: full width at half maximum, HR voxels
+    blur: range_of(Annotated[Number, Field(ge=0, le=100)]) | None = None   # of HR: its width (FWHM), HR voxels
     inverted: Annotated[Number, Field(ge=0, le=1)] | None = None           # share of patches: HR's contrast turned over
     gamma: range_of(Annotated[Number, Field(ge=0.1, le=10)]) | None = None  # of HR, before LR is made of it
     bias: range_of(Annotated[Number, Field(ge=0, le=10)]) | None = None    # of HR: a smooth field of that amplitude

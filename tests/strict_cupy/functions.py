@@ -44,13 +44,16 @@ class ElementwiseKernel:
     def __call__(self, *args):
         """Run it on arrays of the device and scalars, first those that are read, then those that are written.
 
+        Returns:
+            ndarray or tuple: What is written, new where it is not given.
+
         Raises:
             TypeError: For an array of the host, or for two types where the kernel has one.
             NotImplementedError: If the kernel is no such one.
         """
         params = self._in + self._out
-        if len(args) != len(params) or self._options:
-            raise NotImplementedError(f'{self._name}: the stand-in runs kernels that are given what they write')
+        if len(args) not in (len(params), len(self._in)) or self._options:
+            raise NotImplementedError(f'{self._name}: the stand-in runs kernels of arguments, and no options')
         if not all(isinstance(a, (arrays.ndarray, *arrays.SCALARS)) for a in args):
             raise TypeError(f'{self._name}: Unsupported type among {list(map(type, args))}')
         types = {}
@@ -60,8 +63,11 @@ class ElementwiseKernel:
         values = {name: unwrap(a) if isinstance(a, arrays.ndarray) else types[kind].type(a)
                   for (kind, name), a in zip(params, args)}
         self._run(values, types)
-        for (_, name), target in zip(self._out, args[len(self._in):]):
+        written = args[len(self._in):]
+        for (_, name), target in zip(self._out, written):
             target[...] = wrap(values[name])
+        written = written or [wrap(numpy.asarray(values[name], types[kind])) for kind, name in self._out]
+        return written[0] if len(written) == 1 else tuple(written)
 
     @numpy.errstate(all='ignore')
     def _run(self, values, types):

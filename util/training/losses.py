@@ -14,6 +14,7 @@ from models.gpu.sum_of_squares import sum_of_squares
 from models.network import mean_of
 from models.spread import in_blocks
 from util.script import UserError
+from util.training.ssim import WINDOW, ssim
 
 
 def mse(prediction, hr):
@@ -68,6 +69,32 @@ def charbonnier(prediction, hr, *, epsilon=1e-3):
     """
     difference = mean_of(prediction) - hr
     return F.mean(F.sqrt(difference * difference + epsilon ** 2))
+
+
+def mse_ssim(prediction, hr, *, weight=0.01, peak=3.0):
+    """Mean squared error, and what SSIM lacks of 1: mse + weight (1 - SSIM).
+
+    The squared error is that of the brightest edges; SSIM looks at what is dark as well.
+
+    Source: H. Zhao et al., "Loss functions for image restoration with neural networks", IEEE Trans Comput Imaging
+    3:47, 2017, section III, who add SSIM to an L1 loss.
+
+    Args:
+        prediction, hr: As of :func:`mse`; 7 voxels or more along each axis.
+        weight (float): Of SSIM.
+        peak (float): The range of the intensities (`util.training.ssim`), as ``intensity_scaling: percentile`` scales
+            them: 1 is about the brightest tissue, and vessels, by which the score goes, reach 2 to 5.
+
+    Returns:
+        ~chainer.Variable: Scalar, float32.
+
+    Raises:
+        UserError: If an axis is shorter than SSIM's window.
+    """
+    if min(hr.shape[-3:]) < WINDOW:
+        raise UserError(f'loss: mse_ssim needs {WINDOW} HR voxels or more along each axis, of patches (patchside) as '
+                        f'of volumes; these have {hr.shape[-3:]} (z, y, x)')
+    return mse(prediction, hr) + weight * (1 - ssim(mean_of(prediction), hr, peak))
 
 
 def gaussian_nll(prediction, hr, divergence=0, *, beta=0.5):
@@ -140,5 +167,6 @@ def _weighted_nll(y, of_error, of_scale, error, scale, weights):
 
 # name -> function of (prediction, hr, *, settings with defaults), a float32 scalar Variable. A likelihood, in nats per
 # voxel, takes a divergence as well.
-LOSSES = {'mse': mse, 'l1': l1, 'charbonnier': charbonnier, 'gaussian_nll': gaussian_nll}
+LOSSES = {'mse': mse, 'l1': l1, 'charbonnier': charbonnier, 'mse_ssim': mse_ssim,
+          'gaussian_nll': gaussian_nll}
 LIKELIHOODS = ('gaussian_nll',)

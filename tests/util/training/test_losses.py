@@ -3,6 +3,7 @@ import numpy
 import pytest
 from chainer.distributions import Laplace, Normal
 from scipy import stats
+from skimage import metrics
 
 from util.script import UserError
 from util.training.losses import LOSSES, gaussian_nll
@@ -36,8 +37,23 @@ def test_charbonnier_takes_its_epsilon():
     assert float(loss.array) == pytest.approx(numpy.sqrt(DIFFERENCE.astype(float) ** 2 + 0.25).mean(), rel=1e-5)
 
 
+def test_mse_ssim_is_what_scikit_image_has_of_the_mean():
+    rng = numpy.random.default_rng(0)
+    hr = rng.random((1, 1, 8, 9, 10), numpy.float32)
+    sr = hr + 0.2 * rng.standard_normal(hr.shape, numpy.float32)
+    similarity = metrics.structural_similarity(sr[0, 0].astype(float), hr[0, 0].astype(float), data_range=2)
+    expected = metrics.mean_squared_error(sr, hr) + 0.3 * (1 - similarity)
+    for prediction in sr, Normal(sr, numpy.ones_like(sr)):
+        assert float(LOSSES['mse_ssim'](prediction, hr, weight=0.3, peak=2).array) == pytest.approx(expected, abs=1e-5)
+
+
+def test_mse_ssim_says_which_patches_it_needs():
+    with pytest.raises(UserError, match=r'mse_ssim needs 7 HR voxels or more along each axis, .* have \(8, 6, 8\)'):
+        LOSSES['mse_ssim'](*[numpy.zeros((1, 1, 8, 6, 8), numpy.float32)] * 2)
+
+
 def test_the_losses_are_those_tested_here():
-    assert set(LOSSES) == {*FORMULAS, 'gaussian_nll'}
+    assert set(LOSSES) == {*FORMULAS, 'mse_ssim', 'gaussian_nll'}
 
 
 SCALE = numpy.array([[1.0, 0.3, 2e-3], [5.0, 0.1, 40.0]], numpy.float32)
@@ -92,9 +108,11 @@ def test_the_gaussian_loss_refuses_what_is_no_gaussian(prediction):
 @pytest.mark.gpu
 @pytest.mark.parametrize('name', LOSSES)
 def test_gpu_equals_cpu(name, gpu):
+    difference = numpy.resize(DIFFERENCE, (7, 8, 9))
+
     def results(send):
-        sr = chainer.Variable(send(1 + DIFFERENCE))
-        loss = LOSSES[name](Normal(sr, send(numpy.ones_like(DIFFERENCE))), send(numpy.ones_like(DIFFERENCE)))
+        sr = chainer.Variable(send(1 + difference))
+        loss = LOSSES[name](Normal(sr, send(numpy.ones_like(difference))), send(numpy.ones_like(difference)))
         loss.backward()
         return loss.array, sr.grad
 

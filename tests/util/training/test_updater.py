@@ -26,7 +26,7 @@ class Batches:
 
     def __init__(self, net, device):
         r = numpy.random.default_rng(0)
-        shape = (1, 6, 5, 4)
+        shape = (1, 7, 5, 4)
         self.pairs = [tuple(device.send(r.random(s).astype('float32'))[..., ::-1] for s in
                             (shape, net.sampling.hr_shape(shape))) for _ in range(10)]
         self.i = 0
@@ -57,7 +57,7 @@ def losses(net, loss, device, steps=5):
 @pytest.mark.parametrize('net, loss', [
     ('linear', 'charbonnier'), ('deep', 'mse'),
     *(pytest.param(*case, marks=pytest.mark.slow) for case in (
-        ('paper', 'mse'), ('linear', 'l1'), ('uncertain', 'gaussian_nll'),
+        ('paper', 'mse'), ('linear', 'l1'), ('deep', 'mse_ssim'), ('uncertain', 'gaussian_nll'),
         ('deep and uncertain', 'gaussian_nll')))])
 def test_steps_are_those_of_the_cpu(gpu_with_kernels, net, loss):
     found, expected = (losses(NETWORKS[net], loss, device, steps=3)[1] for device in
@@ -67,7 +67,7 @@ def test_steps_are_those_of_the_cpu(gpu_with_kernels, net, loss):
 
 @pytest.mark.gpu
 @pytest.mark.parametrize('net, loss', [('paper', 'mse'), ('linear', 'l1'), ('linear', 'charbonnier'), ('deep', 'mse'),
-                                       ('uncertain', 'gaussian_nll')])
+                                       ('deep', 'mse_ssim'), ('uncertain', 'gaussian_nll')])
 def test_steps_that_are_recorded_are_the_same(real_gpu, monkeypatch, net, loss):
     updater, recorded, weights = losses(NETWORKS[net], loss, real_gpu)
     assert updater._recording is not None

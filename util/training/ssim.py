@@ -1,0 +1,67 @@
+"""Structural similarity (SSIM) with a gradient."""
+import chainer.functions as F
+from chainer import function_node
+from chainer.backends import cuda
+
+from models.product import along_axes
+
+WINDOW = 7           # voxels along each axis, as of the score (`util.scores.error_sums`)
+K1, K2 = 0.01, 0.03  # of the paper
+DEPTH = 64           # planes of the map that are computed at a time: patches in one go, volumes in little memory
+
+
+def ssim(x, y, peak):
+    """Mean of the SSIM of all windows that lie in a volume.
+
+    Source: Z. Wang et al., "Image quality assessment: from error visibility to structural similarity", IEEE Trans Image
+    Process 13:600, 2004, equation 13; with the flat window of 7 voxels and the unbiased covariances of the scores.
+
+    Args:
+        x (~chainer.Variable or array): (..., z, y, x), float32, of 7 voxels or more along each axis.
+        y (~chainer.Variable or array): Of the same shape.
+        peak (float): The range of the intensities, L of the paper.
+
+    Returns:
+        ~chainer.Variable: Scalar, float32.
+    """
+    depth, height, width = x.shape[-3:]
+    planes = depth - WINDOW + 1
+    slabs = [(..., slice(first, first + DEPTH + WINDOW - 1), slice(None), slice(None))
+             for first in range(0, planes, DEPTH)]
+    total = sum(F.sum(_map(x[slab], y[slab], peak)) for slab in slabs)
+    return total / (x.size // (depth * height * width) * planes * (height - WINDOW + 1) * (width - WINDOW + 1))
+
+
+def _map(x, y, peak):
+    """(..., z, y, x) -> (..., z - 6, y - 6, x - 6): SSIM of each window."""
+    mean_x, mean_y = _local_mean(x), _local_mean(y)
+    unbiased = WINDOW ** 3 / (WINDOW ** 3 - 1)
+    variances = unbiased * (_local_mean(x * x) + _local_mean(y * y) - mean_x * mean_x - mean_y * mean_y)
+    covariance = unbiased * (_local_mean(x * y) - mean_x * mean_y)
+    c1, c2 = (K1 * peak) ** 2, (K2 * peak) ** 2
+    return ((2 * mean_x * mean_y + c1) * (2 * covariance + c2)
+            / ((mean_x * mean_x + mean_y * mean_y + c1) * (variances + c2)))
+
+
+def _local_mean(volume):
+    xp = cuda.get_array_module(volume)
+    matrices = []
+    for n in volume.shape[-3:]:
+        # made where the volume is: a step that is recorded on a GPU can take nothing there
+        first, column = xp.arange(n - WINDOW + 1)[:, None], xp.arange(n)
+        inside = (column >= first) & (column < first + WINDOW)
+        matrices.append(inside.astype(volume.dtype) / volume.dtype.type(WINDOW))
+    return _AlongAxes(matrices).apply((volume,))[0]
+
+
+class _AlongAxes(function_node.FunctionNode):
+    """A volume multiplied by a matrix along each axis."""
+
+    def __init__(self, matrices):
+        self.matrices = matrices
+
+    def forward(self, inputs):
+        return along_axes(inputs[0], self.matrices),
+
+    def backward(self, indexes, grad_outputs):
+        return _AlongAxes([matrix.T for matrix in self.matrices]).apply(grad_outputs)
