@@ -16,7 +16,7 @@ class Pretrained(NamedTuple):
 
 TABLE = {
     'x4_t1w': Pretrained(
-        'ed93510abb449f0e032b102b3d84286bdd376c4f709ddbfea0efda98acf91b37',
+        '0b369b017525d1028582fd0226601979d01ab3c8b149cb4ac7bafb73fee192a6',
         'T1w heads, x4 along each axis: the deeper network, trained on two scanners and on scans that differ'),
     'x4_t1w_uncertain': Pretrained(
         '880816c1bce3511a6e38418759717626d14b6a8363fe6b356c686a1f141c92fa',
