@@ -8,6 +8,7 @@ from pydantic import (AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fi
 from util.choices import settings_of
 
 MOST = 10 ** 9  # of whatever is counted; more iterations than a life has time for
+LARGEST = 1e12  # of a setting, and its inverse the smallest: their squares are numbers of float32
 MOST_RATE = 16  # along an axis; 4096 HR voxels per LR voxel are more than any network here could guess
 
 Count = Annotated[StrictInt, Field(gt=0, le=MOST)]
@@ -159,4 +160,6 @@ def positive(key, value):
         number = math.nan
     if not 0 < number < math.inf:
         raise ValueError(f'{key}: a positive number is wanted; found {value!r}')
+    if not 1 / LARGEST <= number <= LARGEST:
+        raise ValueError(f'{key}: a number from {1 / LARGEST:g} to {LARGEST:g} is wanted; found {value!r}')
     return number

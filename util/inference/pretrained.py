@@ -20,7 +20,7 @@ TABLE = {
         'T1w heads, x4 along each axis: the deeper network, trained on two scanners and on scans that differ'),
     'x4_t1w_uncertain': Pretrained(
         '880816c1bce3511a6e38418759717626d14b6a8363fe6b356c686a1f141c92fa',
-        'x4_t1w trained on, with a standard deviation for each voxel'),
+        'the network of x4_t1w, with a standard deviation for each voxel'),
     'x2_t1w': Pretrained(
         '1311a2208f8411da8440e5da177762dde45e559bfc958fc4bc843baeb3731093',
         'T1w heads, x2 along each axis: the same network and training'),

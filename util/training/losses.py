@@ -16,6 +16,8 @@ from models.spread import in_blocks
 from util.script import UserError
 from util.training.ssim import WINDOW, ssim
 
+FARTHEST = 10  # times SSIM's range, or its inverse: what intensities may reach
+
 
 def mse(prediction, hr):
     """Mean squared error over all voxels and channels.
@@ -91,10 +93,35 @@ def mse_ssim(prediction, hr, *, weight=0.01, peak=3.0):
     Raises:
         UserError: If an axis is shorter than SSIM's window.
     """
-    if min(hr.shape[-3:]) < WINDOW:
-        raise UserError(f'loss: mse_ssim needs {WINDOW} HR voxels or more along each axis, of patches (patchside) as '
-                        f'of volumes; these have {hr.shape[-3:]} (z, y, x)')
+    _check_window(hr.shape)
     return mse(prediction, hr) + weight * (1 - ssim(mean_of(prediction), hr, peak))
+
+
+def check_pair(loss, lr, hr):
+    """See that a loss can be computed of a case, before a training begins.
+
+    Args:
+        loss (~util.config.Loss): Name and settings.
+        lr (numpy.ndarray): (C, z, y, x), in scaled intensities.
+        hr (numpy.ndarray or ~util.dataset.mapped.MappedVolume): (C, r_z*z, r_y*y, r_x*x).
+
+    Raises:
+        UserError: For ``mse_ssim``, if the intensities are far from the range that SSIM goes by, where it would say
+            nothing; or if HR is smaller than SSIM's window.
+    """
+    if loss.name != 'mse_ssim':
+        return
+    top, peak = float(abs(lr).max()), loss.settings['peak']
+    if not peak / FARTHEST <= top <= peak * FARTHEST:
+        raise UserError(f'its intensities reach {top:g}, and loss: mse_ssim goes by a range of {peak:g}; use '
+                        'intensity_scaling: percentile, or set loss.peak to their range')
+    _check_window(hr.shape)
+
+
+def _check_window(shape):
+    if min(shape[-3:]) < WINDOW:
+        raise UserError(f'loss: mse_ssim needs {WINDOW} HR voxels or more along each axis, of patches (patchside) as '
+                        f'of volumes; these have {shape[-3:]} (z, y, x)')
 
 
 def gaussian_nll(prediction, hr, divergence=0, *, beta=0.5):
@@ -167,6 +194,5 @@ def _weighted_nll(y, of_error, of_scale, error, scale, weights):
 
 # name -> function of (prediction, hr, *, settings with defaults), a float32 scalar Variable. A likelihood, in nats per
 # voxel, takes a divergence as well.
-LOSSES = {'mse': mse, 'l1': l1, 'charbonnier': charbonnier, 'mse_ssim': mse_ssim,
-          'gaussian_nll': gaussian_nll}
+LOSSES = {'mse': mse, 'l1': l1, 'charbonnier': charbonnier, 'mse_ssim': mse_ssim, 'gaussian_nll': gaussian_nll}
 LIKELIHOODS = ('gaussian_nll',)

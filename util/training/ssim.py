@@ -5,7 +5,7 @@ from chainer.backends import cuda
 
 from models.product import along_axes
 
-WINDOW = 7           # voxels along each axis, as of the score (`util.scores.error_sums`)
+WINDOW = 7           # voxels along each axis
 K1, K2 = 0.01, 0.03  # of the paper
 DEPTH = 64           # planes of the map that are computed at a time: patches in one go, volumes in little memory
 
@@ -14,7 +14,8 @@ def ssim(x, y, peak):
     """Mean of the SSIM of all windows that lie in a volume.
 
     Source: Z. Wang et al., "Image quality assessment: from error visibility to structural similarity", IEEE Trans Image
-    Process 13:600, 2004, equation 13; with the flat window of 7 voxels and the unbiased covariances of the scores.
+    Process 13:600, 2004, equation 13; with a flat window of 7 voxels and unbiased covariances, scikit-image's
+    defaults. The scores (`util.scores.error_sums`) have Gaussian weights, which cost more.
 
     Args:
         x (~chainer.Variable or array): (..., z, y, x), float32, of 7 voxels or more along each axis.

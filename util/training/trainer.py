@@ -19,7 +19,7 @@ from util.script import UserError, blaming, note
 from util.training.adam import Adam
 from util.training.best_model import BestModel
 from util.training.evaluator import VolumeEvaluator
-from util.training.losses import LIKELIHOODS, LOSSES
+from util.training.losses import LIKELIHOODS, LOSSES, check_pair
 from util.training.pictures import MOST, draw_curves, sampler
 from util.training.progress_line import PastTheLine, ProgressLine, is_watched
 from util.training.resume import find_snapshots, settings_of
@@ -51,9 +51,10 @@ def make_trainer(config, net, pairs, val_pairs, out, stop=None, ranks=ALONE):
         UserError: If a volume is too small for the patches, or has other channels than the network.
     """
     out = Path(out)
-    for name, (lr, _) in zip(pairs.names + val_pairs.names, pairs.arrays + val_pairs.arrays):
+    for name, (lr, hr) in zip(pairs.names + val_pairs.names, pairs.arrays + val_pairs.arrays):
         with blaming(f'case {name}'):
             check_channels(net, lr)
+            check_pair(config.loss, lr, hr)
     is_bayesian = isinstance(net, BayesianNetwork)
     optimizer = Adam(config.adam.alpha, config.adam.beta1, config.adam.beta2).setup(net)
     if is_bayesian:

@@ -5,8 +5,9 @@ from chainer.distributions import Laplace, Normal
 from scipy import stats
 from skimage import metrics
 
+from util.config import Loss
 from util.script import UserError
-from util.training.losses import LOSSES, gaussian_nll
+from util.training.losses import LOSSES, check_pair, gaussian_nll
 
 DIFFERENCE = numpy.array([[0.0, 3e-4, -0.5], [2.0, -1e-3, 0.1]], numpy.float32)
 FORMULAS = {'mse': lambda d: d**2, 'l1': abs, 'charbonnier': lambda d: numpy.sqrt(d**2 + 1e-6)}
@@ -118,3 +119,16 @@ def test_gpu_equals_cpu(name, gpu):
 
     for on_gpu, on_cpu in zip(results(gpu.send), results(numpy.asarray), strict=True):
         numpy.testing.assert_allclose(on_gpu.get(), on_cpu, rtol=1e-5, atol=1e-9)
+
+
+def test_intensities_far_from_the_range_of_ssim_are_refused():
+    def check(top, hr_shape=(1, 8, 8, 8), loss='mse_ssim'):
+        check_pair(Loss(name=loss), numpy.full((1, 4, 4, 4), top, numpy.float32), numpy.empty(hr_shape))
+
+    check(4)
+    for top in 0.2, 200:
+        with pytest.raises(UserError, match=f'reach {top}, and loss: mse_ssim goes by a range of 3; use intensity'):
+            check(top)
+    with pytest.raises(UserError, match='needs 7 HR voxels'):
+        check(4, (1, 8, 8, 6))
+    check(200, (1, 1, 1, 1), 'mse')
