@@ -1,4 +1,5 @@
 """Products of matrices, and of volumes with a matrix along each axis, wherever they are."""
+from chainer import function_node
 from chainer.backends import cuda
 
 from models import gpu
@@ -54,3 +55,20 @@ def along_axis(volume, matrix, axis):
         return product(matrix, volume.reshape(-1, height, width)).reshape(*before, depth, len(matrix), width)
     part = product(matrix, volume.reshape(-1, depth, height * width))
     return part.reshape(*before, len(matrix), height, width)
+
+
+class AlongAxes(function_node.FunctionNode):
+    """Function node of :func:`along_axes`, (..., D, H, W) -> (..., D', H', W').
+
+    Args:
+        along_z, along_y, along_x (array): (D', D), (H', H) and (W', W), dtype of the input.
+    """
+
+    def __init__(self, *matrices):
+        self.matrices = matrices
+
+    def forward(self, inputs):
+        return along_axes(inputs[0], self.matrices),
+
+    def backward(self, indexes, grad_outputs):
+        return AlongAxes(*(matrix.T for matrix in self.matrices)).apply(grad_outputs)

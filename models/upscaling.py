@@ -4,11 +4,10 @@ import numbers
 
 import chainer
 import numpy
-from chainer import function_node
 
 from models.network import ArgumentError
 from models.pixel_shuffler_3d import pixel_shuffler_3d
-from models.product import along_axes
+from models.product import AlongAxes
 from util.volumes.interpolation import interpolation_matrix
 
 RESIDUALS = ('none', 'nearest', 'linear')
@@ -61,30 +60,13 @@ class UpscalingNetwork(chainer.Chain):
                     for n, r, offset in zip(x.shape[2:], self.sampling.rate, self.sampling.offset)]
         if chainer.config.enable_backprop:
             self._trains_with = matrices  # a recorded training goes on with these, whatever the cache lets go
-        return _AlongAxes(*matrices).apply((x,))[0]
+        return AlongAxes(*matrices).apply((x,))[0]
 
 
 @functools.lru_cache(maxsize=64)
 def _matrix(n, rate, offset, kind, dtype, device):
     """`interpolation_matrix` on a device, (rate * n, n). It stays there: to send it again would hold up a GPU."""
     return chainer.get_device(device).send(interpolation_matrix(n, rate, offset, kind).astype(dtype))
-
-
-class _AlongAxes(function_node.FunctionNode):
-    """A matrix along each axis, (N, C, D, H, W) -> (N, C, D', H', W').
-
-    Args:
-        along_z, along_y, along_x (array): (D', D), (H', H) and (W', W), dtype of the input.
-    """
-
-    def __init__(self, *matrices):
-        self.matrices = matrices
-
-    def forward(self, inputs):
-        return along_axes(inputs[0], self.matrices),
-
-    def backward(self, indexes, grad_outputs):
-        return _AlongAxes(*(matrix.T for matrix in self.matrices)).apply(grad_outputs)
 
 
 def is_whole(value):

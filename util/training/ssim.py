@@ -1,9 +1,8 @@
 """Structural similarity (SSIM) with a gradient."""
 import chainer.functions as F
-from chainer import function_node
 from chainer.backends import cuda
 
-from models.product import along_axes
+from models.product import AlongAxes
 
 WINDOW = 7           # voxels along each axis
 K1, K2 = 0.01, 0.03  # of the paper
@@ -35,34 +34,23 @@ def ssim(x, y, peak):
 
 def _map(x, y, peak):
     """(..., z, y, x) -> (..., z - 6, y - 6, x - 6): SSIM of each window."""
-    mean_x, mean_y = _local_mean(x), _local_mean(y)
+    matrices = [_means_of_windows(n, x) for n in x.shape[-3:]]
+
+    def mean(volume):
+        return AlongAxes(*matrices).apply((volume,))[0]
+
+    mean_x, mean_y = mean(x), mean(y)
     unbiased = WINDOW ** 3 / (WINDOW ** 3 - 1)
-    variances = unbiased * (_local_mean(x * x) + _local_mean(y * y) - mean_x * mean_x - mean_y * mean_y)
-    covariance = unbiased * (_local_mean(x * y) - mean_x * mean_y)
+    variances = unbiased * (mean(x * x) + mean(y * y) - mean_x * mean_x - mean_y * mean_y)
+    covariance = unbiased * (mean(x * y) - mean_x * mean_y)
     c1, c2 = (K1 * peak) ** 2, (K2 * peak) ** 2
     return ((2 * mean_x * mean_y + c1) * (2 * covariance + c2)
             / ((mean_x * mean_x + mean_y * mean_y + c1) * (variances + c2)))
 
 
-def _local_mean(volume):
+def _means_of_windows(n, volume):
+    """(n - 6, n), made where a volume is, and of its dtype: a step that is recorded on a GPU can take nothing there."""
     xp = cuda.get_array_module(volume)
-    matrices = []
-    for n in volume.shape[-3:]:
-        # made where the volume is: a step that is recorded on a GPU can take nothing there
-        first, column = xp.arange(n - WINDOW + 1)[:, None], xp.arange(n)
-        inside = (column >= first) & (column < first + WINDOW)
-        matrices.append(inside.astype(volume.dtype) / volume.dtype.type(WINDOW))
-    return _AlongAxes(matrices).apply((volume,))[0]
-
-
-class _AlongAxes(function_node.FunctionNode):
-    """A volume multiplied by a matrix along each axis."""
-
-    def __init__(self, matrices):
-        self.matrices = matrices
-
-    def forward(self, inputs):
-        return along_axes(inputs[0], self.matrices),
-
-    def backward(self, indexes, grad_outputs):
-        return _AlongAxes([matrix.T for matrix in self.matrices]).apply(grad_outputs)
+    first, column = xp.arange(n - WINDOW + 1)[:, None], xp.arange(n)
+    inside = (column >= first) & (column < first + WINDOW)
+    return inside.astype(volume.dtype) / volume.dtype.type(WINDOW)
