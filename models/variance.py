@@ -51,4 +51,4 @@ class ConstantVariance(chainer.Chain):
     def forward(self, x):
         """LR patches (N, C, D, H, W) -> the variance of HR (N, C, r_z*D, r_y*H, r_x*W), float32."""
         variance = softplus(self.b) + LEAST_VARIANCE
-        return F.broadcast_to(variance[None, :, None, None, None], self.sampling.hr_shape(x.shape))
+        return F.broadcast_to(F.reshape(variance, (1, -1, 1, 1, 1)), self.sampling.hr_shape(x.shape))

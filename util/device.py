@@ -37,7 +37,9 @@ def get_device(gpu):
     except cupy.cuda.runtime.CUDARuntimeError as error:
         raise UserError(f'-g {gpu}: no usable CUDA GPU: {_reason(error)}; {NEEDS}; or use -g -1 for the CPU') from None
     if gpu >= count:
-        raise UserError(f'-g {gpu}: this machine has {count} GPU(s); use -g 0 to -g {count - 1}, or -g -1 for the CPU')
+        raise UserError(f'-g {gpu}: this machine has {count} GPU(s), or shows no more to this process; use -g 0 '
+                        f'to -g {count - 1}, or -g -1 for the CPU. Under mpiexec each rank takes the next GPU: start '
+                        'no more ranks than there are, and let each see them all')
     device = chainer.get_device(f'@cupy:{gpu}')
     device.use()
     return device

@@ -117,8 +117,9 @@ class Ranks(OneProcess):
         return slice(self.number * batchsize // self.size, (self.number + 1) * batchsize // self.size)
 
     def part(self, loss, share):
-        self._part = loss * (share * self.size)
-        return self._part
+        part = loss * (share * self.size)
+        self._loss = part.array  # the variable would keep all that it was computed of until the next step
+        return part
 
     def join(self, optimizer):
         optimizer.add_hook(self._average, name='average over ranks')
@@ -156,7 +157,7 @@ class Ranks(OneProcess):
 
         self._meet()
         net = optimizer.target
-        loss = chainer.Parameter(self._part.array.reshape(1))
+        loss = chainer.Parameter(self._loss.reshape(1))
         loss.grad = loss.array.copy()
         self._communicator.multi_node_mean_grad(_Message(net, loss))
         chainer.report({'loss': loss.grad.reshape(())}, net)

@@ -5,6 +5,7 @@ There are two devices. New arrays are made on the current one, and functions tak
 import collections
 import operator
 import types
+import warnings
 
 import numpy
 
@@ -152,6 +153,8 @@ class ndarray:
         self[...] = value
 
     def scatter_add(self, index, value):
+        warnings.warn('`ndarray.scatter_add` is deprecated. Please use `cupyx.scatter_add` instead.',
+                      DeprecationWarning, stacklevel=2)
         numpy.add.at(unwrap(self), _index(index), unwrap(value))
 
     def __repr__(self):

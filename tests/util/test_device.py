@@ -74,7 +74,7 @@ def test_a_machine_without_a_gpu_is_told_what_the_runtime_says(cupy):
 
 
 def test_a_number_beyond_the_last_gpu_is_told_how_many_there_are(cupy):
-    assert 'this machine has 2 GPU(s); use -g 0 to -g 1' in refusal(2)
+    assert 'this machine has 2 GPU(s), or shows no more to this process; use -g 0 to -g 1' in refusal(2)
 
 
 @pytest.mark.gpu

@@ -1,7 +1,10 @@
 """What of the ranks can be seen without an MPI; tests/test_ranks.py has the rest."""
 import sys
+import weakref
 from types import SimpleNamespace
 
+import chainer
+import numpy
 import pytest
 
 from tests.experiment import assert_refused
@@ -41,3 +44,14 @@ def test_mpiexec_without_mpi_and_a_communicator_without_mpiexec_are_one_line(exp
     for script in (train, infer):
         assert_refused(script(), 'mpiexec: mpi4py and an MPI are missing')
     assert not (experiment / 'run').exists() and not (experiment / 'out').exists()
+
+
+def test_what_a_loss_was_computed_of_does_not_outlive_its_step():
+    """It is as much as a step needs at all."""
+    rank = SimpleNamespace(size=2)
+    squares = chainer.functions.square(chainer.Variable(numpy.ones(3, 'float32')))
+    array = weakref.ref(squares.node)
+    loss = Ranks.part(rank, chainer.functions.sum(squares), 0.5)
+    assert float(loss.array) == 3 and array() is not None
+    del squares, loss
+    assert array() is None

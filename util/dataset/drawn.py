@@ -100,12 +100,12 @@ class Drawing:
             for axis in 2, 1:
                 image = _along(axis, image, degrading[axis], lr_window[axis], needed[axis].start)
             lr_lines.append(image)
-        lr = _along(0, self._xp.concatenate(lr_lines, axis=1), degrading[0], lr_window[0], needed[0].start)
+        lr = _along(0, _joined(lr_lines, 1), degrading[0], lr_window[0], needed[0].start)
         if self.drawn.slices:
             lr = self._of_uneven_slices(lr, hr.shape[1:], lr_window, rng)
         if self.drawn.noise:
             lr = self._with_noise(lr, self.levels[case], rng)
-        return lr, self._xp.concatenate(images, axis=1)
+        return lr, _joined(images, 1)
 
     def _degrading(self, shape, rng):
         """The matrices of a degradation, one an axis."""
@@ -117,7 +117,8 @@ class Drawing:
 
     def _look(self, shape, rng):
         drawn = self.drawn
-        fwhm = _step(drawn.blur, rng) if drawn.blur else 0
+        is_blurred = drawn.blur and (drawn.blurred is None or rng.random() < drawn.blurred)
+        fwhm = _step(drawn.blur, rng) if is_blurred else 0
         return _Look(
             [self._matrix(blur_matrix, n, fwhm) for n in shape] if fwhm else None,
             bool(drawn.inverted) and rng.random() < drawn.inverted,
@@ -193,4 +194,8 @@ def _along(axis, image, matrix, rows, first):
     lines = (slice(None),) * (1 + axis)
     products = [along_axis(image[(*lines, slice(reach.start - first, reach.stop - first))],
                            matrix.weights[part, reach], axis) for part, reach in zip(parts, reaches)]
-    return get_array_module(image).concatenate(products, axis=1 + axis)
+    return _joined(products, 1 + axis)
+
+
+def _joined(arrays, axis):
+    return arrays[0] if len(arrays) == 1 else get_array_module(*arrays).concatenate(arrays, axis)

@@ -5,7 +5,6 @@ import numpy
 
 from util.inference.maps import MAPS
 from util.inference.super_resolution import super_resolve
-from util.script import UserError
 from util.volumes.degradation import degrade, noise_rng
 from util.volumes.head_mask import head_mask
 from util.volumes.probes import level, probes
@@ -19,7 +18,7 @@ def probe(net, config, lr, hr, seed, samples=None):
     LR is made anew from the changed HR, as the experiment makes it, with the same noise.
 
     Args:
-        net (~chainer.Chain): As `models.network` describes it; it returns a distribution.
+        net (~chainer.Chain): As `models.network` describes it; one that returns a distribution has deviations.
         config (~util.config.Config): Its experiment.
         lr (~util.volumes.volume.Volume): Where the LR volume lies.
         hr (~util.volumes.volume.Volume): The HR volume, (1, z, y, x).
@@ -33,16 +32,13 @@ def probe(net, config, lr, hr, seed, samples=None):
         infinite where there was none.
 
     Raises:
-        UserError: If the network predicts no deviation; and as of `probes`.
+        UserError: As of `probes`.
     """
     def maps(array):
         degradation = config.degradation
         new = degrade(array, config.upsampling_rate, degradation.name, degradation.noise_sigma,
                       noise_rng(config.seed, seed), **degradation.settings)
         sr = super_resolve(net, replace(lr, array=new), config.intensity_scaling, samples=samples)
-        if sr.deviation is None:
-            raise UserError('this network predicts no deviation, so there is nothing to probe; '
-                            'configs/x4_bayesian.yml trains one that does')
         found = {name: getattr(sr, name) for name in reversed(MAPS)}
         return {**{name: volume.array for name, volume in found.items() if volume}, 'error': sr.mean.array - array}
 

@@ -9,7 +9,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # run as a file, Python looks beside that file only
 
 from util.inference.pretrained import model_path
-from util.script import PROJECT, blaming, check_draws, check_there, progress, run
+from util.script import PROJECT, UserError, blaming, check_draws, check_there, progress, run
 
 
 def parse_arguments(argv):
@@ -48,10 +48,15 @@ def main(argv=None):
         lr, hr = read_pair(case, config)
         with blaming(case.hr_path):
             for name, sizes in probe(net, config, lr, hr, case.name, args.samples):
+                if 'deviation' not in sizes:
+                    break
                 if not rows:
                     print(line('case', 'probe', sizes), flush=True)
                 rows.setdefault(name, []).append(sizes)
                 print(line(case.name, name, (f'{size:.2f}' for size in sizes.values())), flush=True)
+        if 'deviation' not in sizes:
+            raise UserError(f'{args.model}: this network predicts no deviation, so there is nothing to probe; '
+                            'configs/x4_bayesian.yml trains one that does')
     for name, found in rows.items() if len(rows[next(iter(rows))]) > 1 else ():
         ends = ([function(sizes[key] for sizes in found) for function in (min, max)] for key in found[0])
         print(line('all', name, (f'{low:.2f}-{high:.2f}' for low, high in ends)))

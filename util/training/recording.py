@@ -6,12 +6,27 @@ import weakref
 from chainer.backends.cuda import cupy
 
 
+_OUT_OF_MEMORY = 2  # cudaErrorMemoryAllocation
 _recordings = weakref.WeakSet()
 
 
 def memory():
     """Bytes on the GPU that all recordings hold; CuPy's default pool does not count them."""
     return sum(recording.pool.total_bytes() for recording in _recordings)
+
+
+def _take(size):
+    """Memory of the driver, as CuPy takes it; a MemoryError if there is none.
+
+    At CuPy's own error a pool gives back what is free of it, and tries again; a graph that is being recorded writes
+    there.
+    """
+    try:
+        return cupy.cuda.MemoryPointer(cupy.cuda.Memory(size), 0)
+    except cupy.cuda.runtime.CUDARuntimeError as error:
+        if error.status != _OUT_OF_MEMORY:
+            raise
+        raise MemoryError(f'no {size} bytes are left on the GPU') from None
 
 
 class Recording:
@@ -31,6 +46,7 @@ class Recording:
 
     Raises:
         ValueError: If it gives something else when it is done again.
+        MemoryError: If the GPU has too little.
         NotImplementedError: If the function does what cannot be recorded, such as a product by cuBLAS.
         cupy.cuda.runtime.CUDARuntimeError: Likewise, such as waiting for the GPU.
     """
@@ -38,7 +54,7 @@ class Recording:
     def __init__(self, function, arguments):
         self.arguments = [array.copy(order='C') for array in arguments]
         # Memory of its own: the graph writes where it wrote, so nobody else may ever give that back to the driver.
-        self.pool = cupy.cuda.MemoryPool()
+        self.pool = cupy.cuda.MemoryPool(_take)
         _recordings.add(self)
         stream = cupy.cuda.Stream(non_blocking=True)
         cupy.cuda.get_current_stream().synchronize()

@@ -1,4 +1,5 @@
 """Structural similarity (SSIM) with a gradient."""
+import chainer
 import chainer.functions as F
 from chainer.backends import cuda
 
@@ -6,7 +7,7 @@ from models.product import AlongAxes
 
 WINDOW = 7           # voxels along each axis
 K1, K2 = 0.01, 0.03  # of the paper
-DEPTH = 64           # planes of the map that are computed at a time: patches in one go, volumes in little memory
+DEPTH = 64           # planes of the map that are computed at a time where no gradient is wanted, as of a whole volume
 
 
 def ssim(x, y, peak):
@@ -26,9 +27,12 @@ def ssim(x, y, peak):
     """
     depth, height, width = x.shape[-3:]
     planes = depth - WINDOW + 1
-    slabs = [(..., slice(first, first + DEPTH + WINDOW - 1), slice(None), slice(None))
-             for first in range(0, planes, DEPTH)]
-    total = sum(F.sum(_map(x[slab], y[slab], peak)) for slab in slabs)
+    if chainer.config.enable_backprop:  # the gradient of a slab would be added to the volume's voxel by voxel
+        total = F.sum(_map(x, y, peak))
+    else:
+        slabs = [(..., slice(first, first + DEPTH + WINDOW - 1), slice(None), slice(None))
+                 for first in range(0, planes, DEPTH)]
+        total = sum(F.sum(_map(x[slab], y[slab], peak)) for slab in slabs)
     return total / (x.size // (depth * height * width) * planes * (height - WINDOW + 1) * (width - WINDOW + 1))
 
 

@@ -54,7 +54,9 @@ class Updater(training.StandardUpdater):
         """What `_backward` does."""
         if self._recording is None:
             self._recording = Recording(self._backward, concat_examples(batch))
-            self._gradients = [(param, param.grad) for param in self.get_optimizer('main').target.params()]
+            # What the loss does not go by has no gradient: the optimizer makes a zero once.
+            self._gradients = [(param, param.grad) for param in self.get_optimizer('main').target.params()
+                               if param.grad is not None]
         for param, gradient in self._gradients:
             param.grad = gradient  # where the recording writes, whatever has become of it since
         for i, example in enumerate(batch):

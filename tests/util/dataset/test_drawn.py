@@ -11,7 +11,8 @@ from util.script import UserError
 from util.volumes.degradation import DEGRADATIONS, degrade, sampling_of
 
 EVERYTHING = {'degradation': ['bspline', 'block_mean', {'name': 'gaussian', 'fwhm': [0.6, 1.4]}, 'kspace'],
-              'blur': [0, 2], 'inverted': 0.4, 'gamma': [0.7, 1.4], 'bias': [0, 0.3], 'noise': [0, 0.03]}
+              'blur': [0, 2], 'blurred': 0.7, 'inverted': 0.4, 'gamma': [0.7, 1.4], 'bias': [0, 0.3],
+              'noise': [0, 0.03]}
 RATES = [(4, 4, 4), (3, 3, 3), (4, 1, 2)]
 LR_SHAPE = 1, 7, 8, 9
 
@@ -149,6 +150,15 @@ def test_a_share_of_the_patches_is_inverted():
     assert numpy.mean([value < 7 for value in patches]) == pytest.approx(0.3, abs=0.07)
 
 
+@pytest.mark.parametrize('share', [0, 0.3, 1])
+def test_a_share_of_the_patches_is_blurred(share):
+    """Blur takes nearly all of what differs from voxel to voxel."""
+    hr = numpy.random.default_rng(1).random((1, 32, 32, 32), numpy.float32)
+    dataset = make_dataset('bspline', (2, 2, 2), {'blur': 4, 'blurred': share}, 'none', 200, hr=hr, side=6)
+    blurred = [patch.std() < hr.std() / 4 for _, patch in dataset]
+    assert numpy.mean(blurred) == pytest.approx(share, abs=0.1 if 0 < share < 1 else 0)
+
+
 def test_noise_is_on_lr_alone_with_the_statistics_of_scipy_s_rice_distribution():
     """Of a signal of 7, of which 2 % are sigma."""
     dataset = make_dataset('bspline', (2, 2, 2), {'noise': 0.02}, hr=numpy.full((1, 32, 32, 32), 7, numpy.float32),
@@ -215,8 +225,9 @@ def test_an_lr_volume_without_a_level_is_refused_where_one_is_needed(drawn):
 
 
 @pytest.mark.gpu
-def test_patches_are_the_same_on_a_gpu():
-    cpu, gpu = (make_dataset('bspline', (4, 4, 4), EVERYTHING) for _ in range(2))
+@pytest.mark.parametrize('rate, drawn', [((4, 4, 4), EVERYTHING), ((4, 1, 1), {**EVERYTHING, 'slices': [0.02, 0.06]})])
+def test_patches_are_the_same_on_a_gpu(rate, drawn):
+    cpu, gpu = (make_dataset('bspline', rate, drawn) for _ in range(2))
     gpu.to_device(get_device(0))
     for on_cpu, on_gpu in zip(cpu, gpu):
         for expected, patch in zip(on_cpu, on_gpu):

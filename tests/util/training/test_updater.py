@@ -7,6 +7,7 @@ from models.deep_espcn3d import DeepESPCN3D
 from models.espcn3d import ESPCN3D
 from models.heteroscedastic_deep_espcn3d import HeteroscedasticDeepESPCN3D
 from models.heteroscedastic_espcn3d import HeteroscedasticESPCN3D
+from util.training import recording
 from util.training.adam import Adam
 from util.training.losses import LOSSES
 from util.training.updater import Updater
@@ -78,6 +79,22 @@ def test_steps_that_are_recorded_are_the_same(real_gpu, monkeypatch, net, loss):
     assert recorded == expected and len(set(recorded)) == 5
     assert all((a == b).all() for a, b in zip(weights, others, strict=True))
     numpy.testing.assert_allclose(recorded, on_cpu, rtol=1e-4)
+
+
+@pytest.mark.gpu
+def test_what_the_loss_does_not_go_by_keeps_its_zero_gradient_from_step_to_step(real_gpu):
+    """A new one each time would be sent to the GPU anew."""
+    updater, _, _ = losses(NETWORKS['uncertain'], 'mse', real_gpu, steps=3)
+    table = updater.get_optimizer('main')._table
+    updater.get_iterator('main').i = 0
+    updater.update()
+    assert table is not None and updater.get_optimizer('main')._table is table
+
+
+@pytest.mark.gpu
+def test_memory_that_is_not_there_is_no_error_at_which_a_pool_gives_back_what_a_graph_writes_to(real_gpu):
+    with pytest.raises(MemoryError, match='bytes are left on the GPU'):
+        real_gpu.xp.cuda.MemoryPool(recording._take).malloc(1 << 50)
 
 
 @pytest.mark.gpu
