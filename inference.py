@@ -149,8 +149,10 @@ def infer(args, ranks, last):
 
 def choose_out(args):
     """Where the results go, for --bids as for the rest; what --bids cannot write into is refused."""
-    if args.suffix is not None and not (args.bids and args.suffix.isascii() and args.suffix.isalnum()):
-        raise UserError(f'--suffix {args.suffix}: the suffix of the scans that --bids takes, such as T2w')
+    if args.suffix is not None and not args.bids:
+        raise UserError(f'--suffix {args.suffix}: the suffix of the scans that --bids takes, and there is no --bids')
+    if args.suffix is not None and not (args.suffix.isascii() and args.suffix.isalnum()):
+        raise UserError(f'--suffix {args.suffix}: letters and digits are wanted, such as T2w')
     if args.bids:
         from util.inference.derivative import check_out
         if args.out:

@@ -175,8 +175,9 @@ def test_other_suffixes_are_taken_where_they_are_asked_for(study, derive, here):
     assert derive('--suffix', 'T2w').returncode == 0
     assert {name for name in files(OUT) if name.endswith('.gz')} == {f'{ONE_SR}_T2w.nii.gz'}
     assert_refused(derive('--suffix', 'bold'), 'study: no raw scans sub-*/[ses-*/]anat/*_bold.nii[.gz] in this folder')
-    assert_refused(derive('--suffix', '*'), '--suffix *: the suffix of the scans that --bids takes, such as T2w')
-    assert_refused(here(inference.main, '-m', 'gen.npz', '--suffix', 'T2w'), '--suffix T2w: the suffix of the scans')
+    assert_refused(derive('--suffix', '*'), '--suffix *: letters and digits are wanted, such as T2w')
+    assert_refused(here(inference.main, '-m', 'gen.npz', '--suffix', 'T2w'),
+                   '--suffix T2w: the suffix of the scans that --bids takes, and there is no --bids')
 
 
 def test_a_folder_that_is_none_of_its_own_is_refused_and_stays_as_it_is(study, derive):

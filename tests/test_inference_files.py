@@ -141,6 +141,26 @@ def test_a_file_of_the_user_s_own_is_never_taken_for_a_map(experiment, infer, su
             assert infer(*one).returncode == 0 and own.exists() == unsure
 
 
+@pytest.mark.parametrize('suffix', ['.nii.gz', '.nii', '.nrrd'])
+def test_a_file_of_the_user_s_own_is_never_taken_for_a_result(experiment, infer, suffix):
+    own = experiment / f'out/a{suffix}'
+    write_volume(own, read_volume(experiment / 'LR/0000.mhd'))
+    before = own.read_bytes()
+    for _ in range(2):
+        assert_refused(infer('-i', 'LR/0000.mhd', '-o', f'out/a{suffix}'),
+                       f'out/a{suffix}: there already, and not known to be a result')
+        assert own.read_bytes() == before
+    own.unlink()
+    for scan in ('LR/0000.mhd', 'LR/0001.mhd'):  # its own result it replaces
+        assert infer('-i', scan, '-o', f'out/a{suffix}').returncode == 0
+
+
+def test_cleaned_volumes_are_never_replaced_by_results(experiment, infer):
+    (experiment / 'interim').mkdir()
+    (experiment / 'interim/cases.tsv').write_text('case\tsource\n0000\ta.nii\n')
+    assert_refused(infer('-o', 'interim'), 'interim holds the volumes of clean_data.py; name another folder with -o')
+
+
 @pytest.mark.parametrize('suffix', ['.nii', '.mhd'])
 def test_an_interruption_leaves_no_older_map_beside_a_new_result(experiment, infer, monkeypatch, suffix):
     make_unsure(experiment)

@@ -70,14 +70,21 @@ def read_table(folder):
             raise UserError(f'{folder}: the making of these volumes was interrupted; {_AGAIN}') from None
         return None
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise UserError(f'{path}: damaged: {error}; remove {folder} and {_AGAIN}') from None
+        raise UserError(f'{path}: damaged: {error}; move {folder} away and {_AGAIN}') from None
     if not ({'case', 'source'} <= set(columns) and all(is_case_name(row['case']) and row['source'] for row in rows)
             and len({row['case'] for row in rows}) == len(rows)):
-        raise UserError(f'{path}: damaged: a line has no case or no source, or a case has two; remove {folder} and '
-                        f'{_AGAIN}')
+        raise UserError(f'{path}: damaged: a line has no case or no source, or a case has two; move {folder} '
+                        f'away and {_AGAIN}')
     for row in rows:  # tables of before there was this column
         row['subject'] = row.get('subject') or subject_in(row['source']) or without_suffix(row['source'])
     return {row['case']: row for row in rows}
+
+
+def subjects_of_sources(folder):
+    """Whose each volume is, by its source, as far as a table of a folder says it: {source: subject}."""
+    if not (Path(folder) / TABLE).exists():
+        return {}
+    return {row['source']: row['subject'] for row in read_table(folder).values()}
 
 
 def is_case_name(name):

@@ -1,8 +1,8 @@
 """From the volumes of a dataset to those that can be learned from, and the table that names them."""
 from util.dataset.bids import subject_of
-from util.dataset.cases_table import begin_table, known_cases, write_table
+from util.dataset.cases_table import TABLE, begin_table, known_cases, subjects_of_sources, write_table
 from util.dataset.same_scan import SeenScans
-from util.script import UserError, progress
+from util.script import UserError, note, progress
 from util.volumes.orientation import axis_codes
 from util.volumes.reading import read_volume
 from util.volumes.writing import remove_volume, write_volume
@@ -11,7 +11,8 @@ from util.volumes.writing import remove_volume, write_volume
 def clean(files, source, out, channels=1):
     """Write what can be learned from as 0000.mhd, 0001.mhd, ..., with its table.
 
-    If that is nothing, what an earlier run left stays.
+    If that is nothing, what an earlier run left stays. A subject that an earlier run's table says otherwise than the
+    path was set right by hand, and stays so.
 
     Args:
         files (list of Path): The volumes, in their order.
@@ -22,11 +23,18 @@ def clean(files, source, out, channels=1):
     Returns:
         (dict, list): The table's rows, case -> {column: text}; and for each volume that is refused a sentence that
         says why.
+
+    Raises:
+        UserError: If a volume is there that no earlier run has made.
     """
     rows, refusals, seen, earlier = {}, [], SeenScans(), known_cases(out)
+    set_by_hand = subjects_of_sources(out)
+    for target in (out / f'{number:04d}{suffix}' for number in range(len(files)) for suffix in ('.mhd', '.raw')):
+        if target.exists() and target.stem not in earlier:
+            raise UserError(f'{target} is there and was not made by this script; name another folder with -o')
     for path in progress(files, 'clean_data', 'volume'):
         try:
-            names = {'source': path.relative_to(source).as_posix(), 'subject': subject_of(path, source)}
+            names = _names(path, source, set_by_hand)
             volume = _read_distinct_scan(path, channels, seen)
         except UserError as error:
             refusals.append(str(error))
@@ -40,6 +48,14 @@ def clean(files, source, out, channels=1):
             remove_volume(out / f'{case}.mhd')
         write_table(out, rows)
     return rows, refusals
+
+
+def _names(path, source, set_by_hand):
+    name, subject = path.relative_to(source).as_posix(), subject_of(path, source)
+    chosen = set_by_hand.get(name, subject)
+    if chosen != subject:
+        note(f'{path}: its subject stays {chosen}, as {TABLE} of the earlier run says; its path says {subject}')
+    return {'source': name, 'subject': chosen}
 
 
 def _read_distinct_scan(path, channels, seen):

@@ -3,7 +3,7 @@ from util.dataset.bids import subject_of
 from util.dataset.case_names import distinct_names
 from util.dataset.cases_table import TABLE, read_table
 from util.dataset.pairs_info import read_pairs_info, write_pairs_info
-from util.script import UserError, blaming, progress
+from util.script import UserError, blaming, note, progress
 from util.volumes.degradation import degrade, noise_rng
 from util.volumes.geometry import crop_to_multiple, lr_volume_geometry
 from util.volumes.reading import read_volume
@@ -23,12 +23,18 @@ def make_pair(path, config):
         ends to multiples of the rate, of its own type.
 
     Raises:
-        UserError: If the volume cannot be read, or is smaller than the rate.
+        UserError: If the volume cannot be read, or is too small for the rate.
     """
     degradation = config.degradation
     volume = read_volume(path)
     with blaming(path):
         hr = crop_to_multiple(volume, config.upsampling_rate)
+        if min(n // r for n, r in zip(hr.size, config.upsampling_rate)) < 2:
+            raise UserError(f'its size {volume.size} (z, y, x) is too small: an LR volume has 2 voxels or more along '
+                            f'each axis, and the rate is {config.upsampling_rate}')
+        if degradation.noise_sigma > 0 and hr.array.min() < 0:
+            note(f'{path}: its intensities go down to {hr.array.min():g}, and LR with Rician noise is a magnitude: '
+                 'what is below 0 comes out above it')
     lr = degrade(hr.array, config.upsampling_rate, degradation.name, degradation.noise_sigma,
                  noise_rng(config.seed, path.stem), **degradation.settings)
     return Volume(lr, *lr_volume_geometry(hr, config.sampling)), hr
@@ -86,9 +92,13 @@ def _make_all(sources, make, config, out, subjects, **info):
             if target.exists() and case not in earlier:
                 raise UserError(f'{target} is there and was not made by this script; name another folder with -o')
 
-    write_pairs_info(out, config, earlier | set(sources), complete=False, **info)
+    begun = False
     for case, path in progress(list(sources.items()), 'pairs', 'volume'):
-        for kind, volume in zip(('LR', 'HR'), make(case, path)):
+        pair = make(case, path)
+        if not begun:  # not sooner: a first volume that no pair can be made of leaves those of an earlier run whole
+            write_pairs_info(out, config, earlier | set(sources), complete=False, **info)
+            begun = True
+        for kind, volume in zip(('LR', 'HR'), pair):
             write_volume(out / kind / f'{case}.mhd', volume)
     for case in earlier - set(sources):
         for kind in ('LR', 'HR'):

@@ -5,7 +5,7 @@ from util.dataset.case_lists import read_list
 from util.dataset.case_names import without_suffix
 from util.dataset.pairs_info import read_pairs_info, subject_of_case
 from util.dataset.same_scan import SeenScans
-from util.script import UserError
+from util.script import UserError, note
 from util.volumes.reading import read_volume
 
 
@@ -27,6 +27,7 @@ def check_splits(lists, root):
     marks, scans, lists_of_scans, infos = {}, SeenScans(), {}, {}
     for key, path in lists.items():
         if key == 'test_list' and not (root / path).exists():
+            note(f'{root / path}: no such test_list yet, so that nothing is known of what it shares with the others')
             continue
         for case in _attempt(key, read_list, root / path, root) or []:
             for mark, what in (_attempt(key, _marks, case, infos) or {}).items():

@@ -1,9 +1,11 @@
 """What a model file knows of how far errors reach in its predicted deviations, and when that holds."""
+import shlex
 from typing import NamedTuple
 
 import numpy
 
 from util.inference.model_file import CALIBRATION, put_told, read_told
+from util.inference.pretrained import FOLDER, TABLE
 from util.scores.intervals import ENDS, PERCENTS
 from util.script import UserError, note
 
@@ -70,8 +72,8 @@ def choose_calibration(path, wanted, ensemble, samples=None):
     calibration = read_calibration(path)
     if calibration is None:
         if wanted:
-            raise UserError(f'{path}: not calibrated, so that its intervals are not known; calibrate it first (it must '
-                            f'predict a deviation) with: {command(path, ensemble, samples)}')
+            raise UserError(f'{path}: not calibrated, so that its intervals are not known; if it predicts a deviation, '
+                            f'calibrate it first with: {command(path, ensemble, samples)}')
         return None
     if (calibration.ensemble, calibration.samples) == (ensemble, samples):
         return calibration
@@ -86,7 +88,10 @@ def choose_calibration(path, wanted, ensemble, samples=None):
 
 def command(path, ensemble=False, samples=None):
     """What to type to calibrate a model file."""
-    return ' '.join([f'python util/miscs/calibrate.py -m {path}', *_options(ensemble, samples)])
+    options = ' '.join(['', *_options(ensemble, samples)])
+    if path.parent == FOLDER and path.stem in TABLE:  # which is to stay as it was published
+        return f'python util/miscs/calibrate.py -m COPY.npz --list LIST{options}, of a copy and of a list of your own'
+    return f'python util/miscs/calibrate.py -m {shlex.quote(str(path))}{options}'
 
 
 def _options(ensemble, samples):

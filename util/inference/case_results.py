@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from util.inference import sidecars
 from util.inference.data_consistency import make_consistent
-from util.inference.maps import KINDS, MAPS, check_maps
+from util.inference.maps import KINDS, MAPS, check_replaced
 from util.inference.super_resolution import SuperResolved, parts_of, super_resolve
 from util.script import UserError, blaming, note
 from util.volumes.axis_matrices import on_grid
@@ -56,7 +56,7 @@ def super_resolve_case(out, case, lr, net, manner, sampling, told=None, parts=pa
     Raises:
         UserError: If it cannot be super-resolved or written.
     """
-    check_maps(out, case)
+    check_replaced(out, case)
     # Where the HR volume is known its grid is given, and that of a reversed axis may be another one (docs/geometry.md).
     layout = layout_as(lr, manner.lie, net.sampling.rate) if case.hr_path is None else AS_IT_IS
     laid = lay(lr, layout)

@@ -3,11 +3,12 @@ from models.gaussian import GaussianNetwork
 from util.config import check_values
 from util.config_files import load_config, read_experiment
 from util.dataset.case_lists import read_list
+from util.dataset.cases_table import TABLE
 from util.dataset.pairs_info import holds_tensors, read_pairs_info
 from util.inference.maps import KINDS
 from util.inference.model_file import load_network
 from util.inference.network import build_network, check_code_of_model
-from util.script import PROJECT, UserError, blaming, note
+from util.script import PROJECT, UserError, note
 from util.volumes.degradation import DEGRADATIONS
 from util.yaml_text import load_yaml
 
@@ -144,8 +145,10 @@ def listed_cases(config, source, root=PROJECT):
     Raises:
         UserError: If the list cannot be read.
     """
-    with blaming(f'{source}: dataset.test_list'):
+    try:
         return read_list(root / config.dataset.test_list, root)
+    except UserError as error:
+        raise UserError(f'{source}: dataset.test_list: {error}; or name volumes with -i') from None
 
 
 def check_mirrored(cases):
@@ -179,6 +182,8 @@ def check_results(out, cases):
         for suffix in kinds:
             if f'{name}_{suffix}' in names:
                 raise UserError(f'{name}_{suffix} would be the name of two results; call that volume otherwise')
+    if (out / TABLE).exists():
+        raise UserError(f'{out} holds the volumes of clean_data.py; name another folder with -o')
     if out.name in ('LR', 'HR') and read_pairs_info(out.parent):
         raise UserError(f'{out} holds the volumes of LR-HR pairs; name another folder with -o')
     inputs = {path.resolve() for case in cases for path in (case.lr_path, case.hr_path) if path}

@@ -78,8 +78,11 @@ def volumes_of(folder):
     Raises:
         UserError: If there are none, or DICOM files as well.
     """
-    files = sorted(path for path in _entries(folder) if not path.name.startswith('.') and path.is_file())
-    images = [path for path in files if without_suffix(path.name) != path.name]
+    entries = sorted(path for path in _entries(folder) if not path.name.startswith('.'))
+    # a link to a file that is not there is a scan that cannot be read, and not one that is passed over
+    images = [path for path in entries if without_suffix(path.name) != path.name
+              and (path.is_file() or path.is_symlink() and not path.exists())]
+    files = [path for path in entries if path.is_file() or path in images]
     # one file of an Analyze pair stands for both
     volumes = [path for path in images if not any(
         path.name.lower().endswith(image) and path.with_name(path.name[:-len(image)] + header) in images
@@ -87,6 +90,7 @@ def volumes_of(folder):
     parts = {data_file(path) for path in volumes if path.suffix.lower() in ('.mhd', '.nhdr')}
     others = [path.name for path in files if path not in images and path not in parts]
     if not volumes:
+        others += [f'{path.name}/' for path in entries if path.is_dir()]  # which are not looked through
         raise UserError(f'{folder}: no volumes in this folder' + (f', but {_some(others)}' if others else ''))
     if any(is_dicom(folder / name) for name in others):
         raise UserError(f'{folder}: both volumes and DICOM files in this folder; name the volumes that are meant, or '
@@ -153,8 +157,13 @@ def _names(paths):
 
 
 def _check_once(paths):
-    if len({path.resolve() for path in paths}) < len(paths):
-        raise UserError(f'-i names a volume twice: {" ".join(map(str, paths))}')
+    seen = {}
+    for path in paths:
+        other = seen.get(path.resolve())
+        if other:
+            raise UserError(f'-i names a volume twice: {other}'
+                            + (f' and {path} are one file' if other != path else ''))
+        seen[path.resolve()] = path
 
 
 def _checked(cases):

@@ -29,7 +29,7 @@ TABLE = {
         'T1w heads, thick slices, x4 across them: the same network and training'),
     'thick_clinic': Pretrained(
         'de9835b684181cfa14037233e44d22392e9f7c644dbd5a5fbca3e836334e7556',
-        'thick slices of a clinic, x4 across them: slices of uneven brightness, T2w and FLAIR too'),
+        'thick slices of a clinic, x4 across them: slices of uneven brightness; T2w and FLAIR to look at'),
     'x4_t1w_paper': Pretrained(
         '9c13360df9e3d9e2effc2b5ebf88c8239030f8c05418970950540e51065da493',
         "T1w heads, x4 along each axis: the paper's network, trained on two scanners"),

@@ -38,6 +38,8 @@ def main(argv=None):
         raise UserError(f'-o {args.out}: name a file that ends in .npz')
     if args.out.resolve() in {model.resolve() for model in models}:
         raise UserError(f'-o {args.out}: it is one of the models, which would be lost; name another file')
+    if args.out.exists():
+        raise UserError(f'-o {args.out}: there already; name another file, or remove that one')
     # Imported here: neither --help nor a wrong argument waits for them.
     from util.inference.experiment import choose_config, differences
     from util.inference.model_file import arrays_of, fill, load_network, read_lie, read_looks, save_network

@@ -28,8 +28,8 @@ def parse_arguments(argv):
         description='Make synthetic T1-weighted heads in a BIDS tree: sub-01/anat/sub-01_T1w.nii.gz and so on. A head '
                     'depends on the seed, the size and its number, and not on how many are made.',
         epilog='Exit code: 0, or 2 if the arguments cannot be carried out.')
-    parser.add_argument('-o', '--out', type=Path, default=PROJECT / 'data/raw/demo',
-                        help='folder of the result (default: data/raw/demo in the project)')
+    parser.add_argument('-o', '--out', type=Path, default=PROJECT / 'data/demo/raw',
+                        help='folder of the result (default: data/demo/raw in the project)')
     parser.add_argument('--subjects', type=int, default=8, metavar='N', help='how many heads (default: %(default)s)')
     parser.add_argument('--size', type=int, nargs=3, default=(80, 96, 96), metavar=('X', 'Y', 'Z'),
                         help='voxels along x, y, z (default: 80 96 96; as real scans: 160 192 192)')

@@ -39,10 +39,13 @@ def main(argv=None):
     from util.device import get_device
     from util.inference import experiment, inputs
     from util.inference.probing import probe
+    from util.inference.super_resolution import check_samples
 
     device = get_device(args.gpu)
     config, net = experiment.open_model(args.model, root=args.root)
     net.to_device(device)
+    with blaming(args.model):
+        check_samples(net, args.samples)
     rows = {}
     for case in progress(inputs.pairs_of_folders(*args.pairs), 'probe_uncertainty', 'case'):
         lr, hr = read_pair(case, config)

@@ -9,7 +9,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # run as a file, Python looks beside that file only
 
 from util.inference.pretrained import model_path
-from util.script import PROJECT, UserError, check_there, progress, run
+from util.script import PROJECT, UserError, blaming, check_there, progress, run
 
 
 def parse_arguments(argv):
@@ -64,7 +64,9 @@ def score(folder, case, sampling, lie):
     except UserError:
         raise UserError(f'{path}: not what inference.py makes of {case.lr_path} with this model; run that again'
                         ) from None
-    head, scores, one_axis = head_mask(lr.array), {}, sum(r > 1 for r in sampling.rate) == 1
+    with blaming(case.lr_path):
+        head = head_mask(lr.array)
+    scores, one_axis = {}, sum(r > 1 for r in sampling.rate) == 1
     for method in ('network', *METHODS):
         image = sr.array if method == 'network' else upsample(lr.array, sampling, method)
         scores[method] = (data_consistency(lr.array, image, sampling, head),

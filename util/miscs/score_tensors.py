@@ -8,6 +8,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # run as a file, Python looks beside that file only
 
+from util.inference.pretrained import model_path
 from util.script import PROJECT, UserError, blaming, check_there, run
 
 
@@ -27,6 +28,7 @@ def parse_arguments(argv):
 def main(argv=None):
     """Run the script with a command line (default: the process's)."""
     args = parse_arguments(argv)
+    args.model = model_path(args.model)
     check_there(args.model, 'model file')
     # Imported here: neither --help nor a wrong argument waits for them.
     from util.inference import experiment

@@ -15,7 +15,7 @@ def _percentile(channel):
     scale = float(numpy.percentile(channel, PERCENTILE))
     if scale <= 0:
         raise UserError(f'the {PERCENTILE}th percentile of this LR volume is {scale:g}, so it gives no scale; '
-                        'use a volume with more signal, or intensity_scaling: none')
+                        'use a volume with more signal, or an experiment with intensity_scaling: none')
     return scale
 
 
@@ -24,7 +24,7 @@ def _deviation(channel):
     scale = float(inside.std()) if inside.size else 0.0
     if not scale > 0:
         raise UserError('a channel of this LR volume has no two different values beside 0, so it gives no scale; use a '
-                        'volume with more signal, or intensity_scaling: none')
+                        'volume with more signal, or an experiment with intensity_scaling: none')
     return scale
 
 

@@ -44,6 +44,9 @@ def geometry_of_header(path, header, said, mat):
             note(f'{path}: its header is not as it should be: {message}, as nibabel does')
     with blaming(path):
         geometry = geometry_of_affine(affine)
+    if 'sform_code' in header and not sform and header['qform_code'] == 0:
+        note(f'{path}: its header says not where its axes go (sform_code and qform_code are 0); x to the left, y to '
+             'the front and z up are taken, as nibabel does')
     if sform and header['qform_code'] != 0:
         _note_distance(path, header, affine, min(geometry.spacing))
     if 'xyzt_units' in header:

@@ -58,13 +58,26 @@ def test_folders_and_series_stand_beside_files(folder, tmp_path, monkeypatch):
 
 def test_folders_that_do_not_say_what_is_meant_are_refused(folder, tmp_path):
     assert 'the results would lie among the scans' in refusal(scans, [folder], (2, 2, 2), folder)
-    assert '-i names a volume twice' in refusal(scans, [folder, folder / 'a.mhd'], (2, 2, 2), tmp_path)
+    assert f'-i names a volume twice: {folder}/a.mhd' == refusal(scans, [folder, folder / 'a.mhd'], (2, 2, 2), tmp_path)
+    (folder / 'z.nrrd').symlink_to(folder / 'c.nrrd')
+    assert refusal(scans, [folder], (2, 2, 2), tmp_path) == (
+        f'-i names a volume twice: {folder}/c.nrrd and {folder}/z.nrrd are one file')
+    (folder / 'z.nrrd').unlink()
     save_series(folder, make_volume())
     assert 'both volumes and DICOM files' in refusal(scans, [folder], (2, 2, 2), tmp_path)
     (tmp_path / 'empty').mkdir()
     assert refusal(volumes_of, tmp_path / 'empty') == f'{tmp_path}/empty: no volumes in this folder'
     (tmp_path / 'empty/x.txt').touch()
     assert refusal(volumes_of, tmp_path / 'empty').endswith('in this folder, but x.txt')
+    save_series(tmp_path / 'empty/series', make_volume())
+    assert refusal(volumes_of, tmp_path / 'empty').endswith('in this folder, but x.txt, series/')
+
+
+def test_a_link_to_a_scan_that_is_not_there_is_a_scan_that_cannot_be_read(folder):
+    """As those of a data set whose files have not been fetched; a link to what is no scan is passed over."""
+    for name in ('d.nii.gz', 'e.txt'):
+        (folder / name).symlink_to(folder / 'not fetched')
+    assert [path.name for path in volumes_of(folder)][-2:] == ['d.nii.gz', 'pair.hdr']
 
 
 def test_volumes_of_the_same_name_are_pairs_whatever_their_formats(folder, tmp_path):

@@ -63,6 +63,7 @@ def test_models_of_other_experiments_are_refused_and_nothing_is_written(models, 
 @pytest.mark.parametrize('arguments, words', [
     (('-m', 'a.npz', '-o', 'out.npz'), 'name two models at least'),
     (('-m', 'a.npz', 'b.npz', '-o', 'b.npz'), 'it is one of the models'),
+    (('-m', 'a.npz', 'c.npz', '-o', 'b.npz'), '-o b.npz: there already'),
     (('-m', 'a.npz', 'b.npz', '-o', 'out'), 'ends in .npz'),
     (('-m', 'a.npz', 'none.npz', '-o', 'out.npz'), 'none.npz')])
 def test_what_cannot_be_averaged_is_one_line(models, here, arguments, words):

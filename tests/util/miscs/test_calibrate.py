@@ -155,7 +155,8 @@ def test_a_network_without_a_deviation_is_refused(tmp_path, here, infer):
     before = (tmp_path / 'gen.npz').read_bytes()
     assert_refused(here(calibrate.main, *MODEL), 'gen.npz: this network predicts no deviation')
     assert (tmp_path / 'gen.npz').read_bytes() == before
-    assert_refused(infer('--interval', 50), 'calibrate it first (it must predict a deviation)')
+    assert_refused(infer('--interval', 50),
+                   'if it predicts a deviation, calibrate it first with: python util/miscs/calibrate.py -m gen.npz')
 
 
 def test_a_calibrated_file_whose_network_turns_out_to_predict_none_gives_no_interval(unsure, infer, calibrated):

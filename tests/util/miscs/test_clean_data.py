@@ -227,6 +227,33 @@ def test_a_refused_scan_does_not_stand_in_the_way_of_its_copy(folders, script, m
     assert [row[1] for row in table(interim)] == ['sub-02/sub-02_T1w.nii']
 
 
+def test_volumes_of_the_user_s_own_are_never_replaced(folders, script, make_head):
+    raw, interim = folders
+    for seed in range(2):
+        save(raw / f'{seed}_T1w.nii', make_head(seed))
+    write_volume(interim / '0001.mhd', make_head(9))
+    before = (interim / '0001.raw').read_bytes()
+    for name in ('0001.mhd', '0001.raw'):
+        code, _, err = script(main, '-i', raw, '-o', interim)
+        assert code == 2 and f'{name} is there and was not made by this script' in err
+        assert sorted(path.suffix for path in interim.glob('0*')) and (interim / '0001.raw').read_bytes() == before
+        assert not (interim / 'cases.tsv').exists()
+        (interim / '0001.mhd').unlink(missing_ok=True)
+
+
+def test_a_subject_that_was_set_by_hand_stays_so(folders, script, make_head):
+    raw, interim = folders
+    for seed in range(2):
+        save(raw / f'{seed}_T1w.nii', make_head(seed))
+    assert script(main, '-i', raw, '-o', interim)[0] == 0
+    text = (interim / 'cases.tsv').read_text()
+    (interim / 'cases.tsv').write_text(text.replace('1_T1w\t', 'Ada\t'))
+    assert [row['subject'] for row in read_table(interim).values()] == ['0_T1w', 'Ada']
+    code, _, err = script(main, '-i', raw, '-o', interim)
+    assert code == 0 and 'its subject stays Ada, as cases.tsv of the earlier run says; its path says 1_T1w' in err
+    assert [row['subject'] for row in read_table(interim).values()] == ['0_T1w', 'Ada'] and err.count('note') == 1
+
+
 def test_where_nothing_can_be_taken_what_is_there_stays(folders, script, make_head):
     raw, interim = folders
     save(raw / 'a_T1w.nii', make_head())

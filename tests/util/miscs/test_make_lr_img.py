@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy
@@ -169,6 +170,27 @@ def test_faults_are_one_line(folders, config, script, make_head, tmp_path):
     code, _, err = script(main, '-c', config(4, 'bspline'), '-i', interim, '-o', processed)
     assert code == 2 and '0001.mhd: its size (3, 8, 8) (z, y, x) is smaller than the rate (4, 4, 4)' in err
     assert read_pairs_info(processed)['complete'] is False
+    write_volume(interim / '0001.mhd', make_head(0, (4, 8, 8)))
+    code, _, err = script(main, '-c', config(4, 'bspline'), '-i', interim, '-o', processed)
+    assert code == 2 and '0001.mhd: its size (4, 8, 8) (z, y, x) is too small: an LR volume has 2 voxels or more' in err
+
+
+def test_pairs_stay_whole_where_none_can_be_made_of_the_first_volume(folders, config, script, make_head):
+    interim, processed = folders
+    assert script(main, '-c', config(2, 'bspline'), '-i', interim, '-o', processed)[0] == 0
+    before = {path: path.read_bytes() for path in processed.rglob('*') if path.is_file()}
+    write_volume(interim / '0000.mhd', make_head(0, (3, 3, 3)))
+    assert script(main, '-c', config(2, 'bspline'), '-i', interim, '-o', processed)[0] == 2
+    assert {path: path.read_bytes() for path in before} == before and read_pairs_info(processed)['complete'] is True
+
+
+def test_of_noise_on_what_is_below_0_it_is_said_that_it_comes_out_above(folders, config, script, make_head):
+    interim, processed = folders
+    head = make_head()
+    write_volume(interim / '0000.mhd', replace(head, array=head.array - head.array.max()))
+    code, _, err = script(main, '-c', config(2, 'bspline', 1), '-i', interim, '-o', processed)
+    assert code == 0 and 'LR with Rician noise is a magnitude' in err
+    assert read_volume(processed / 'LR/0000.mhd').array.min() >= 0
 
 
 def test_volumes_that_lie_there_and_are_not_its_own_are_not_replaced(folders, config, script, make_head):
