@@ -228,4 +228,5 @@ def script(name, *arguments, settings=None, started=None):
         process.wait()  # a training writes a snapshot first
         raise
     if code:
-        raise UserError(f'{name} ended with exit code {code}; what was done before it is kept, run this again to go on')
+        raise UserError(f'{name} ended with exit code {code}; what was done before it is kept: put right what it says, '
+                        'and run this again to go on')

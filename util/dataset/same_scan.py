@@ -63,11 +63,13 @@ def same_voxels(one, other):
     """
     if numpy.array_equal(one, other):
         return True
-    if not (numpy.ptp(one) and numpy.ptp(other)):
+    span, other_span = _span(one), _span(other)
+    if not (span and other_span):
         return False
-    step, other_step, one, other = _step(one), _step(other), _centred(one), _centred(other)
+    step, other_step = _step(one) / span, _step(other) / other_span
+    one, other = _centred(one, span), _centred(other, other_span)
     slope = (one * other).sum(dtype=float) / (one * one).sum(dtype=float)
-    tolerance = max(step * abs(slope), other_step) + 1e-5 * numpy.ptp(other)  # nothing is more exact than float32
+    tolerance = max(step * abs(slope), other_step) + 1e-5  # nothing is more exact than float32
     residual = one * numpy.float32(slope) - other
     # where nearly all is background, or a step is large, the share that agrees says little and the variance says all
     return bool((numpy.abs(residual) <= tolerance).mean() >= 0.99
@@ -97,8 +99,13 @@ def _turned(array, turn):
     return array.transpose(0, *(axis + 1 for axis in order))[(slice(None), *(slice(None, None, s) for s in steps))]
 
 
-def _centred(array):
-    return (array - array.mean(dtype=float)).astype(numpy.float32)
+def _span(array):
+    return float(array.max()) - float(array.min())
+
+
+def _centred(array, span):
+    """Of mean 0 and span 1, so that squares of very large or small intensities are numbers of float32."""
+    return ((array - array.mean(dtype=float)) / span).astype(numpy.float32)
 
 
 def _step(array):

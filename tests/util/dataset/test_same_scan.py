@@ -45,6 +45,8 @@ COPIES = {
     'float32': lambda array: array.astype(numpy.float32), 'float64': lambda array: array.astype(float),
     'int32': lambda array: array.astype(numpy.int32), 'big-endian': lambda array: array.astype('>i2'),
     'scaled': lambda array: (array * 1.2345 + 7).astype(numpy.float32),
+    'very large': lambda array: (array * 1e34).astype(numpy.float32),
+    'very small': lambda array: (array * 1e-34).astype(numpy.float32),
     'slope of a NIfTI': lambda array: numpy.float32(to_levels(array, 65535, numpy.rint) * 0.3721 - 3),
     '40 levels': lambda array: to_levels(array, 40, numpy.rint),
     'uint8': lambda array: to_levels(array, 255, numpy.rint),
