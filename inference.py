@@ -93,6 +93,7 @@ def infer(args, ranks, last):
     with importing():
         from models.network import BayesianNetwork
         from util.device import get_device
+        from util.files import NAME
         from util.inference import derivative, experiment, sidecars
         from util.inference.calibration import choose_calibration
         from util.inference.case_results import Manner
@@ -122,7 +123,7 @@ def infer(args, ranks, last):
     version = commit() if args.bids or any(case.suffix != '.mhd' for case in cases) else None
     manner = Manner(config.intensity_scaling, read_lie(args.model), read_looks(args.model, net.in_channels),
                     args.ensemble, args.samples, consistent, args.like_input, calibration and calibration.factors,
-                    args.interval, f'{derivative.NAME} {args.model.name} {version or ""}'.strip())
+                    args.interval, f'{NAME} {args.model.name} {version or ""}'.strip())
     if args.ensemble:
         experiment.check_mirrored(cases)
     provenance = args.bids and sidecars.Provenance(args.bids[0], sidecars.facts(args.model, config, manner, version))
@@ -133,9 +134,7 @@ def infer(args, ranks, last):
         if args.bids:
             cases = derivative.begin(out, cases, provenance)
     cases = ranks.of_first(cases)
-    # elsewhere may lie pictures of the user's own
-    forgets = out == args.out or (out / 'scores.csv').exists()
-    tally, work = Tally(out, cases), Work(out, config, args.root, manner, forgets, provenance)
+    tally, work = Tally(out, cases), Work(out, config, args.root, manner, provenance)
     with contextlib.closing(outcomes(work, net, cases, args.jobs, ranks)) as done:
         for number, outcome in progress(done, 'inference', 'case', len(cases)):
             tally.add(number, outcome)

@@ -155,6 +155,14 @@ def test_a_file_of_the_user_s_own_is_never_taken_for_a_result(experiment, infer,
         assert infer('-i', scan, '-o', f'out/a{suffix}').returncode == 0
 
 
+def test_pictures_and_tables_of_the_user_s_own_stay(experiment, infer):
+    (experiment / 'out').mkdir()
+    for name, content in (('a.png', b'\x89PNG mine'), ('a_channels.csv', b'region,mean\n')):
+        (experiment / 'out' / name).write_bytes(content)
+        assert infer('-i', 'LR/0000.mhd', '-o', 'out/a.mhd').returncode == 0
+        assert (experiment / 'out' / name).read_bytes() == content
+
+
 def test_cleaned_volumes_are_never_replaced_by_results(experiment, infer):
     (experiment / 'interim').mkdir()
     (experiment / 'interim/cases.tsv').write_text('case\tsource\n0000\ta.nii\n')

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from util.script import UserError
 
+NAME = '3D-ESPCN'  # by which a file says what program it is of
 UNFINISHED = '.unfinished-espcn-'  # how the name of a file that is being written begins
 
 

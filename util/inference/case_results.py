@@ -4,6 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import NamedTuple
 
+from util.files import NAME
 from util.inference import sidecars
 from util.inference.data_consistency import make_consistent
 from util.inference.maps import KINDS, MAPS, check_replaced
@@ -181,17 +182,30 @@ def score_case(out, case, lr, sr, hr, sampling, factors=None):
 def forget_scores(out, case):
     """Remove the pictures and the scores that tell of the volume which a new one has just replaced: a .mhd.
 
+    A file of such a name that is not known to be this program's stays.
+
     Args:
         out (Path): Folder of the results.
         case (~util.dataset.case_lists.Case): The case with the new volume, which this run has not scored yet.
     """
     if case.suffix != '.mhd':
         return
-    for end in ('.png', '_uncertainty.png', '_channels.csv', '_uncertainty_channels.csv'):
-        (out / f'{case.name}{end}').unlink(missing_ok=True)
+    scored = False
     for name in ('scores.csv', 'uncertainty.csv'):
         table = out / name
         with contextlib.suppress(FileNotFoundError):  # another process may have removed it meanwhile
             if table.is_file() and f'\n{case.name},' in table.read_text(encoding='utf-8', errors='replace'):
+                scored = True
                 table.unlink()
                 (out / 'report.html').unlink(missing_ok=True)  # which shows these scores
+    for end in ('.png', '_uncertainty.png', '_channels.csv', '_uncertainty_channels.csv'):
+        path = out / f'{case.name}{end}'
+        if scored or path.is_file() and _is_ours(path):
+            path.unlink(missing_ok=True)
+
+
+def _is_ours(path):
+    """Whether a picture is signed, or a table is headed as those of scores."""
+    with open(path, 'rb') as file:
+        start = file.read(256)
+    return NAME.encode() in start if path.suffix == '.png' else start.startswith(b'case,')

@@ -27,7 +27,6 @@ class Work(NamedTuple):
     config: object                        # ~util.config.Config: the experiment of the model
     root: Path                            # where its network's code may lie beside the project
     manner: Manner                        # how the model is used
-    forgets: bool                         # whether pictures and scores of older volumes in `out` are to go
     provenance: Provenance | None = None  # of a BIDS derivative; None: the results are none
 
 
@@ -136,7 +135,6 @@ def do(work, net, case, parts=parts_of):
         sr, difference = super_resolve_case(work.out, case, lr, net, work.manner, sampling, told, parts)
     except (UserError, OSError, MemoryError) as error:
         return Outcome(False, [str(error) if isinstance(error, UserError) else f'{case.name}: {error!r}'])
-    if work.forgets:
-        forget_scores(work.out, case)
+    forget_scores(work.out, case)
     scored = ({}, {}, []) if hr is None else score_case(work.out, case, lr, sr, hr, sampling, work.manner.factors)
     return Outcome(True, scored[2], difference, *scored[:2])

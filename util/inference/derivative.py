@@ -11,10 +11,9 @@ from util.dataset.bids import DESCRIPTION
 from util.dataset.bids_scans import find_scans, read_object
 from util.dataset.case_lists import Case
 from util.dataset.case_names import without_suffix
-from util.files import write_text
+from util.files import NAME, write_text
 from util.script import UserError
 
-NAME = '3D-ESPCN'  # by which a derivative, or a file's header, says where it comes from
 BIDS_VERSION = '1.11.1'
 BEFORE_REC = 'sub', 'ses', 'sample', 'task', 'tracksys', 'acq', 'nuc', 'voi', 'ce', 'trc', 'stain'  # the order of BIDS
 

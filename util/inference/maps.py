@@ -1,7 +1,7 @@
 """A result and the maps beside it, NAME_deviation and so on: which files of such names are this project's."""
 import re
 
-from util.inference.derivative import NAME
+from util.files import NAME
 from util.script import UserError
 from util.volumes.streams import first_bytes
 
