@@ -88,7 +88,9 @@ def is_done(out, case, provenance):
     kinds = found.get('Maps')
     return (all(found.get(key) == told.get(key) for key in _DECISIVE)
             and isinstance(kinds, list) and all(kind in _WHAT for kind in kinds)
-            and all((out / case.file(kind)).is_file() for kind in ('', *kinds)))
+            and all((out / case.file(kind)).is_file() for kind in ('', *kinds))
+            # results of older versions do not say it
+            and found.get('Bytes') in (None, _sizes(out, case, kinds)))
 
 
 def forget(out, case):
@@ -107,8 +109,14 @@ def write(out, case, told, maps):
         maps (list of str): The kinds of its other volumes.
     """
     for kind in (*maps, ''):
-        said = {'Description': _WHAT[kind], **told, **({} if kind else {'Maps': maps})}
+        said = {'Description': _WHAT[kind], **told,
+                **({} if kind else {'Maps': maps, 'Bytes': _sizes(out, case, maps)})}
         write_text(_beside(out / case.file(kind)), json.dumps(said, indent=4) + '\n')
+
+
+def _sizes(out, case, maps):
+    """Of the result's file and of its maps', so that one that is cut short later is made anew."""
+    return [(out / case.file(kind)).stat().st_size for kind in ('', *maps)]
 
 
 def _beside(path):

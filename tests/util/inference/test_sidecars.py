@@ -42,6 +42,15 @@ def test_a_result_counts_while_what_decides_it_is_the_same(done, others, same):
     assert done(FACTS, {**FACTS, **others}) is same
 
 
+def test_a_result_of_before_sidecars_said_how_many_bytes_it_has_counts(done):
+    def change(folder):
+        told = json.loads((folder / 'sub-01_rec-SR_T1w.json').read_text())
+        del told['Bytes']
+        (folder / 'sub-01_rec-SR_T1w.json').write_text(json.dumps(told))
+
+    assert done(FACTS, FACTS, ['deviation'], change)
+
+
 def test_an_option_that_is_left_out_the_next_time_counts_as_another(done):
     assert not done(FACTS, {key: value for key, value in FACTS.items() if key != 'Samples'})
 
@@ -49,6 +58,8 @@ def test_an_option_that_is_left_out_the_next_time_counts_as_another(done):
 @pytest.mark.parametrize('change', [
     lambda folder: (folder / 'sub-01_rec-SR_T1w.nii.gz').unlink(),
     lambda folder: (folder / 'sub-01_rec-SR_desc-deviation_T1w.nii.gz').unlink(),
+    lambda folder: (folder / 'sub-01_rec-SR_T1w.nii.gz').write_text('longer than it was'),
+    lambda folder: (folder / 'sub-01_rec-SR_desc-deviation_T1w.nii.gz').write_text('longer than it was'),
     lambda folder: (folder / 'sub-01_rec-SR_T1w.json').unlink(),
     lambda folder: (folder / 'sub-01_rec-SR_T1w.json').write_text('{"Maps": '),
     lambda folder: (folder / 'sub-01_rec-SR_T1w.json').write_text('[]'),
