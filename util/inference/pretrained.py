@@ -22,7 +22,7 @@ TABLE = {
         '880816c1bce3511a6e38418759717626d14b6a8363fe6b356c686a1f141c92fa',
         'the network of x4_t1w, with a standard deviation for each voxel'),
     'x2_t1w': Pretrained(
-        '1311a2208f8411da8440e5da177762dde45e559bfc958fc4bc843baeb3731093',
+        '16928bedae429da8accc1d47060eb35eab60e064f61e5d43f5ecf2510f7bec10',
         'T1w heads, x2 along each axis: the same network and training'),
     'thick_t1w': Pretrained(
         'e7022afb14fe56389415e119cd128ed4f90c2d35e1226ceac4f159846066a12c',
