@@ -35,7 +35,7 @@ def parse_arguments(argv):
 def main(argv=None):
     """Run the script with a command line (default: the process's)."""
     args = parse_arguments(argv)
-    if model_path(args.model).parent == FOLDER:
+    if model_path(args.model).resolve().parent == FOLDER:
         raise UserError(f'-m {args.model}: it comes with the project, and stays as it was published; calibrate a copy '
                         f'of {model_path(args.model)}')
     check_there(args.model, 'model file')

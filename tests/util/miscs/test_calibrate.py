@@ -16,6 +16,7 @@ from util.inference.model_file import save_network
 from util.inference.network import build_network
 from util.lock import locked
 from util.miscs import calibrate
+from util.script import PROJECT
 from util.reports.score_table import read_csv
 from util.scores.uncertainty import UNCERTAINTY_METRICS
 from util.volumes.head_mask import head_mask
@@ -148,6 +149,13 @@ def test_cases_of_the_training_are_refused_and_a_training_that_is_not_known_is_t
     (unsure / 'training_list.txt').unlink()
     done = here(calibrate.main, *MODEL, '--list', 'mine.txt')
     assert done.returncode == 0 and 'not known whether the training has seen these cases' in done.stderr
+
+
+@pytest.mark.parametrize('model', ['x4_t1w_uncertain', PROJECT / 'models/pretrained/x4_t1w_uncertain.npz'])
+def test_a_model_that_comes_with_the_project_stays_as_it_was_published(model, here):
+    before = (PROJECT / 'models/pretrained/x4_t1w_uncertain.npz').read_bytes()
+    assert_refused(here(calibrate.main, '-m', model), 'it comes with the project, and stays as it was published')
+    assert (PROJECT / 'models/pretrained/x4_t1w_uncertain.npz').read_bytes() == before
 
 
 def test_a_network_without_a_deviation_is_refused(tmp_path, here, infer):
