@@ -174,7 +174,10 @@ def choose_cases(args, config, net):
     elif args.input:
         cases = inputs.scans(args.input, net.sampling.rate, args.out)
     else:
-        cases = experiment.listed_cases(config, args.config_path or args.model, args.root)
+        try:
+            cases = experiment.listed_cases(config, args.config_path or args.model, args.root)
+        except UserError as error:
+            raise UserError(f'{error}; or name volumes with -i') from None
     return *inputs.file_of_results(args.out, cases), []
 
 

@@ -80,6 +80,17 @@ def read_table(folder):
     return {row['case']: row for row in rows}
 
 
+def check_own(folder, cases, earlier):
+    """Refuse to replace volumes CASE.mhd in a folder, or their voxels, that no earlier run has made.
+
+    Raises:
+        UserError: Naming the file.
+    """
+    for target in (folder / f'{case}{suffix}' for case in cases if case not in earlier for suffix in ('.mhd', '.raw')):
+        if target.exists():
+            raise UserError(f'{target} is there and was not made by this script; name another folder with -o')
+
+
 def subjects_of_sources(folder):
     """Whose each volume is, by its source, as far as a table of a folder says it: {source: subject}."""
     if not (Path(folder) / TABLE).exists():

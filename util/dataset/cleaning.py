@@ -1,6 +1,6 @@
 """From the volumes of a dataset to those that can be learned from, and the table that names them."""
 from util.dataset.bids import subject_of
-from util.dataset.cases_table import TABLE, begin_table, known_cases, subjects_of_sources, write_table
+from util.dataset.cases_table import TABLE, begin_table, check_own, known_cases, subjects_of_sources, write_table
 from util.dataset.same_scan import SeenScans
 from util.script import UserError, note, progress
 from util.volumes.orientation import axis_codes
@@ -29,9 +29,7 @@ def clean(files, source, out, channels=1):
     """
     rows, refusals, seen, earlier = {}, [], SeenScans(), known_cases(out)
     set_by_hand = subjects_of_sources(out)
-    for target in (out / f'{number:04d}{suffix}' for number in range(len(files)) for suffix in ('.mhd', '.raw')):
-        if target.exists() and target.stem not in earlier:
-            raise UserError(f'{target} is there and was not made by this script; name another folder with -o')
+    check_own(out, [f'{number:04d}' for number in range(len(files))], earlier)
     for path in progress(files, 'clean_data', 'volume'):
         try:
             names = _names(path, source, set_by_hand)

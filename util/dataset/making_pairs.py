@@ -1,7 +1,7 @@
 """From cleaned volumes, or diffusion series, to the LR-HR pairs of an experiment."""
 from util.dataset.bids import subject_of
 from util.dataset.case_names import distinct_names
-from util.dataset.cases_table import TABLE, read_table
+from util.dataset.cases_table import TABLE, check_own, read_table
 from util.dataset.pairs_info import read_pairs_info, write_pairs_info
 from util.script import UserError, blaming, note, progress
 from util.volumes.degradation import degrade, noise_rng
@@ -87,17 +87,12 @@ def _make_all(sources, make, config, out, subjects, **info):
     earlier = set((read_pairs_info(out) or {'cases': []})['cases'])
     for kind in ('LR', 'HR'):
         remove_strays(out / kind)
-        for case in sources:
-            target = out / kind / f'{case}.mhd'
-            if target.exists() and case not in earlier:
-                raise UserError(f'{target} is there and was not made by this script; name another folder with -o')
+        check_own(out / kind, sources, earlier)
 
-    begun = False
-    for case, path in progress(list(sources.items()), 'pairs', 'volume'):
+    for number, (case, path) in enumerate(progress(list(sources.items()), 'pairs', 'volume')):
         pair = make(case, path)
-        if not begun:  # not sooner: a first volume that no pair can be made of leaves those of an earlier run whole
+        if not number:  # not sooner: a first volume that no pair can be made of leaves those of an earlier run whole
             write_pairs_info(out, config, earlier | set(sources), complete=False, **info)
-            begun = True
         for kind, volume in zip(('LR', 'HR'), pair):
             write_volume(out / kind / f'{case}.mhd', volume)
     for case in earlier - set(sources):

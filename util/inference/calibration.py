@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy
 
 from util.inference.model_file import CALIBRATION, put_told, read_told
-from util.inference.pretrained import FOLDER, TABLE
+from util.inference.pretrained import is_published
 from util.scores.intervals import ENDS, PERCENTS
 from util.script import UserError, note
 
@@ -89,7 +89,7 @@ def choose_calibration(path, wanted, ensemble, samples=None):
 def command(path, ensemble=False, samples=None):
     """What to type to calibrate a model file."""
     options = ' '.join(['', *_options(ensemble, samples)])
-    if path.resolve().parent == FOLDER and path.stem in TABLE:  # which is to stay as it was published
+    if is_published(path):
         return f'python util/miscs/calibrate.py -m COPY.npz --list LIST{options}, of a copy and of a list of your own'
     return f'python util/miscs/calibrate.py -m {shlex.quote(str(path))}{options}'
 

@@ -4,10 +4,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import NamedTuple
 
-from util.files import NAME
 from util.inference import sidecars
 from util.inference.data_consistency import make_consistent
-from util.inference.maps import KINDS, MAPS, check_replaced
+from util.inference.maps import KINDS, MAPS, check_replaced, is_signed
 from util.inference.super_resolution import SuperResolved, parts_of, super_resolve
 from util.script import UserError, blaming, note
 from util.volumes.axis_matrices import on_grid
@@ -206,6 +205,4 @@ def forget_scores(out, case):
 
 def _is_ours(path):
     """Whether a picture is signed, or a table is headed as those of scores."""
-    with open(path, 'rb') as file:
-        start = file.read(256)
-    return NAME.encode() in start if path.suffix == '.png' else start.startswith(b'case,')
+    return is_signed(path) if path.suffix == '.png' else path.read_bytes().startswith(b'case,')

@@ -8,7 +8,7 @@ from util.dataset.pairs_info import holds_tensors, read_pairs_info
 from util.inference.maps import KINDS
 from util.inference.model_file import load_network
 from util.inference.network import build_network, check_code_of_model
-from util.script import PROJECT, UserError, note
+from util.script import PROJECT, UserError, blaming, note
 from util.volumes.degradation import DEGRADATIONS
 from util.yaml_text import load_yaml
 
@@ -145,10 +145,8 @@ def listed_cases(config, source, root=PROJECT):
     Raises:
         UserError: If the list cannot be read.
     """
-    try:
+    with blaming(f'{source}: dataset.test_list'):
         return read_list(root / config.dataset.test_list, root)
-    except UserError as error:
-        raise UserError(f'{source}: dataset.test_list: {error}; or name volumes with -i') from None
 
 
 def check_mirrored(cases):

@@ -79,10 +79,8 @@ def volumes_of(folder):
         UserError: If there are none, or DICOM files as well.
     """
     entries = sorted(path for path in _entries(folder) if not path.name.startswith('.'))
-    # a link to a file that is not there is a scan that cannot be read, and not one that is passed over
-    images = [path for path in entries if without_suffix(path.name) != path.name
-              and (path.is_file() or path.is_symlink() and not path.exists())]
-    files = [path for path in entries if path.is_file() or path in images]
+    files = [path for path in entries if path.is_file() or _is_lost(path)]
+    images = [path for path in files if without_suffix(path.name) != path.name]
     # one file of an Analyze pair stands for both
     volumes = [path for path in images if not any(
         path.name.lower().endswith(image) and path.with_name(path.name[:-len(image)] + header) in images
@@ -131,6 +129,11 @@ def _entries(folder):
         return [*folder.iterdir()]
     except OSError as error:
         raise UserError(f'{folder}: cannot be listed: {error.strerror}') from None
+
+
+def _is_lost(path):
+    """Whether a scan is a link to a file that is not there: it cannot be read, and is not passed over for that."""
+    return path.is_symlink() and not path.exists() and without_suffix(path.name) != path.name
 
 
 def _is_series(folder):

@@ -27,7 +27,7 @@ def check_replaced(out, case):
         UserError: Naming the file.
     """
     result = out / case.file()
-    if result.exists() and result.suffix not in _SILENT and not _is_signed(result):
+    if result.exists() and result.suffix not in _SILENT and not is_signed(result):
         raise UserError(f'{result}: there already, and not known to be a result of this program; it would be replaced. '
                         'Move it away, or name another -o')
     for path in (out / case.file(kind) for kind in KINDS):
@@ -42,10 +42,11 @@ def _is_map(path, result):
             return result.exists() and _but_for_voxels(path) == _but_for_voxels(result)
     except UserError:  # it cannot be read
         return False
-    return _is_signed(path)
+    return is_signed(path)
 
 
-def _is_signed(path):
+def is_signed(path):
+    """Whether a file says in its first bytes, unpacked, that this program wrote it: NIfTI, NRRD, or a picture."""
     try:
         return NAME.encode() in first_bytes(path, _HEADER)
     except UserError:

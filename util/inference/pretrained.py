@@ -42,6 +42,11 @@ TABLE = {
 }
 
 
+def is_published(path):
+    """Whether a model file is one of :data:`TABLE`, which stays as it was published."""
+    return path.resolve().parent == FOLDER and path.stem in TABLE
+
+
 def model_path(given):
     """The model file that a user means: a path, or a name of :data:`TABLE`.
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # run as a file, Python looks beside that file only
 
-from util.inference.pretrained import FOLDER, model_path
+from util.inference.pretrained import is_published, model_path
 from util.script import PROJECT, UserError, blaming, check_draws, check_there, note, progress, run
 
 
@@ -35,9 +35,9 @@ def parse_arguments(argv):
 def main(argv=None):
     """Run the script with a command line (default: the process's)."""
     args = parse_arguments(argv)
-    if model_path(args.model).resolve().parent == FOLDER:
-        raise UserError(f'-m {args.model}: it comes with the project, and stays as it was published; calibrate a copy '
-                        f'of {model_path(args.model)}')
+    args.model = model_path(args.model)
+    if is_published(args.model):
+        raise UserError(f'{args.model}: it comes with the project, and stays as it was published; calibrate a copy')
     check_there(args.model, 'model file')
     check_there(args.config_path, 'config')
     check_there(args.list_path, 'case list')
