@@ -3,6 +3,7 @@ import functools
 import numbers
 
 import chainer
+import chainer.functions as F
 import numpy
 
 from models.network import ArgumentError
@@ -11,6 +12,10 @@ from models.product import AlongAxes
 from util.volumes.interpolation import interpolation_matrix
 
 RESIDUALS = ('none', 'nearest', 'linear')
+WEIGHED = 'weighed'  # of linear and B-spline interpolation, by shares that the network gives
+# LR voxels beyond a voxel's own place that its interpolation depends on. Of a B-spline they never end, but each next
+# one counts for 0.268 of the last: what lies beyond 13 is lost in float32.
+REACH = {'none': 0, 'nearest': 1, 'linear': 1, WEIGHED: 13}
 MOST_BYTES = 2 ** 31  # of weights: three thousand times the paper's network
 
 
@@ -23,47 +28,86 @@ class UpscalingNetwork(chainer.Chain):
         in_channels (int): Channels of the LR volume, and of the HR volume.
         residual (str): ``'none'``, as the paper; or the network learns what to add to the LR volume's ``'nearest'`` or
             ``'linear'`` interpolation (`util.volumes.interpolation`).
+        residuals (tuple): What is allowed; with :data:`WEIGHED`, the network gives :meth:`upscale` the share.
 
     Raises:
         ArgumentError: If ``in_channels`` or ``residual`` is none of these.
     """
 
-    def __init__(self, sampling, in_channels, residual):
+    def __init__(self, sampling, in_channels, residual, residuals=RESIDUALS):
         super().__init__()
         if not is_whole(in_channels) or in_channels < 1:
             raise ArgumentError(f'in_channels must be a positive whole number; got {in_channels!r}')
-        if residual not in RESIDUALS:
-            raise ArgumentError(f'residual {residual!r} is unknown; allowed: {", ".join(RESIDUALS)}')
+        if residual not in residuals:
+            raise ArgumentError(f'residual {residual!r} is unknown; allowed: {", ".join(residuals)}')
         self.sampling, self.in_channels, self.residual = sampling, in_channels, residual
+        self._trains_with = {}
 
     def set_halo(self, *ksizes):
         """The halo of convolutions of these kernels, one after another: how many LR voxels beyond its own place an
-        output voxel depends on. Interpolation between two neighbours needs 1.
+        output voxel depends on.
         """
-        self.halo = max(sum(k // 2 for k in ksizes), 0 if self.residual == 'none' else 1)
+        self.halo = max(sum(k // 2 for k in ksizes), REACH[self.residual])
 
-    def upscale(self, h, x):
-        """From the last convolution's output h (N, C*r_z*r_y*r_x, D, H, W) and the LR batch x to the HR batch."""
+    def upscale(self, h, x, share=None):
+        """The HR batch.
+
+        Args:
+            h (~chainer.Variable): The last convolution's output, (N, C*r_z*r_y*r_x, D, H, W).
+            x (array): The LR batch, (N, C, D, H, W).
+            share (~chainer.Variable): With the residual :data:`WEIGHED`, how much of the interpolation is B-spline in
+                the block of each LR voxel, 0 to 1; the rest is linear. (N, C, D, H, W).
+
+        Returns:
+            ~chainer.Variable: (N, C, r_z*D, r_y*H, r_x*W).
+        """
         y = pixel_shuffler_3d(h, self.sampling.rate)
         if self.residual == 'none':
             return y
+        if self.residual != WEIGHED:
+            return self._sum(y, self._interpolated(x, self.residual))
+        linear, bspline = self._interpolated(x, 'linear'), self._interpolated(x, 'bspline')
         if chainer.config.enable_backprop:
-            return y + self.interpolate(x)
-        interpolated, hr = self.interpolate(x).array, y.array
+            return y + linear + _in_blocks(share, bspline - linear, self.sampling.rate)
+        with chainer.using_device(self.device):  # in place, as below
+            further = bspline.array
+            further -= linear.array
+            blocks, of_blocks = _blocks(further, share.array, self.sampling.rate)
+            blocks *= of_blocks
+        return self._sum(self._sum(y, linear), bspline)
+
+    def _sum(self, y, other):
+        if chainer.config.enable_backprop:
+            return y + other
+        hr, other = y.array, other.array
         with chainer.using_device(self.device):
-            hr += interpolated  # in place: another array of HR's size takes as long as conv1
+            hr += other  # in place: another array of HR's size takes as long as conv1
         return y
 
-    def interpolate(self, x):
-        """What the residual is added to, (N, C, D, H, W) -> (N, C, r_z*D, r_y*H, r_x*W); no weights are involved."""
-        matrices = [_matrix(n, r, offset, self.residual, numpy.dtype(x.dtype), self.device.name)
+    def _interpolated(self, x, kind):
+        """An interpolation of the LR batch, (N, C, r_z*D, r_y*H, r_x*W); no weights are involved."""
+        what = kind, x.shape[2:], numpy.dtype(x.dtype), self.device.name
+        matrices = [_matrix(n, r, offset, kind, *what[2:])
                     for n, r, offset in zip(x.shape[2:], self.sampling.rate, self.sampling.offset)]
-        if chainer.config.enable_backprop:
-            self._trains_with = matrices  # a recorded training goes on with these, whatever the cache lets go
+        if chainer.config.enable_backprop:  # a recorded training goes on with these, whatever the cache lets go
+            matrices = self._trains_with.setdefault(what, matrices)
         return AlongAxes(*matrices).apply((x,))[0]
 
 
-@functools.lru_cache(maxsize=64)
+def _in_blocks(share, y, rate):
+    """Each LR voxel's share of y in its block: (N, C, D, H, W) times (N, C, r_z*D, r_y*H, r_x*W)."""
+    blocks, of_blocks = _blocks(y, share, rate)
+    return (blocks * F.broadcast_to(of_blocks, blocks.shape)).reshape(y.shape)
+
+
+def _blocks(y, share, rate):
+    """Both so that the one has an axis within the block after each of its own, and the other fits to it."""
+    (*batch, depth, height, width), (along_z, along_y, along_x) = share.shape, rate
+    return (y.reshape(*batch, depth, along_z, height, along_y, width, along_x),
+            share.reshape(*batch, depth, 1, height, 1, width, 1))
+
+
+@functools.lru_cache(maxsize=256)
 def _matrix(n, rate, offset, kind, dtype, device):
     """`interpolation_matrix` on a device, (rate * n, n). It stays there: to send it again would hold up a GPU."""
     return chainer.get_device(device).send(interpolation_matrix(n, rate, offset, kind).astype(dtype))

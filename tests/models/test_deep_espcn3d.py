@@ -1,7 +1,9 @@
 import chainer
 import numpy
 import pytest
+from chainer import gradient_check
 
+from models import upscaling
 from models.deep_espcn3d import DeepESPCN3D
 from models.network import ArgumentError, check_prediction
 from util.config_files import load_config
@@ -33,8 +35,41 @@ def test_the_untrained_network_is_the_interpolation(name):
     numpy.testing.assert_allclose(y.array[0], upsample(x[0], sampling, 'linear'), rtol=1e-5)
 
 
-def test_every_weight_learns_once_the_last_convolution_is_not_0():
-    net, x = DeepESPCN3D(Sampling(2), width=4, blocks=3), lr_batch()
+@pytest.mark.parametrize('name', ['bspline', 'block_mean'])
+@pytest.mark.parametrize('logit, share', [(-40, 0), (0, 0.5), (40, 1)])
+def test_a_weighed_network_that_adds_nothing_is_its_share_of_two_interpolations(name, logit, share):
+    sampling, x = sampling_of(name, (2, 1, 3)), lr_batch(2)
+    net = DeepESPCN3D(sampling, 2, width=4, blocks=2, residual='weighed')
+    net.share.b.array += logit
+    expected = (1 - share) * upsample(x, sampling, 'linear') + share * upsample(x, sampling, 'bspline')
+    numpy.testing.assert_allclose(net(x).array, expected, rtol=1e-5, atol=1e-6)
+    with chainer.no_backprop_mode():  # in use the sums are made in place
+        numpy.testing.assert_allclose(net(x).array, expected, rtol=1e-5, atol=1e-6)
+
+
+def test_the_share_is_each_lr_voxel_s_own_and_that_of_its_block():
+    sampling, x = Sampling((2, 1, 3)), lr_batch(2)
+    net = filled(DeepESPCN3D(sampling, 2, width=4, blocks=1, residual='weighed'))
+    net.last.W.array[...] = net.last.b.array[...] = 0
+    share, (linear, bspline) = [], (upsample(x, sampling, name) for name in ('linear', 'bspline'))
+    upscale = net.upscale
+    net.upscale = lambda h, x, given: share.append(given.array) or upscale(h, x, given)
+    y = net(x).array
+    assert 0.01 < share[0].min() < share[0].max() < 0.99 and share[0].std() > 0.01
+    of_blocks = share[0].repeat(2, 2).repeat(3, 4)
+    numpy.testing.assert_allclose(y, (1 - of_blocks) * linear + of_blocks * bspline, rtol=1e-5, atol=1e-6)
+
+
+def test_the_gradients_of_what_is_weighed_are_the_numerical_ones():
+    rng, net = numpy.random.default_rng(0), DeepESPCN3D(Sampling((1, 2, 1)), width=1, blocks=1, residual='weighed')
+    h, x, share = rng.normal(size=(2, 2, 2, 4, 3)), *rng.random((2, 2, 1, 2, 4, 3))
+    gradient_check.check_backward(net.upscale, (h, x, share), rng.normal(size=(2, 1, 2, 8, 3)), dtype=float, rtol=1e-4,
+                                  atol=1e-6)
+
+
+@pytest.mark.parametrize('residual', ['linear', 'weighed'])
+def test_every_weight_learns_once_the_last_convolution_is_not_0(residual):
+    net, x = DeepESPCN3D(Sampling(2), width=4, blocks=3, residual=residual), lr_batch()
     net.last.W.array[...] = numpy.random.default_rng(0).normal(size=net.last.W.shape)
     optimizer = chainer.optimizers.SGD(0.01).setup(net)
     for _ in range(2):  # the blocks' first convolutions learn when their second ones are not 0 any more
@@ -53,6 +88,14 @@ def test_tiles_give_what_the_whole_volume_gives_and_not_with_a_halo_less(blocks,
     assert numpy.abs(predict(net, lr, (9, 7, 10)) - whole).max() > 1e-4 * numpy.abs(whole).max()
 
 
+def test_a_b_spline_reaches_further_than_a_few_blocks_do_and_tiles_still_give_the_whole_volume():
+    net, lr = filled(DeepESPCN3D(Sampling(2), width=4, blocks=1, residual='weighed')), lr_batch(size=(9, 40, 10))[0]
+    whole = predict(net, lr, lr.shape[1:])
+    numpy.testing.assert_allclose(predict(net, lr, (9, 7, 10)), whole, rtol=1e-5, atol=1e-6 * numpy.abs(whole).max())
+    net.halo = 4  # the convolutions' own
+    assert numpy.abs(predict(net, lr, (9, 7, 10)) - whole).max() > 1e-4 * numpy.abs(whole).max()
+
+
 @pytest.mark.parametrize('argument, value', [('width', 0), ('width', 2.5), ('blocks', 0), ('blocks', True),
                                              ('width', 10 ** 6), ('residual', 'cubic'), ('in_channels', 0)])
 def test_a_config_s_wrong_arguments_are_told_in_one_line(argument, value):
@@ -61,18 +104,37 @@ def test_a_config_s_wrong_arguments_are_told_in_one_line(argument, value):
         build_network(config)
 
 
-def test_the_size_that_is_refused_is_that_of_the_weights(monkeypatch):
-    size = sum(param.array.nbytes for param in DeepESPCN3D(Sampling(2), 2, 8, 3).params() if param.ndim == 5)
+@pytest.mark.parametrize('residual', ['linear', 'weighed'])
+def test_the_size_that_is_refused_is_that_of_the_weights(monkeypatch, residual):
+    def make():
+        return DeepESPCN3D(Sampling(2), 2, 8, 3, residual)
+
+    size = sum(param.array.nbytes for param in make().params() if param.ndim == 5)
     monkeypatch.setattr('models.upscaling.MOST_BYTES', size)
-    DeepESPCN3D(Sampling(2), 2, 8, 3)
+    make()
     monkeypatch.setattr('models.upscaling.MOST_BYTES', size - 1)
     with pytest.raises(ArgumentError, match='MiB of weights'):
-        DeepESPCN3D(Sampling(2), 2, 8, 3)
+        make()
+
+
+def test_what_a_recorded_training_reads_stays_whatever_else_is_computed():
+    """A recorded step goes on with the arrays that it was recorded with."""
+    net, x = DeepESPCN3D(Sampling(2), width=4, blocks=1, residual='weighed'), lr_batch()
+    net(x)
+    kept = [id(matrix) for matrices in net._trains_with.values() for matrix in matrices]
+    upscaling._matrix.cache_clear()
+    net(lr_batch(size=(4, 4, 4)))
+    net(x)
+    assert len(kept) == 6
+    assert {*kept} <= {id(matrix) for matrices in net._trains_with.values() for matrix in matrices}
 
 
 @pytest.mark.gpu
-def test_gpu_equals_cpu(gpu):
-    net, x = filled(DeepESPCN3D(Sampling(2), 2, width=4, blocks=2)), lr_batch(2)
+@pytest.mark.parametrize('residual', ['linear', 'weighed'])
+def test_gpu_equals_cpu(gpu, residual):
+    net, x = filled(DeepESPCN3D(Sampling(2), 2, width=4, blocks=2, residual=residual)), lr_batch(2)
     expected = net(x).array
     net.to_device(gpu)
     numpy.testing.assert_allclose(net(gpu.send(x)).array.get(), expected, rtol=1e-3, atol=1e-4)
+    with chainer.no_backprop_mode():  # in place
+        numpy.testing.assert_allclose(net(gpu.send(x)).array.get(), expected, rtol=1e-3, atol=1e-4)

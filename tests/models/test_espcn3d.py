@@ -5,6 +5,7 @@ import numpy
 import pytest
 from scipy.ndimage import gaussian_filter
 
+from models.deep_espcn3d import DeepESPCN3D
 from models.espcn3d import ESPCN3D
 from models.pixel_shuffler_3d import pixel_shuffler_3d, unshuffle
 from util.inference.tiling import predict
@@ -112,12 +113,12 @@ def test_gpu_equals_cpu():
 
 
 @pytest.mark.gpu
-@pytest.mark.parametrize('residual', ['none', 'nearest', 'linear'])
+@pytest.mark.parametrize('residual', ['none', 'nearest', 'linear', 'weighed'])
 def test_it_runs_on_the_gpu_that_it_is_on_whichever_is_the_current_one(residual, gpu):
     cuda = gpu.xp.cuda
     if cuda.runtime.getDeviceCount() < 2:
         pytest.skip('one GPU')
-    net = ESPCN3D(Sampling(2), residual=residual)
+    net = (DeepESPCN3D if residual == 'weighed' else ESPCN3D)(Sampling(2), residual=residual)
     lr = numpy.random.default_rng(0).normal(size=(1, 4, 5, 6)).astype(numpy.float32)
     expected = predict(net, lr)
     net.to_device('@cupy:1')
@@ -125,7 +126,7 @@ def test_it_runs_on_the_gpu_that_it_is_on_whichever_is_the_current_one(residual,
     numpy.testing.assert_allclose(predict(net, lr, (2, 5, 6)), expected, atol=1e-4)
 
 
-@pytest.mark.parametrize('residual', [True, 'cubic', None])
+@pytest.mark.parametrize('residual', [True, 'cubic', None, 'weighed'])
 def test_an_unknown_residual_is_refused(residual):
     with pytest.raises(ValueError, match='allowed: none, nearest, linear'):
         ESPCN3D(Sampling(4), residual=residual)

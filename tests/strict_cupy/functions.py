@@ -72,7 +72,8 @@ class ElementwiseKernel:
     @numpy.errstate(all='ignore')
     def _run(self, values, types):
         casts = {kind: functools.partial(numpy.asarray, dtype=dtype) for kind, dtype in types.items()}
-        known = {'__builtins__': {}, 'sqrt': numpy.sqrt, 'min': numpy.minimum, 'max': numpy.maximum, **casts}
+        known = {'__builtins__': {}, 'sqrt': numpy.sqrt, 'tanh': numpy.tanh, 'min': numpy.minimum, 'max': numpy.maximum,
+                 **casts}
         for statement in self._statements:
             target, sign, expression = _parse(statement, types)
             if sign is None:

@@ -41,9 +41,11 @@ def make(cls, name='bspline', rate=(2, 2, 2), channels=1, **settings):
     (ESPCN3D, dict(name='gaussian', channels=3, residual='nearest')),
     (DeepESPCN3D, dict(channels=2, width=5, blocks=2, residual='none')),
     (DeepESPCN3D, dict(name='block_mean', rate=(4, 1, 1), width=5, blocks=1)),
+    (DeepESPCN3D, dict(name='block_mean', rate=(3, 1, 2), channels=2, width=5, blocks=1, residual='weighed')),
     (HeteroscedasticESPCN3D, dict(name='block_mean', rate=(4, 1, 1), residual='linear')),
     (HeteroscedasticESPCN3D, dict(rate=(1, 2, 3), channels=2)),
     (HeteroscedasticDeepESPCN3D, dict(name='block_mean', rate=(4, 1, 1), channels=2, width=5, blocks=2)),
+    (HeteroscedasticDeepESPCN3D, dict(rate=(1, 2, 2), width=5, blocks=1, residual='weighed')),
     (BayesianESPCN3D, dict(channels=2, residual='linear')),
     (BayesianESPCN3D, dict(rate=(1, 2, 3), channels=2, dropout='binary', variance='homoscedastic')),
     (BayesianESPCN3D, dict(name='kspace', dropout='per_kernel', residual='nearest'))])
@@ -52,7 +54,7 @@ def test_a_file_gives_what_chainer_gives_at_any_size_and_holds_the_same_bits(cls
     model = onnx_model(net, CONFIG, LIE, None)
     onnx.checker.check_model(model, full_check=True)
     session = onnxruntime.InferenceSession(model.SerializeToString(), providers=['CPUExecutionProvider'])
-    for batch, *size in ((1, 5, 4, 6), (2, 1, 7, 3)):
+    for batch, *size in ((1, 5, 4, 6), (2, 1, 7, 3), (1, 300, 1, 2)):
         lr = numpy.random.default_rng(1).random((batch, net.in_channels, *size), dtype=numpy.float32)
         with chainer.using_config('train', False), chainer.no_backprop_mode():
             prediction = net(lr)

@@ -17,6 +17,7 @@ NETWORKS = {
     'paper': lambda: ESPCN3D(Sampling(2)),
     'linear': lambda: ESPCN3D(Sampling(2), residual='linear', conv3_init='icnr', ksizes=(5, 1, 3)),
     'deep': lambda: DeepESPCN3D(Sampling((1, 2, 2)), width=8, blocks=2),
+    'weighed': lambda: DeepESPCN3D(Sampling((1, 2, 2)), width=8, blocks=1, residual='weighed'),
     'uncertain': lambda: HeteroscedasticESPCN3D(Sampling(2)),
     'deep and uncertain': lambda: HeteroscedasticDeepESPCN3D(Sampling(2), width=8, blocks=2),
 }
@@ -56,7 +57,7 @@ def losses(net, loss, device, steps=5):
 
 @pytest.mark.gpu
 @pytest.mark.parametrize('net, loss', [
-    ('linear', 'charbonnier'), ('deep', 'mse'),
+    ('linear', 'charbonnier'), ('deep', 'mse'), ('weighed', 'mse'),
     *(pytest.param(*case, marks=pytest.mark.slow) for case in (
         ('paper', 'mse'), ('linear', 'l1'), ('deep', 'mse_ssim'), ('uncertain', 'gaussian_nll'),
         ('deep and uncertain', 'gaussian_nll')))])
@@ -68,7 +69,7 @@ def test_steps_are_those_of_the_cpu(gpu_with_kernels, net, loss):
 
 @pytest.mark.gpu
 @pytest.mark.parametrize('net, loss', [('paper', 'mse'), ('linear', 'l1'), ('linear', 'charbonnier'), ('deep', 'mse'),
-                                       ('deep', 'mse_ssim'), ('uncertain', 'gaussian_nll')])
+                                       ('weighed', 'mse'), ('deep', 'mse_ssim'), ('uncertain', 'gaussian_nll')])
 def test_steps_that_are_recorded_are_the_same(real_gpu, monkeypatch, net, loss):
     updater, recorded, weights = losses(NETWORKS[net], loss, real_gpu)
     assert updater._recording is not None
