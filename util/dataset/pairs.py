@@ -4,10 +4,11 @@ from typing import NamedTuple
 
 import numpy
 
+from util.dataset.agreement import disagreement
 from util.dataset.case_lists import read_list
 from util.dataset.mapped import MappedVolume
 from util.dataset.pairs_info import check_pairs_info
-from util.script import UserError, blaming
+from util.script import UserError, blaming, note
 from util.volumes.degradation import sampling_of
 from util.volumes.geometry import Geometry, check_pair
 from util.volumes.intensity import intensity_scale
@@ -46,15 +47,22 @@ def read_pair_to_score(case, config):
 
 
 def _read(case, samplings):
-    """LR and HR of a case, and the first of the samplings that they lie as."""
+    """LR and HR of a case, and the first of the samplings that they lie as; that they do not agree is told."""
     lr, hr = read_volume(case.lr_path, numpy.float32), read_volume(case.hr_path, numpy.float32)
-    names = case.lr_path, case.hr_path
+    sampling = _sampling(lr, hr, samplings, (case.lr_path, case.hr_path))
+    against = disagreement(lr.array, hr.array, sampling)
+    if against:
+        note(f'{case.lr_path}: {against}')
+    return lr, hr, sampling
+
+
+def _sampling(lr, hr, samplings, names):
     for sampling in samplings[:-1]:
         with contextlib.suppress(UserError):
             check_pair(lr, hr, sampling, names)
-            return lr, hr, sampling
+            return sampling
     check_pair(lr, hr, samplings[-1], names)
-    return lr, hr, samplings[-1]
+    return samplings[-1]
 
 
 class Pairs(NamedTuple):

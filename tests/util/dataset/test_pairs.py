@@ -1,4 +1,6 @@
 """Pairs on files, as training, validation and comparison read them."""
+import dataclasses
+
 import numpy
 import pytest
 
@@ -128,3 +130,14 @@ def test_to_be_scored_a_pair_of_another_rate_or_an_undrawn_degradation_is_refuse
         write_pairs_info(folder, load(folder, change), ['0001'], complete=True)
         with pytest.raises(UserError, match='made with'):
             read_pair_to_score(case_of(folder), load(folder, DRAWN))
+
+
+def test_a_pair_that_cannot_belong_together_is_told_when_it_is_read_to_train_and_to_score(folder, capsys):
+    config, case = load(folder), case_of(folder)
+    read_pair_to_score(case, config)
+    assert not capsys.readouterr().err
+    lr = read_volume(case.lr_path)
+    write_volume(case.lr_path, dataclasses.replace(lr, array=1000 * lr.array))
+    read_pair_to_score(case, config)
+    load_pairs(folder / 'test_list.txt', config, folder)
+    assert capsys.readouterr().err.count(f'{case.lr_path}: its intensities are about 1e+03 times those of its HR') == 2
