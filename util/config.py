@@ -125,9 +125,10 @@ class Config(Section):
             if side % rate:
                 raise ValueError(f'patchside: {side} along {axis} is not divisible by the upsampling rate {rate}; '
                                  f'allowed: multiples of {rate}, such as {side - side % rate or rate}')
-        if self.drawn.blurred is not None and self.drawn.blur is None:
-            raise ValueError('drawn.blurred: a share of the patches, and drawn.blur does not say how wide; set that '
-                             'too')
+        for key in 'blurred', 'uneven':
+            if getattr(self.drawn, key) is not None and self.drawn.blur is None:
+                raise ValueError(f'drawn.{key}: a share of the patches, and drawn.blur does not say how wide; set that '
+                                 'too')
         if self.drawn.slices and sum(rate > 1 for rate in self.upsampling_rate) != 1:
             raise ValueError(f'drawn.slices: thick slices have one axis with a rate above 1; upsampling_rate is '
                              f'{list(self.upsampling_rate)} (z, y, x)')

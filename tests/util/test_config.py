@@ -103,8 +103,8 @@ def test_alpha_may_be_written_without_a_dot():
     ('flip: together', 'flip: y', "flip: allowed: none, together, per_axis, x, cube, tensors; found 'y'"),
     ('flip_until: null', 'flip_until: 100001', 'flip_until: 100001 lies after the last iteration; allowed: 0 to '
      'iteration = 100000, or null'),
-    ('seed: 0', 'drawn: {gama: 1}', 'drawn.gama: unknown key; allowed: degradation, blur, blurred, inverted, '
-     'gamma, bias, slices, noise'),
+    ('seed: 0', 'drawn: {gama: 1}', 'drawn.gama: unknown key; allowed: degradation, blur, blurred, uneven, '
+     'inverted, gamma, bias, slices, noise'),
     ('seed: 0', 'drawn: {gamma: [1.4, 0.7]}', 'drawn.gamma: the lower number comes first; found [1.4, 0.7]'),
     ('seed: 0', 'drawn: {gamma: [0.7]}', 'drawn.gamma: one number is wanted, or two: [low, high]; found [0.7]'),
     ('seed: 0', 'drawn: {slices: 0.05}', 'drawn.slices: thick slices have one axis with a rate above 1; '
@@ -113,6 +113,7 @@ def test_alpha_may_be_written_without_a_dot():
     ('seed: 0', 'drawn: {gamma: [1, 99]}', 'drawn.gamma.1: Input should be less than or equal to 10; found 99'),
     ('seed: 0', 'drawn: {blur: 1e9}', 'drawn.blur.0: Input should be less than or equal to 100; found '),
     ('seed: 0', 'drawn: {blurred: 0.5}', 'drawn.blurred: a share of the patches, and drawn.blur does not say how wide'),
+    ('seed: 0', 'drawn: {uneven: 0.5}', 'drawn.uneven: a share of the patches, and drawn.blur does not say how wide'),
     ('seed: 0', 'drawn: {blur: 1, blurred: 2}', 'drawn.blurred: Input should be less than or equal to 1; found 2'),
     ('seed: 0', 'drawn: {bias: 1e30}', 'drawn.bias.0: Input should be less than or equal to 10; found '),
     ('seed: 0', 'drawn: {slices: 90}', 'drawn.slices.0: Input should be less than or equal to 1; found 90'),

@@ -32,7 +32,7 @@ class _Matrix(NamedTuple):
 
 class _Look(NamedTuple):
     """What a head has to look like in a scan; None: as it does."""
-    blurring: Any        # a _Matrix for each axis
+    blurring: Any        # a _Matrix for each axis, or None
     is_inverted: bool
     gamma: float | None
     bias: Any            # factors along each axis, where the volumes are
@@ -118,22 +118,23 @@ class Drawing:
     def _look(self, shape, rng):
         drawn = self.drawn
         is_blurred = drawn.blur and (drawn.blurred is None or rng.random() < drawn.blurred)
-        fwhm = _step(drawn.blur, rng) if is_blurred else 0
+        widths = [_step(drawn.blur, rng)] * 3 if is_blurred else ()
+        if is_blurred and drawn.uneven and rng.random() < drawn.uneven:
+            widths = [_step(drawn.blur, rng) for _ in range(3)]
         return _Look(
-            [self._matrix(blur_matrix, n, fwhm) for n in shape] if fwhm else None,
+            [self._matrix(blur_matrix, n, width) if width else None for n, width in zip(shape, widths)],
             bool(drawn.inverted) and rng.random() < drawn.inverted,
             rng.uniform(*drawn.gamma) if drawn.gamma else None,
             self._send(bias_factors(shape, rng.uniform(*drawn.bias), rng)) if drawn.bias else None)
 
     def _image(self, case, hr, window, look):
         """What the scanner is to see of a head, in a window of the HR volume."""
-        if look.blurring:
-            needed = [matrix.reach(rows) for matrix, rows in zip(look.blurring, window)]
-            image = hr[(slice(None), *needed)]
-            for axis in range(3):
-                image = _along(axis, image, look.blurring[axis], window[axis], needed[axis].start)
-        else:
-            image = hr[(slice(None), *window)]
+        needed = [matrix.reach(rows) if matrix else rows
+                  for matrix, rows in itertools.zip_longest(look.blurring, window)]
+        image = hr[(slice(None), *needed)]
+        for axis, matrix in enumerate(look.blurring):
+            if matrix:
+                image = _along(axis, image, matrix, window[axis], needed[axis].start)
         if look.is_inverted:
             image = inverted(image, self._sent_levels[case])
         if look.gamma:

@@ -11,7 +11,7 @@ from util.script import UserError
 from util.volumes.degradation import DEGRADATIONS, degrade, sampling_of
 
 EVERYTHING = {'degradation': ['bspline', 'block_mean', {'name': 'gaussian', 'fwhm': [0.6, 1.4]}, 'kspace'],
-              'blur': [0, 2], 'blurred': 0.7, 'inverted': 0.4, 'gamma': [0.7, 1.4], 'bias': [0, 0.3],
+              'blur': [0, 2], 'blurred': 0.7, 'uneven': 0.5, 'inverted': 0.4, 'gamma': [0.7, 1.4], 'bias': [0, 0.3],
               'noise': [0, 0.03]}
 RATES = [(4, 4, 4), (3, 3, 3), (4, 1, 2)]
 LR_SHAPE = 1, 7, 8, 9
@@ -157,6 +157,19 @@ def test_a_share_of_the_patches_is_blurred(share):
     dataset = make_dataset('bspline', (2, 2, 2), {'blur': 4, 'blurred': share}, 'none', 200, hr=hr, side=6)
     blurred = [patch.std() < hr.std() / 4 for _, patch in dataset]
     assert numpy.mean(blurred) == pytest.approx(share, abs=0.1 if 0 < share < 1 else 0)
+
+
+@pytest.mark.parametrize('share', [0, 0.5, 1])
+def test_a_share_of_the_blurred_patches_is_blurred_by_a_width_of_its_own_along_each_axis(share):
+    """Of white noise each axis keeps the less of its steps the wider the blur."""
+    hr = numpy.random.default_rng(1).random((1, 48, 48, 48), numpy.float32)
+    dataset = make_dataset('bspline', (2, 2, 2), {'blur': [0, 6], 'uneven': share}, 'none', 100, hr=hr, side=24)
+    steps = numpy.array([[numpy.diff(patch, axis=axis).std() / patch.std() for axis in (1, 2, 3)]
+                         for _, patch in dataset])
+    uneven = steps.max(axis=1) > 1.25 * steps.min(axis=1)
+    assert uneven.mean() == pytest.approx(share, abs=0.15 if share else 0.03)
+    if share:  # no axis is favoured
+        assert numpy.bincount(steps[uneven].argmax(axis=1)).min() > 0.2 * uneven.sum()
 
 
 def test_noise_is_on_lr_alone_with_the_statistics_of_scipy_s_rice_distribution():
