@@ -13,7 +13,7 @@ os.environ.setdefault('PYDANTIC_DISABLE_PLUGINS', '__all__')
 from pydantic import BaseModel, Field, StrictInt, ValidationError, model_validator
 import yaml
 
-from util.config_drawn import Drawn
+from util.config_drawn import Drawn, degradation_setting
 from util.config_types import Arguments, Beta, Choice, Count, Number, PerAxis, Rate, Section, name_of, positive
 from util.dataset.patches import FLIPPED
 from util.script import UserError
@@ -36,6 +36,10 @@ class Degradation(Choice):
     @classmethod
     def function(cls, name):
         return cls.table[name].along_axis
+
+    @classmethod
+    def checked(cls, key, value):
+        return degradation_setting(key, value)
 
 
 class Loss(Choice):
@@ -125,10 +129,12 @@ class Config(Section):
             if side % rate:
                 raise ValueError(f'patchside: {side} along {axis} is not divisible by the upsampling rate {rate}; '
                                  f'allowed: multiples of {rate}, such as {side - side % rate or rate}')
-        for key in 'blurred', 'uneven':
-            if getattr(self.drawn, key) is not None and self.drawn.blur is None:
-                raise ValueError(f'drawn.{key}: a share of the patches, and drawn.blur does not say how wide; set that '
-                                 'too')
+        if self.drawn.blurred is not None and self.drawn.blur is None:
+            raise ValueError('drawn.blurred: a share of the patches, and drawn.blur does not say how wide; set that '
+                             'too')
+        if self.drawn.uneven is not None and not self.drawn.has_widths:
+            raise ValueError('drawn.uneven: a share of the patches whose axes differ in blur or in a degradation\'s '
+                             'setting; set drawn.blur, or give a degradation a range')
         if self.drawn.slices and sum(rate > 1 for rate in self.upsampling_rate) != 1:
             raise ValueError(f'drawn.slices: thick slices have one axis with a rate above 1; upsampling_rate is '
                              f'{list(self.upsampling_rate)} (z, y, x)')

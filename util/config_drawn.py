@@ -11,6 +11,14 @@ def _as_list(value):
     return value if value is None or isinstance(value, (list, tuple)) else [value]
 
 
+def degradation_setting(key, value):
+    """The value of a degradation's setting, a float, or a ValueError."""
+    number = positive(key, value)
+    if key == 'kept' and number > 1:
+        raise ValueError(f'{key}: a share is wanted, at most 1; found {value!r}')
+    return number
+
+
 class DrawnDegradation(Choice):
     """One of the degradations that are drawn from; each of its settings is a number or a range."""
     table = DEGRADATIONS
@@ -24,8 +32,8 @@ class DrawnDegradation(Choice):
     @classmethod
     def checked(cls, key, value):
         if not isinstance(value, (list, tuple)):
-            return positive(key, value)
-        if len(value) != 2 or positive(key, value[0]) > positive(key, value[1]):
+            return degradation_setting(key, value)
+        if len(value) != 2 or degradation_setting(key, value[0]) > degradation_setting(key, value[1]):
             raise ValueError(f'{key}: one number is wanted, or two: [low, high]; found {value!r}')
         return tuple(map(float, value))
 
@@ -36,12 +44,18 @@ class Drawn(Section):
     # No more than leaves something of the head, and numbers that float32 can hold.
     blur: range_of(Annotated[Number, Field(ge=0, le=100)]) | None = None   # of HR: its width (FWHM), HR voxels
     blurred: Annotated[Number, Field(ge=0, le=1)] | None = None            # share of patches; null: all, if blur is set
-    uneven: Annotated[Number, Field(ge=0, le=1)] | None = None             # share of those: each axis by its own width
+    uneven: Annotated[Number, Field(ge=0, le=1)] | None = None             # share: ranges are drawn from for each axis
     inverted: Annotated[Number, Field(ge=0, le=1)] | None = None           # share of patches: HR's contrast turned over
     gamma: range_of(Annotated[Number, Field(ge=0.1, le=10)]) | None = None  # of HR, before LR is made of it
     bias: range_of(Annotated[Number, Field(ge=0, le=10)]) | None = None    # of HR: a smooth field of that amplitude
     slices: range_of(Annotated[Number, Field(ge=0, le=1)]) | None = None   # of LR: spread of thick slices' brightness
     noise: range_of(Annotated[Number, Field(ge=0, le=1)]) | None = None    # of LR: Rician, of LR's 99th percentile
+
+    @property
+    def has_widths(self):
+        """Whether anything is drawn that may differ from axis to axis."""
+        return self.blur is not None or any(isinstance(value, tuple) for one in self.degradation or ()
+                                            for value in one.settings.values())
 
     @property
     def anything(self):

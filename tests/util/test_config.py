@@ -113,7 +113,11 @@ def test_alpha_may_be_written_without_a_dot():
     ('seed: 0', 'drawn: {gamma: [1, 99]}', 'drawn.gamma.1: Input should be less than or equal to 10; found 99'),
     ('seed: 0', 'drawn: {blur: 1e9}', 'drawn.blur.0: Input should be less than or equal to 100; found '),
     ('seed: 0', 'drawn: {blurred: 0.5}', 'drawn.blurred: a share of the patches, and drawn.blur does not say how wide'),
-    ('seed: 0', 'drawn: {uneven: 0.5}', 'drawn.uneven: a share of the patches, and drawn.blur does not say how wide'),
+    ('seed: 0', 'drawn: {uneven: 0.5, degradation: [gaussian]}', 'drawn.uneven: a share of the patches whose axes '
+     "differ in blur or in a degradation's setting; set drawn.blur, or give a degradation a range"),
+    ('name: bspline', 'name: zero_filled\n  kept: 1.5', 'degradation.kept: a share is wanted, at most 1; found 1.5'),
+    ('seed: 0', 'drawn: {degradation: [{name: zero_filled, kept: [0.5, 2]}]}',
+     'drawn.degradation.0.kept: a share is wanted, at most 1; found 2'),
     ('seed: 0', 'drawn: {blur: 1, blurred: 2}', 'drawn.blurred: Input should be less than or equal to 1; found 2'),
     ('seed: 0', 'drawn: {bias: 1e30}', 'drawn.bias.0: Input should be less than or equal to 10; found '),
     ('seed: 0', 'drawn: {slices: 90}', 'drawn.slices.0: Input should be less than or equal to 1; found 90'),

@@ -111,16 +111,20 @@ class Drawing:
         """The matrices of a degradation, one an axis."""
         which = bisect.bisect(self._weights[:-1], rng.random() * self._weights[-1])
         degradation = self.degradations[which]
-        settings = {key: _step(value, rng) for key, value in degradation.settings.items()}
+        settings = self._for_axes(lambda: {key: _step(value, rng) for key, value in degradation.settings.items()}, rng)
         return [self._matrix(degradation_matrix, n, r, offset, degradation.name, **settings)
-                for n, r, offset in zip(shape, self.sampling.rate, self.sampling.offset)]
+                for n, r, offset, settings in zip(shape, self.sampling.rate, self.sampling.offset, settings)]
+
+    def _for_axes(self, draw, rng):
+        """What is drawn once for all axes, or for each by itself."""
+        if self.drawn.uneven and rng.random() < self.drawn.uneven:
+            return [draw() for _ in range(3)]
+        return [draw()] * 3
 
     def _look(self, shape, rng):
         drawn = self.drawn
         is_blurred = drawn.blur and (drawn.blurred is None or rng.random() < drawn.blurred)
-        widths = [_step(drawn.blur, rng)] * 3 if is_blurred else ()
-        if is_blurred and drawn.uneven and rng.random() < drawn.uneven:
-            widths = [_step(drawn.blur, rng) for _ in range(3)]
+        widths = self._for_axes(lambda: _step(drawn.blur, rng), rng) if is_blurred else ()
         return _Look(
             [self._matrix(blur_matrix, n, width) if width else None for n, width in zip(shape, widths)],
             bool(drawn.inverted) and rng.random() < drawn.inverted,

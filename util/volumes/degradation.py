@@ -11,6 +11,8 @@ gaussian     y[i] = sum_j w(j - c_i) x[j] / sum_j w(j - c_i),              c_i =
              w(d) = exp(-4 ln 2 d^2 / (fwhm r)^2)                          r i+(r-1)/2  that full width at half maximum
 kspace       the lowest n/r of the n frequencies of the DFT of x           r i          what a scanner measures at lower
                                                                                         resolution (Gibbs ringing too)
+zero_filled  of those the lowest share ``kept``; the others are 0          r i          a scanner that interpolates to
+                                                                                        finer voxels
 ============ ============================================================= ============ ================================
 
 An axis of rate 1 is left as it is. Everything is float32 on output: an LR volume in the scan's integer type would lose
@@ -36,7 +38,8 @@ def degrade(hr, rate, name, noise_sigma=0.0, rng=None, **settings):
         noise_sigma (float): Sigma of the Rician noise, in HR's intensity units; 0 adds none.
         rng (numpy.random.Generator): The noise's.
         settings: What belongs to the name alone. ``gaussian``: ``fwhm``, the full width at half maximum in units of
-            the LR spacing, so that 1.0 is a profile as wide as the LR voxel.
+            the LR spacing, so that 1.0 is a profile as wide as the LR voxel. ``zero_filled``: ``kept``, above 0, at
+            most 1.
 
     Returns:
         numpy.ndarray: (..., z / r_z, y / r_y, x / r_x), float32.
@@ -69,8 +72,7 @@ def sampling_of(name, rate):
         rate ((int, int, int)): HR voxels per LR voxel, (z, y, x).
 
     Returns:
-        ~util.volumes.sampling.Sampling: Offset 0 for ``bspline`` and ``kspace``, (r - 1) / 2 for ``block_mean`` and
-        ``gaussian``.
+        ~util.volumes.sampling.Sampling: (r - 1) / 2 for ``block_mean`` and ``gaussian``, 0 for the others.
 
     Raises:
         ValueError: If the name is unknown.
@@ -149,6 +151,15 @@ def _kspace(x, axis, r):
     return scipy.fft.irfft(scipy.fft.rfft(x, axis=axis), n=m, axis=axis) / r
 
 
+def _zero_filled(x, axis, r, *, kept=0.5):
+    import scipy.fft
+
+    m = x.shape[axis] // r
+    spectrum = scipy.fft.rfft(_kspace(x, axis, r), axis=axis)
+    spectrum[(slice(None),) * axis + (slice(int(kept * m / 2) + 1, None),)] = 0
+    return scipy.fft.irfft(spectrum, n=m, axis=axis)
+
+
 class Degradation(NamedTuple):
     """One way to make LR from HR."""
     along_axis: Callable  # (x, axis, r, *, settings with defaults) -> the array with 1/r of the voxels along the axis
@@ -160,4 +171,5 @@ DEGRADATIONS = {
     'block_mean': Degradation(_block_mean, 'block'),
     'gaussian': Degradation(_gaussian, 'block'),
     'kspace': Degradation(_kspace, 'first'),
+    'zero_filled': Degradation(_zero_filled, 'first'),
 }

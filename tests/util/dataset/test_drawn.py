@@ -10,7 +10,8 @@ from util.device import get_device
 from util.script import UserError
 from util.volumes.degradation import DEGRADATIONS, degrade, sampling_of
 
-EVERYTHING = {'degradation': ['bspline', 'block_mean', {'name': 'gaussian', 'fwhm': [0.6, 1.4]}, 'kspace'],
+EVERYTHING = {'degradation': ['bspline', 'block_mean', {'name': 'gaussian', 'fwhm': [0.6, 1.4]}, 'kspace',
+                              {'name': 'zero_filled', 'kept': [0.5, 1]}],
               'blur': [0, 2], 'blurred': 0.7, 'uneven': 0.5, 'inverted': 0.4, 'gamma': [0.7, 1.4], 'bias': [0, 0.3],
               'noise': [0, 0.03]}
 RATES = [(4, 4, 4), (3, 3, 3), (4, 1, 2)]

