@@ -123,7 +123,8 @@ def test_a_consistent_result_is_one_that_the_lr_volume_is_made_of(experiment, in
 
 @pytest.mark.parametrize('arguments, words', [
     (['nonsense'], '--consistent nonsense: degradation.name: allowed: bspline, block_mean, gaussian, kspace'),
-    ([''], "--consistent '': the name of a degradation is wanted (bspline, block_mean, gaussian, kspace, zero_filled), or"),
+    ([''], "--consistent '': the name of a degradation is wanted (bspline, block_mean, gaussian, kspace, "
+     "zero_filled), or"),
     (['{}'], "--consistent '{}': the name of a degradation is wanted"),
     (['[bspline]'], "--consistent '[bspline]': the name of a degradation is wanted"),
     (['{name: bspline, noise_sigma: 3}'], 'leave noise_sigma out'),

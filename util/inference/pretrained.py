@@ -16,7 +16,7 @@ class Pretrained(NamedTuple):
 
 TABLE = {
     'x4_t1w': Pretrained(
-        '0b369b017525d1028582fd0226601979d01ab3c8b149cb4ac7bafb73fee192a6',
+        '244a33b2ee73bf5be9cd6b44c42437e5b11d815791180dd00979d1fd21c8c2e9',
         'T1w heads, x4 along each axis: the deeper network, trained on two scanners and on scans that differ'),
     'x4_t1w_uncertain': Pretrained(
         '880816c1bce3511a6e38418759717626d14b6a8363fe6b356c686a1f141c92fa',
@@ -25,7 +25,7 @@ TABLE = {
         '16928bedae429da8accc1d47060eb35eab60e064f61e5d43f5ecf2510f7bec10',
         'T1w heads, x2 along each axis: the same network and training'),
     'thick_t1w': Pretrained(
-        'e7022afb14fe56389415e119cd128ed4f90c2d35e1226ceac4f159846066a12c',
+        'f8b91983a7263c0d02a2ae09bf4b252e7fa8a6b7eff0a70adfc7155a1c31d8f7',
         'T1w heads, thick slices, x4 across them: the same network and training'),
     'thick_clinic': Pretrained(
         'de9835b684181cfa14037233e44d22392e9f7c644dbd5a5fbca3e836334e7556',
