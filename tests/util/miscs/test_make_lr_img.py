@@ -107,7 +107,7 @@ def test_the_files_overlay_in_simpleitk(folders, config, script, name):
         return numpy.corrcoef(*(sitk.GetArrayFromImage(image)[inner].ravel() for image in (moved, lr)))[0, 1]
 
     best = correlation((0.0, 0.0, 0.0))
-    assert best > 0.99
+    assert best > (0.95 if name == 'zero_filled' else 0.99)  # which has half of the detail
     for axis in range(3):
         for step in (-1.0, 1.0):
             assert correlation([step if k == axis else 0.0 for k in range(3)]) < best
