@@ -31,20 +31,19 @@ def disagreement(lr, hr, sampling):
     for reversed_axes in itertools.product((False, True), repeat=3):
         part = _centred(_voxels(lr, [n - 1 - place if is_reversed else place for n, place, is_reversed in
                                      zip(lr.shape[1:], places, reversed_axes)]))
-        size = _rms(part) * spread
-        if not (size > 0 and math.isfinite(size)):
+        factor = _rms(part) / spread if spread else 0
+        if not 0 < factor < math.inf:
             return None
-        found[reversed_axes] = (part * at).mean() / size
-    as_it_is, best = found[False, False, False], max(found, key=found.get)
-    if found[best] > max(LEAST_CORRELATION, as_it_is + BETTER_MIRRORED + 3 / math.sqrt(at.size)):
+        found[reversed_axes] = (part * at).mean() / spread ** 2 / factor, factor
+    (as_it_is, factor), best = found[False, False, False], max(found, key=found.get)
+    if found[best][0] > max(LEAST_CORRELATION, as_it_is + BETTER_MIRRORED + 3 / math.sqrt(at.size)):
         axes = [name for name, is_reversed in zip('zyx', best) if is_reversed]
         return (f'it fits its HR volume better with the order of its voxels reversed along {" and ".join(axes)} (a '
-                f'correlation of {found[best]:.2f}, as it is {as_it_is:.2f}); were both turned by the same program?')
+                f'correlation of {found[best][0]:.2f}, as it is {as_it_is:.2f}); were both turned by the same program?')
     if as_it_is < LEAST_CORRELATION:
         return (f'it has little to do with its HR volume (a correlation of {as_it_is:.2f}); are they of one head, and '
                 'in the same place?')
     # LR varies less than HR's voxels, as it is a mean of them and their noise: the correlation says by how much.
-    factor = _rms(_centred(_voxels(lr, places))) / spread
     if factor * as_it_is > MOST_FACTOR or factor / as_it_is < 1 / MOST_FACTOR:
         return (f'its intensities are about {factor:.2g} times those of its HR volume; scores and losses compare them '
                 'as they are, so both must be in the same units')
