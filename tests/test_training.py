@@ -51,6 +51,14 @@ def test_the_seed_alone_decides_the_weights(experiment, train):
         assert_same_weights(experiment / 'one/gen_iter_6.npz', experiment / 'other/gen_iter_6.npz')
 
 
+def test_the_training_s_loss_looks_at_patches_without_their_margin_and_the_validation_s_at_whole_volumes(
+        experiment, train, monkeypatch):
+    seen, mse = set(), trainer_module.LOSSES['mse']
+    monkeypatch.setitem(trainer_module.LOSSES, 'mse', lambda sr, hr: seen.add(hr.shape[-3:]) or mse(sr, hr))
+    assert train('--set', 'loss=mse', '--set', 'patchside=[8,10,12]', '--set', 'margin=1').returncode == 0
+    assert seen == {(8, 10, 12), (4, 6, 8), (24, 24, 24)}
+
+
 def test_a_folder_that_another_run_writes_into_is_refused(experiment, train):
     with locked(experiment / 'run'):
         assert_refused(train(), 'run: another run is writing into this folder')

@@ -94,6 +94,7 @@ class Config(Section):
     intensity_scaling: name_of(SCALINGS) = 'none'
     batchsize: Annotated[Count, Field(le=MOST_PATCHES)]
     patchside: PerAxis  # HR voxels
+    margin: Count | None = None  # LR voxels at each side of a patch
     flip: name_of(FLIPPED) = 'none'
     flip_until: Annotated[StrictInt, Field(ge=0)] | None = None  # iteration
     background_share: Annotated[Number, Field(ge=0, le=1)] | None = None
@@ -129,6 +130,10 @@ class Config(Section):
             if side % rate:
                 raise ValueError(f'patchside: {side} along {axis} is not divisible by the upsampling rate {rate}; '
                                  f'allowed: multiples of {rate}, such as {side - side % rate or rate}')
+        most = min((side // rate - 1) // 2 for side, rate in zip(self.patchside, self.upsampling_rate))
+        if self.margin is not None and self.margin > most:
+            raise ValueError(f'margin: {self.margin} LR voxels at each side leave nothing of patches of '
+                             f'{list(self.patchside)} HR voxels (z, y, x); allowed: at most {most}, or null')
         if self.drawn.blurred is not None and self.drawn.blur is None:
             raise ValueError('drawn.blurred: a share of the patches, and drawn.blur does not say how wide; set that '
                              'too')

@@ -84,10 +84,14 @@ def test_alpha_may_be_written_without_a_dot():
     ('iteration_decay_start: 20000', 'iteration_decay_start: 100001',
      'iteration_decay_start: 100001 lies after the last iteration; allowed: 0 to iteration = 100000'),
     ('background_share: null', 'background_share: 10', 'background_share: Input should be less than or equal to 1'),
-    ('loss: mse', 'loss: huber', "loss.name: allowed: mse, l1, charbonnier, mse_ssim, gaussian_nll; found 'huber'"),
+    ('loss: mse', 'loss: huber',
+     "loss.name: allowed: mse, l1, charbonnier, mse_ssim, psnr, gaussian_nll; found 'huber'"),
     ('schedule: linear', 'schedule: step', "schedule.name: allowed: linear, cosine, constant; found 'step'"),
-    ('loss: mse', 'loss: 5', 'loss: a name is wanted (mse, l1, charbonnier, mse_ssim, gaussian_nll), or a mapping of a '
-     'name and its settings; found 5'),
+    ('loss: mse', 'loss: 5', 'loss: a name is wanted (mse, l1, charbonnier, mse_ssim, psnr, gaussian_nll), or a '
+     'mapping of a name and its settings; found 5'),
+    ('patchside: 64', 'patchside: [64, 64, 48]\nmargin: 6', 'margin: 6 LR voxels at each side leave nothing of patches '
+     'of [64, 64, 48] HR voxels (z, y, x); allowed: at most 5, or null'),
+    ('seed: 0', 'margin: 0', 'margin: Input should be greater than 0; found 0'),
     ('schedule: linear', 'schedule: [cosine]', 'schedule: a name is wanted (linear, cosine, constant), or a mapping'),
     ('loss: mse', 'loss: {name: gaussian_nll, beta: 1.1}', 'loss.beta: a number from 0 to 1 is wanted; found 1.1'),
     ('loss: mse', 'loss: {name: gaussian_nll, beta: false}', 'loss.beta: a positive number is wanted; found False'),

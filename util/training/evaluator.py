@@ -17,8 +17,8 @@ class VolumeEvaluator(training.Extension):
 
     The volumes are whole and always the same, so that curves of different runs can be compared.
 
-    Reports ``val/loss`` (the training's loss; of uncertain weights without their divergence), ``val/psnr`` and
-    ``val/psnr_linear`` (dB), each the mean of the volumes.
+    Reports ``val/loss`` (the training's loss, without a margin; of uncertain weights without their divergence),
+    ``val/psnr`` and ``val/psnr_linear`` (dB), each the mean of the volumes.
 
     Args:
         net (~chainer.Chain): The network that trains.

@@ -3,6 +3,8 @@
 A loss is called with what the network returned and the truth. What it needs of the network is its own business: most
 take the point estimate, and so serve networks that return an array and networks that return a distribution.
 """
+import math
+
 import chainer
 import chainer.functions as F
 from chainer import function_node
@@ -53,6 +55,26 @@ class _MeanSquare(function_node.FunctionNode):
 def l1(prediction, hr):
     """Mean absolute error over all voxels and channels; arguments and result as of :func:`mse`."""
     return F.mean_absolute_error(mean_of(prediction), hr)
+
+
+def psnr(prediction, hr, *, floor=1e-5):
+    """Minus the PSNR for a range of 1: mean over the patches of 10 log10(their mean squared error + floor).
+
+    A patch counts by how much better it could be, where in :func:`mse` the hardest ones count alone: the squared error
+    of a smooth scan is a hundredth of a sharp one's, or less.
+
+    Source: L. Chen et al., "Simple baselines for image restoration", ECCV 2022, whose code has it as PSNR loss.
+
+    Args:
+        prediction, hr: As of :func:`mse`, (N, C, z, y, x), or a single volume, (C, z, y, x).
+        floor (float): In scaled intensities, squared: a patch with a smaller error than this counts for less.
+
+    Returns:
+        ~chainer.Variable: Scalar, float32, in dB.
+    """
+    error = mean_of(prediction) - hr
+    errors = F.mean(error * error, axis=(-4, -3, -2, -1))
+    return 10 / math.log(10) * F.mean(F.log(errors + floor))
 
 
 def charbonnier(prediction, hr, *, epsilon=1e-3):
@@ -120,8 +142,8 @@ def check_pair(loss, lr, hr):
 
 def _check_window(shape):
     if min(shape[-3:]) < WINDOW:
-        raise UserError(f'loss: mse_ssim needs {WINDOW} HR voxels or more along each axis, of patches (patchside) as '
-                        f'of volumes; these have {shape[-3:]} (z, y, x)')
+        raise UserError(f'loss: mse_ssim needs {WINDOW} HR voxels or more along each axis, of patches (patchside) '
+                        f'within their margin as of volumes; these have {shape[-3:]} (z, y, x)')
 
 
 def gaussian_nll(prediction, hr, divergence=0, *, beta=0.5):
@@ -194,5 +216,6 @@ def _weighted_nll(y, of_error, of_scale, error, scale, weights):
 
 # name -> function of (prediction, hr, *, settings with defaults), a float32 scalar Variable. A likelihood, in nats per
 # voxel, takes a divergence as well.
-LOSSES = {'mse': mse, 'l1': l1, 'charbonnier': charbonnier, 'mse_ssim': mse_ssim, 'gaussian_nll': gaussian_nll}
+LOSSES = {'mse': mse, 'l1': l1, 'charbonnier': charbonnier, 'mse_ssim': mse_ssim, 'psnr': psnr,
+          'gaussian_nll': gaussian_nll}
 LIKELIHOODS = ('gaussian_nll',)

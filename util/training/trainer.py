@@ -20,6 +20,7 @@ from util.training.adam import Adam
 from util.training.best_model import BestModel
 from util.training.evaluator import VolumeEvaluator
 from util.training.losses import LIKELIHOODS, LOSSES, check_pair
+from util.training.margin import with_margin
 from util.training.pictures import MOST, draw_curves, sampler
 from util.training.progress_line import PastTheLine, ProgressLine, is_watched
 from util.training.resume import find_snapshots, settings_of
@@ -62,6 +63,7 @@ def make_trainer(config, net, pairs, val_pairs, out, stop=None, ranks=ALONE):
     ranks.join(optimizer)
     loss = functools.partial(LOSSES[config.loss.name], **config.loss.settings)
     is_likelihood = config.loss.name in LIKELIHOODS
+    of_patches = with_margin(loss, [(config.margin or 0) * rate for rate in config.upsampling_rate])
     if is_bayesian and not is_likelihood:
         raise UserError(f'loss: {config.loss.name} is no likelihood, which a network with uncertain weights is '
                         f'trained with; allowed for this one: {", ".join(LIKELIHOODS)}')
@@ -79,7 +81,8 @@ def make_trainer(config, net, pairs, val_pairs, out, stop=None, ranks=ALONE):
             note(f'loss: {config.loss.name} looks at the mean alone, and leaves the deviations that this network '
                  f'predicts as they are; {", ".join(LIKELIHOODS)} teaches them')
         is_to_look = False
-        value = loss(prediction, hr, net.divergence() / voxels) if is_bayesian else loss(prediction, hr)
+        divergence = (net.divergence() / voxels,) if is_bayesian else ()
+        value = of_patches(prediction, hr, *divergence)
         return ranks.part(value, len(lr) / config.batchsize)
 
     updater = Updater(make_iterator(config, pairs.arrays, net.device, share), optimizer, training_loss)

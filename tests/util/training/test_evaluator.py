@@ -34,6 +34,16 @@ def test_its_loss_is_the_training_s():
         assert observed['val/loss'] == pytest.approx(expected)
 
 
+def test_its_psnr_is_the_training_s_of_all_channels_together():
+    """A volume has no axis of examples, of which the training's loss takes the mean."""
+    rng = numpy.random.default_rng(0)
+    lr, hr = rng.random((2, 3, 4, 5), numpy.float32), rng.random((2, 6, 8, 10), numpy.float32)
+    hr[1] *= 50
+    observed = report(nearest_neighbour(Sampling(2), 2), [(lr, hr)], LOSSES['psnr'])
+    of_patch = LOSSES['psnr'](nearest_neighbour(Sampling(2), 2)(lr[None]), hr[None])
+    assert observed['val/loss'] == pytest.approx(float(of_patch.array), rel=1e-5)
+
+
 @pytest.mark.parametrize('channels', [1, 3])
 def test_it_reports_means_over_the_volumes_beside_linear_interpolation(channels):
     sampling = Sampling(2, (0.5,) * 3)

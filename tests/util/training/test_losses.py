@@ -53,8 +53,42 @@ def test_mse_ssim_says_which_patches_it_needs():
         LOSSES['mse_ssim'](*[numpy.zeros((1, 1, 8, 6, 8), numpy.float32)] * 2)
 
 
+def test_psnr_is_the_mean_of_what_scikit_image_has_of_each_patch():
+    """Negative, with a range of 1; the floor is far below these errors."""
+    rng = numpy.random.default_rng(0)
+    hr = rng.random((3, 2, 4, 5, 6), numpy.float32)
+    sr = hr + numpy.array([0.5, 0.05, 0.2])[:, None, None, None, None] * rng.standard_normal(hr.shape)
+    expected = -numpy.mean([metrics.peak_signal_noise_ratio(*pair, data_range=1) for pair in zip(hr.astype(float), sr)])
+    sr = sr.astype(numpy.float32)
+    for prediction in sr, Normal(sr, numpy.ones_like(sr)):
+        loss = LOSSES['psnr'](prediction, hr, floor=1e-12)
+        assert loss.shape == () and loss.dtype == numpy.float32
+        assert float(loss.array) == pytest.approx(expected, rel=1e-5)
+
+
+def test_by_psnr_each_patch_counts_by_how_much_better_it_could_be():
+    """Scaling one patch's error changes nothing of the others' gradient, and one below the floor counts for less."""
+    def gradients(*scales):
+        sr = chainer.Variable(numpy.stack([scale * DIFFERENCE for scale in scales])[:, None, None].astype('f'))
+        LOSSES['psnr'](sr, numpy.zeros_like(sr.array), floor=1e-4).backward()
+        return [(gradient * difference).sum() for gradient, difference in zip(sr.grad, sr.array)]
+
+    assert gradients(1, 1) == pytest.approx(gradients(100, 0.2), rel=2e-2)
+    assert gradients(1, 1e-3)[1] == pytest.approx(gradients(1, 1)[1] * 1e-6 * (DIFFERENCE ** 2).mean() / 1e-4, rel=2e-2)
+
+
+@pytest.mark.parametrize('floor', [1e-5, 0.3])
+def test_the_gradient_of_psnr_is_the_formula_s(floor):
+    sr = chainer.Variable(1 + DIFFERENCE[:, None, None, None])
+    LOSSES['psnr'](sr, numpy.ones_like(sr.array), floor=floor).backward()
+    d = (sr.array - 1).astype(float)
+    error = (d ** 2).mean(axis=(1, 2, 3, 4), keepdims=True)
+    expected = 10 / numpy.log(10) * 2 * d / 3 / (error + floor) / 2
+    numpy.testing.assert_allclose(sr.grad, expected, rtol=1e-4)
+
+
 def test_the_losses_are_those_tested_here():
-    assert set(LOSSES) == {*FORMULAS, 'mse_ssim', 'gaussian_nll'}
+    assert set(LOSSES) == {*FORMULAS, 'psnr', 'mse_ssim', 'gaussian_nll'}
 
 
 SCALE = numpy.array([[1.0, 0.3, 2e-3], [5.0, 0.1, 40.0]], numpy.float32)
@@ -109,7 +143,7 @@ def test_the_gaussian_loss_refuses_what_is_no_gaussian(prediction):
 @pytest.mark.gpu
 @pytest.mark.parametrize('name', LOSSES)
 def test_gpu_equals_cpu(name, gpu):
-    difference = numpy.resize(DIFFERENCE, (7, 8, 9))
+    difference = numpy.resize(DIFFERENCE, (1, 1, 7, 8, 9))
 
     def results(send):
         sr = chainer.Variable(send(1 + difference))
