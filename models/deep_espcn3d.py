@@ -6,7 +6,7 @@ import chainer.functions as F
 
 from models.convolution_3d import Convolution3D
 from models.network import ArgumentError
-from models.upscaling import RESIDUALS, WEIGHED, UpscalingNetwork, check_size, is_whole
+from models.upscaling import BLENDED, RESIDUALS, UpscalingNetwork, check_size, is_whole
 
 
 class ResidualBlock(chainer.Chain):
@@ -41,10 +41,11 @@ class DeepESPCN3D(UpscalingNetwork):
         in_channels (int): Channels of the LR volume, and of the HR volume.
         width (int): Feature maps of every convolution but the last.
         blocks (int): Residual blocks, of two 3x3x3 convolutions each.
-        residual (str): What the network adds to: ``'none'``, ``'nearest'``, ``'linear'`` or ``'weighed'``. The last
+        residual (str): What the network adds to: ``'none'``, ``'nearest'``, ``'linear'`` or ``'blended'``. The last
             convolution starts at 0, so that with a residual the untrained network is the interpolation itself.
-            ``'weighed'``: linear and B-spline interpolation, of which the network gives each LR voxel's block its
-            shares; noise and edges are linear's, what is smooth is B-spline's. Both have a half before the training.
+            ``'blended'``: linear interpolation and what the network adds to it are its own answer, and of that and
+            B-spline interpolation it gives each LR voxel's block its shares. So where it has nothing to add, as in a
+            smooth scan, it can be B-spline interpolation itself. Both have a half before the training.
 
     Raises:
         ArgumentError: If an argument is none of these, or the weights would take more than 2 GiB.
@@ -53,19 +54,19 @@ class DeepESPCN3D(UpscalingNetwork):
     is_static = True
 
     def __init__(self, sampling, in_channels=1, width=48, blocks=6, residual='linear'):
-        super().__init__(sampling, in_channels, residual, (*RESIDUALS, WEIGHED))
+        super().__init__(sampling, in_channels, residual, (*RESIDUALS, BLENDED))
         for name, value in (('width', width), ('blocks', blocks)):
             if not is_whole(value) or value < 1:
                 raise ArgumentError(f'{name} must be a positive whole number; got {value!r}')
         factor = math.prod(sampling.rate)
-        check_size(27 * width * (in_channels * (factor + 1 + (residual == WEIGHED)) + 2 * blocks * width),
+        check_size(27 * width * (in_channels * (factor + 1 + (residual == BLENDED)) + 2 * blocks * width),
                    f'width {width}, blocks {blocks} and the rate {sampling.rate}')
         self.set_halo(*[3] * (2 * blocks + 2))
         with self.init_scope():
             self.first = Convolution3D(in_channels, width, 3, relu=True, initialW=chainer.initializers.HeNormal())
             self.blocks = chainer.ChainList(*(ResidualBlock(width) for _ in range(blocks)))
             self.last = Convolution3D(width, in_channels * factor, 3, initialW=0)
-            if residual == WEIGHED:
+            if residual == BLENDED:
                 self.share = Convolution3D(width, in_channels, 3, initialW=0)
 
     def forward(self, x):
@@ -73,5 +74,5 @@ class DeepESPCN3D(UpscalingNetwork):
         h = self.first(x)
         for block in self.blocks:
             h = block(h)
-        share = F.sigmoid(self.share(h)) if self.residual == WEIGHED else None
+        share = F.sigmoid(self.share(h)) if self.residual == BLENDED else None
         return self.upscale(self.last(h), x, share)

@@ -8,14 +8,15 @@ import numpy
 
 from models.network import ArgumentError
 from models.pixel_shuffler_3d import pixel_shuffler_3d
-from models.product import AlongAxes
+from models.product import AlongAxes, along_axis
 from util.volumes.interpolation import interpolation_matrix
 
 RESIDUALS = ('none', 'nearest', 'linear')
-WEIGHED = 'weighed'  # of linear and B-spline interpolation, by shares that the network gives
+BLENDED = 'blended'  # B-spline interpolation and the network's own answer, by shares that the network gives
 # LR voxels beyond a voxel's own place that its interpolation depends on. Of a B-spline they never end, but each next
 # one counts for 0.268 of the last: what lies beyond 13 is lost in float32.
-REACH = {'none': 0, 'nearest': 1, 'linear': 1, WEIGHED: 13}
+REACH = {'none': 0, 'nearest': 1, 'linear': 1, BLENDED: 13}
+CACHED = 2 ** 20  # numbers of HR that a CPU finishes at a time
 MOST_BYTES = 2 ** 31  # of weights: three thousand times the paper's network
 
 
@@ -28,7 +29,7 @@ class UpscalingNetwork(chainer.Chain):
         in_channels (int): Channels of the LR volume, and of the HR volume.
         residual (str): ``'none'``, as the paper; or the network learns what to add to the LR volume's ``'nearest'`` or
             ``'linear'`` interpolation (`util.volumes.interpolation`).
-        residuals (tuple): What is allowed; with :data:`WEIGHED`, the network gives :meth:`upscale` the share.
+        residuals (tuple): What is allowed; with :data:`BLENDED`, the network gives :meth:`upscale` the share.
 
     Raises:
         ArgumentError: If ``in_channels`` or ``residual`` is none of these.
@@ -55,8 +56,9 @@ class UpscalingNetwork(chainer.Chain):
         Args:
             h (~chainer.Variable): The last convolution's output, (N, C*r_z*r_y*r_x, D, H, W).
             x (array): The LR batch, (N, C, D, H, W).
-            share (~chainer.Variable): With the residual :data:`WEIGHED`, how much of the interpolation is B-spline in
-                the block of each LR voxel, 0 to 1; the rest is linear. (N, C, D, H, W).
+            share (~chainer.Variable): With the residual :data:`BLENDED`, how much of the block of each LR voxel is its
+                B-spline interpolation, 0 to 1; the rest is the network's own answer: linear interpolation, and what
+                the network adds. (N, C, D, H, W).
 
         Returns:
             ~chainer.Variable: (N, C, r_z*D, r_y*H, r_x*W).
@@ -64,34 +66,49 @@ class UpscalingNetwork(chainer.Chain):
         y = pixel_shuffler_3d(h, self.sampling.rate)
         if self.residual == 'none':
             return y
-        if self.residual != WEIGHED:
-            return self._sum(y, self._interpolated(x, self.residual))
-        linear, bspline = self._interpolated(x, 'linear'), self._interpolated(x, 'bspline')
-        if chainer.config.enable_backprop:
-            return y + linear + _in_blocks(share, bspline - linear, self.sampling.rate)
-        with chainer.using_device(self.device):  # in place, as below
-            further = bspline.array
-            further -= linear.array
-            blocks, of_blocks = _blocks(further, share.array, self.sampling.rate)
-            blocks *= of_blocks
-        return self._sum(self._sum(y, linear), bspline)
+        interpolations = [self._matrices(x, kind) for kind in self._interpolations]
+        if not chainer.config.enable_backprop:
+            with chainer.using_device(self.device):
+                self._answer_in_place(y.array, x, interpolations, share)
+            return y
+        interpolated = [AlongAxes(*matrices).apply((x,))[0] for matrices in interpolations]
+        y = y + interpolated[0]
+        return y if share is None else y + _in_blocks(share, interpolated[1] - y, self.sampling.rate)
 
-    def _sum(self, y, other):
-        if chainer.config.enable_backprop:
-            return y + other
-        hr, other = y.array, other.array
-        with chainer.using_device(self.device):
-            hr += other  # in place: another array of HR's size takes as long as conv1
-        return y
+    @property
+    def _interpolations(self):
+        return ('linear', 'bspline') if self.residual == BLENDED else (self.residual,)
 
-    def _interpolated(self, x, kind):
-        """An interpolation of the LR batch, (N, C, r_z*D, r_y*H, r_x*W); no weights are involved."""
+    def _answer_in_place(self, y, x, interpolations, share):
+        """Make the answer of what the shuffler gives, (N, C, r_z*D, r_y*H, r_x*W).
+
+        A few planes at a time on a CPU, while they are in its cache: arrays of HR's size would take as long as conv1,
+        and those of a B-spline as much memory as all feature maps.
+        """
+        planes = [along_axis(along_axis(getattr(x, 'array', x), along_x, 2), along_y, 1)
+                  for _, along_y, along_x in interpolations]
+        depth, rate = x.shape[2], self.sampling.rate
+        step = max(1, CACHED * depth // y.size) if isinstance(y, numpy.ndarray) else depth
+        for first in range(0, depth, step):
+            lr = slice(first, first + step)
+            hr = slice(rate[0] * first, rate[0] * (first + step))
+            own, *bspline = (along_axis(each, along_z[hr], 0) for each, (along_z, *_) in zip(planes, interpolations))
+            part = y[:, :, hr]
+            part += own
+            for further in bspline:
+                further -= part
+                blocks, of_blocks = _blocks(further, share.array[:, :, lr], rate)
+                blocks *= of_blocks
+                part += further
+
+    def _matrices(self, x, kind):
+        """What an interpolation of the LR batch multiplies its axes by."""
         what = kind, x.shape[2:], numpy.dtype(x.dtype), self.device.name
         matrices = [_matrix(n, r, offset, kind, *what[2:])
                     for n, r, offset in zip(x.shape[2:], self.sampling.rate, self.sampling.offset)]
         if chainer.config.enable_backprop:  # a recorded training goes on with these, whatever the cache lets go
             matrices = self._trains_with.setdefault(what, matrices)
-        return AlongAxes(*matrices).apply((x,))[0]
+        return matrices
 
 
 def _in_blocks(share, y, rate):

@@ -113,12 +113,12 @@ def test_gpu_equals_cpu():
 
 
 @pytest.mark.gpu
-@pytest.mark.parametrize('residual', ['none', 'nearest', 'linear', 'weighed'])
+@pytest.mark.parametrize('residual', ['none', 'nearest', 'linear', 'blended'])
 def test_it_runs_on_the_gpu_that_it_is_on_whichever_is_the_current_one(residual, gpu):
     cuda = gpu.xp.cuda
     if cuda.runtime.getDeviceCount() < 2:
         pytest.skip('one GPU')
-    net = (DeepESPCN3D if residual == 'weighed' else ESPCN3D)(Sampling(2), residual=residual)
+    net = (DeepESPCN3D if residual == 'blended' else ESPCN3D)(Sampling(2), residual=residual)
     lr = numpy.random.default_rng(0).normal(size=(1, 4, 5, 6)).astype(numpy.float32)
     expected = predict(net, lr)
     net.to_device('@cupy:1')
@@ -126,7 +126,7 @@ def test_it_runs_on_the_gpu_that_it_is_on_whichever_is_the_current_one(residual,
     numpy.testing.assert_allclose(predict(net, lr, (2, 5, 6)), expected, atol=1e-4)
 
 
-@pytest.mark.parametrize('residual', [True, 'cubic', None, 'weighed'])
+@pytest.mark.parametrize('residual', [True, 'cubic', None, 'blended'])
 def test_an_unknown_residual_is_refused(residual):
     with pytest.raises(ValueError, match='allowed: none, nearest, linear'):
         ESPCN3D(Sampling(4), residual=residual)

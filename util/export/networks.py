@@ -10,7 +10,7 @@ from models.espcn3d import ESPCN3D
 from models.heteroscedastic_deep_espcn3d import HeteroscedasticDeepESPCN3D
 from models.heteroscedastic_espcn3d import HeteroscedasticESPCN3D
 from models.softplus import softplus
-from models.upscaling import WEIGHED
+from models.upscaling import BLENDED
 from models.variance import LEAST_VARIANCE, ConstantVariance
 from util.export.graph import Graph
 from util.export.spline import bspline
@@ -33,14 +33,14 @@ def _upscaled(graph, net, h):
     return graph.pixel_shuffle(h, net.sampling.rate)
 
 
-def _weighed(graph, net, h, share):
-    """As the pixel shuffler gives h, with linear and B-spline interpolation added by the share of the latter."""
+def _blended(graph, net, h, share):
+    """As the pixel shuffler gives the sum of h and linear interpolation, but B-spline interpolation by its share."""
     in_blocks = numpy.arange(net.in_channels).repeat(math.prod(net.sampling.rate))  # each LR voxel's, as h has them
     share = graph.add('Gather', share, in_blocks, axis=1)
-    linear = graph.interpolation(graph.inputs, net.in_channels, net.sampling, 'linear')
-    h = graph.add('Add', h, graph.add('Sub', linear, graph.add('Mul', share, linear)))
+    own = graph.add('Add', h, graph.interpolation(graph.inputs, net.in_channels, net.sampling, 'linear'))
+    own = graph.add('Sub', own, graph.add('Mul', share, own))
     smooth = graph.add('Mul', graph.pixel_shuffle(share, net.sampling.rate), bspline(graph, graph.inputs, net.sampling))
-    return graph.add('Add', graph.pixel_shuffle(h, net.sampling.rate), smooth)
+    return graph.add('Add', graph.pixel_shuffle(own, net.sampling.rate), smooth)
 
 
 def _espcn3d(graph, net, path=''):
@@ -52,8 +52,8 @@ def _deep(graph, net, path=''):
     for number, block in enumerate(net.blocks):
         h = graph.add('Add', h, _convolved(graph, block, h, f'{path}blocks/{number}/', ('conv1', 'conv2')))
     last = _convolved(graph, net, h, path, ('last',))
-    if net.residual == WEIGHED:
-        return _weighed(graph, net, last, graph.add('Sigmoid', _convolved(graph, net, h, path, ('share',))))
+    if net.residual == BLENDED:
+        return _blended(graph, net, last, graph.add('Sigmoid', _convolved(graph, net, h, path, ('share',))))
     return _upscaled(graph, net, last)
 
 

@@ -16,16 +16,16 @@ class Pretrained(NamedTuple):
 
 TABLE = {
     'x4_t1w': Pretrained(
-        '244a33b2ee73bf5be9cd6b44c42437e5b11d815791180dd00979d1fd21c8c2e9',
+        '6acf4f9835eb8f0e1d25aff55aa5c7a50d3fe7bc8764fe1822f2e05a76496402',
         'T1w heads, x4 along each axis: the deeper network, trained on two scanners and on scans that differ'),
     'x4_t1w_uncertain': Pretrained(
         '880816c1bce3511a6e38418759717626d14b6a8363fe6b356c686a1f141c92fa',
         'the network of x4_t1w, with a standard deviation for each voxel'),
     'x2_t1w': Pretrained(
-        '16928bedae429da8accc1d47060eb35eab60e064f61e5d43f5ecf2510f7bec10',
+        'b5a90bb8b3a37601da9428217d53abfc5c0c6707f4293d3c1f7ff4bd69d8c60d',
         'T1w heads, x2 along each axis: the same network and training'),
     'thick_t1w': Pretrained(
-        'f8b91983a7263c0d02a2ae09bf4b252e7fa8a6b7eff0a70adfc7155a1c31d8f7',
+        '7537e552874a94fabc5ed6c82e30fe750ddef8d44dcae04a9c4735f5a7d219ed',
         'T1w heads, thick slices, x4 across them: the same network and training'),
     'thick_clinic': Pretrained(
         'de9835b684181cfa14037233e44d22392e9f7c644dbd5a5fbca3e836334e7556',

@@ -41,11 +41,11 @@ def make(cls, name='bspline', rate=(2, 2, 2), channels=1, **settings):
     (ESPCN3D, dict(name='gaussian', channels=3, residual='nearest')),
     (DeepESPCN3D, dict(channels=2, width=5, blocks=2, residual='none')),
     (DeepESPCN3D, dict(name='block_mean', rate=(4, 1, 1), width=5, blocks=1)),
-    (DeepESPCN3D, dict(name='block_mean', rate=(3, 1, 2), channels=2, width=5, blocks=1, residual='weighed')),
+    (DeepESPCN3D, dict(name='block_mean', rate=(3, 1, 2), channels=2, width=5, blocks=1, residual='blended')),
     (HeteroscedasticESPCN3D, dict(name='block_mean', rate=(4, 1, 1), residual='linear')),
     (HeteroscedasticESPCN3D, dict(rate=(1, 2, 3), channels=2)),
     (HeteroscedasticDeepESPCN3D, dict(name='block_mean', rate=(4, 1, 1), channels=2, width=5, blocks=2)),
-    (HeteroscedasticDeepESPCN3D, dict(rate=(1, 2, 2), width=5, blocks=1, residual='weighed')),
+    (HeteroscedasticDeepESPCN3D, dict(rate=(1, 2, 2), width=5, blocks=1, residual='blended')),
     (BayesianESPCN3D, dict(channels=2, residual='linear')),
     (BayesianESPCN3D, dict(rate=(1, 2, 3), channels=2, dropout='binary', variance='homoscedastic')),
     (BayesianESPCN3D, dict(name='kspace', dropout='per_kernel', residual='nearest'))])

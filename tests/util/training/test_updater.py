@@ -10,6 +10,7 @@ from models.heteroscedastic_espcn3d import HeteroscedasticESPCN3D
 from util.training import recording
 from util.training.adam import Adam
 from util.training.losses import LOSSES
+from util.training.margin import with_margin
 from util.training.updater import Updater
 from util.volumes.sampling import Sampling
 
@@ -17,10 +18,13 @@ NETWORKS = {
     'paper': lambda: ESPCN3D(Sampling(2)),
     'linear': lambda: ESPCN3D(Sampling(2), residual='linear', conv3_init='icnr', ksizes=(5, 1, 3)),
     'deep': lambda: DeepESPCN3D(Sampling((1, 2, 2)), width=8, blocks=2),
-    'weighed': lambda: DeepESPCN3D(Sampling((1, 2, 2)), width=8, blocks=1, residual='weighed'),
+    'blended': lambda: DeepESPCN3D(Sampling((1, 2, 2)), width=8, blocks=1, residual='blended'),
     'uncertain': lambda: HeteroscedasticESPCN3D(Sampling(2)),
     'deep and uncertain': lambda: HeteroscedasticDeepESPCN3D(Sampling(2), width=8, blocks=2),
 }
+
+
+MARGINS = {'psnr': (1, 2, 2)}  # HR voxels
 
 
 class Batches:
@@ -44,7 +48,8 @@ def losses(net, loss, device, steps=5):
     net = net()
     net.to_device(device)
     optimizer = Adam(1e-3, 0.9, 0.999).setup(net)
-    updater = Updater({'main': Batches(net, device)}, optimizer, lambda lr, hr: LOSSES[loss](net(lr), hr))
+    loss = with_margin(LOSSES[loss], MARGINS.get(loss, (0, 0, 0)))
+    updater = Updater({'main': Batches(net, device)}, optimizer, lambda lr, hr: loss(net(lr), hr))
     reporter, found = chainer.Reporter(), []
     reporter.add_observer('main', net)
     for _ in range(steps):
@@ -57,7 +62,7 @@ def losses(net, loss, device, steps=5):
 
 @pytest.mark.gpu
 @pytest.mark.parametrize('net, loss', [
-    ('linear', 'charbonnier'), ('deep', 'mse'), ('weighed', 'mse'),
+    ('linear', 'charbonnier'), ('deep', 'mse'), ('blended', 'psnr'),
     *(pytest.param(*case, marks=pytest.mark.slow) for case in (
         ('paper', 'mse'), ('linear', 'l1'), ('deep', 'mse_ssim'), ('uncertain', 'gaussian_nll'),
         ('deep and uncertain', 'gaussian_nll')))])
@@ -69,7 +74,7 @@ def test_steps_are_those_of_the_cpu(gpu_with_kernels, net, loss):
 
 @pytest.mark.gpu
 @pytest.mark.parametrize('net, loss', [('paper', 'mse'), ('linear', 'l1'), ('linear', 'charbonnier'), ('deep', 'mse'),
-                                       ('weighed', 'mse'), ('deep', 'mse_ssim'), ('uncertain', 'gaussian_nll')])
+                                       ('blended', 'psnr'), ('deep', 'mse_ssim'), ('uncertain', 'gaussian_nll')])
 def test_steps_that_are_recorded_are_the_same(real_gpu, monkeypatch, net, loss):
     updater, recorded, weights = losses(NETWORKS[net], loss, real_gpu)
     assert updater._recording is not None
