@@ -23,12 +23,14 @@ def test_twenty_kills_at_random_moments_lose_nothing(tmp_path):
     """Each run goes on from the newest usable snapshot; the weights, the best model, the log and the pictures are bit
     for bit those of the undisturbed run."""
     make_experiment(tmp_path)
+    start = time.perf_counter()
     assert call(tmp_path, 'training.py', *ARGUMENTS, '-o', 'whole').returncode == 0
+    whole_run = time.perf_counter() - start  # on a fast machine it is over in the time that a slow one needs to start
     moments, reached = random.Random(0), []
     for _ in range(KILLS):
         with subprocess.Popen(command('training.py', *ARGUMENTS, '-o', 'killed', '--resume'), cwd=tmp_path,
                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
-            time.sleep(moments.uniform(0.5, 6))
+            time.sleep(whole_run * moments.uniform(0.05, 0.35))
             process.kill()
         reached.append(max((int(path.stem.split('_')[-1]) for path in (tmp_path / 'killed').glob('snapshot_iter_*')),
                            default=0))
