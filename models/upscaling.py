@@ -66,7 +66,8 @@ class UpscalingNetwork(chainer.Chain):
         y = pixel_shuffler_3d(h, self.sampling.rate)
         if self.residual == 'none':
             return y
-        interpolations = [self._matrices(x, kind) for kind in self._interpolations]
+        kinds = ('linear', 'bspline') if self.residual == BLENDED else (self.residual,)
+        interpolations = [self._matrices(x, kind) for kind in kinds]
         if not chainer.config.enable_backprop:
             with chainer.using_device(self.device):
                 self._answer_in_place(y.array, x, interpolations, share)
@@ -74,10 +75,6 @@ class UpscalingNetwork(chainer.Chain):
         interpolated = [AlongAxes(*matrices).apply((x,))[0] for matrices in interpolations]
         y = y + interpolated[0]
         return y if share is None else y + _in_blocks(share, interpolated[1] - y, self.sampling.rate)
-
-    @property
-    def _interpolations(self):
-        return ('linear', 'bspline') if self.residual == BLENDED else (self.residual,)
 
     def _answer_in_place(self, y, x, interpolations, share):
         """Make the answer of what the shuffler gives, (N, C, r_z*D, r_y*H, r_x*W).
