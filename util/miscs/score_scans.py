@@ -15,8 +15,9 @@ from util.script import PROJECT, UserError, blaming, check_there, progress, run
 def parse_arguments(argv):
     parser = argparse.ArgumentParser(
         description='Score the volumes that inference.py -i made of scans, beside interpolations, without a truth: how '
-                    'far their means over each slice are from the scan, in percent of its range in the head; and of '
-                    "thick slices how much of the scan's detail in plane each of the thin ones has.")
+                    'far their means over each slice are from the scan, in percent of its range in the head; how many '
+                    'percent of the head lie beyond all scan voxels around them; and of thick slices how uneven in '
+                    "brightness the thin ones are, and how much of the scan's detail in plane each of them has.")
     parser.add_argument('-m', '--model', type=Path, required=True, help='model file that the results are of')
     parser.add_argument('-i', '--input', type=Path, nargs='+', required=True, metavar='LR',
                         help='the scans, as inference.py was given them')
@@ -39,17 +40,20 @@ def main(argv=None):
     for case in cases:
         check_there(args.out / case.file(), 'result of inference.py, which has to be run first')
     width = max(len(case.name) for case in cases)
-    print(f'{"case":{width}}  {"method":8}  off [%]  detail in plane kept, slice by slice')
+    print(f'{"case":{width}}  {"method":8}  off [%]  dots [%]  stripes [%]  detail in plane kept, slice by slice')
     for case in progress(cases, 'score_scans', 'case'):
-        for method, (off, detail) in score(args.out, case, sampling, lie).items():
-            print(f'{case.name:{width}}  {method:8}  {100 * off:7.2f}  {" ".join(f"{d:.2f}" for d in detail)}',
-                  flush=True)
+        for method, (off, beyond, *of_slices) in score(args.out, case, sampling, lie).items():
+            line = f'{case.name:{width}}  {method:8}  {100 * off:7.2f}  {100 * beyond:8.4f}'
+            if of_slices:
+                uneven, detail = of_slices
+                line += f'  {100 * uneven:11.2f}  {" ".join(f"{d:.2f}" for d in detail)}'
+            print(line, flush=True)
 
 
 def score(folder, case, sampling, lie):
-    """The scores of a case: {method: (consistency, detail)}; of more than one axis made finer no detail."""
+    """The scores of a case: {method: (consistency, dots, stripes, detail)}; the latter two of one axis made finer."""
     import numpy
-    from util.scores.consistency import data_consistency, detail_kept
+    from util.scores.consistency import data_consistency, detail_kept, dots, stripes
     from util.volumes.geometry import check_pair
     from util.volumes.head_mask import head_mask
     from util.volumes.interpolation import METHODS, upsample
@@ -69,8 +73,10 @@ def score(folder, case, sampling, lie):
     scores, one_axis = {}, sum(r > 1 for r in sampling.rate) == 1
     for method in ('network', *METHODS):
         image = sr.array if method == 'network' else upsample(lr.array, sampling, method)
-        scores[method] = (data_consistency(lr.array, image, sampling, head),
-                          detail_kept(lr.array, image, sampling, head) if one_axis else ())
+        of = lr.array, image, sampling, head
+        scores[method] = data_consistency(*of), dots(*of)
+        if one_axis:
+            scores[method] += stripes(image, sampling, head), detail_kept(*of)
     return scores
 
 

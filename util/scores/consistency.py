@@ -8,6 +8,8 @@ from models.product import along_axis
 from util.scores.metrics import robust_range
 
 DETAIL = 1.0  # sigma of the Gaussian that is taken off, in voxels: what is left is finer than some 4 voxels
+DOT = 0.1     # how far beyond the scan, of its range in the head: B-spline interpolation is hardly anywhere
+RUNNING = 9   # thin slices in the running mean that stripes are taken about
 
 
 def slice_means(sr, sampling):
@@ -84,3 +86,55 @@ def detail_kept(lr, sr, sampling, head):
     phases = [sr[(slice(None), *(slice(p if a == axis else 0, None, r) for a, r in enumerate(sampling.rate)))]
               for p in range(sampling.rate[axis])]
     return numpy.array([energy(phase) for phase in phases]) / energy(lr)
+
+
+def dots(lr, sr, sampling, head):
+    """How much of SR lies beyond all that LR has around it: bright and dark dots that no scan voxel hints at.
+
+    Args:
+        lr, sr, sampling, head: As of :func:`data_consistency`.
+
+    Returns:
+        float: Share of the head's HR voxels that lie above the largest, or below the smallest, of the 3 x 3 x 3 LR
+        voxels about their own by more than :data:`DOT` of the head's range. The mean over the channels.
+    """
+    from scipy import ndimage
+
+    around, shares = [1, 3, 3, 3], []
+    bounds = ndimage.minimum_filter(lr, around), ndimage.maximum_filter(lr, around)
+    inside = _repeated(head, sampling.rate)
+    for channel, image, low, high in zip(lr, sr, *bounds):
+        image, reach = image[inside], DOT * robust_range(channel[head])
+        low, high = (_repeated(bound, sampling.rate)[inside] for bound in (low, high))
+        shares.append(numpy.mean((image < low - reach) | (image > high + reach)))
+    return float(numpy.mean(shares))
+
+
+def stripes(sr, sampling, head):
+    """How uneven in brightness thin slices are, one to the next: how much of the scan's own unevenness is kept.
+
+    Args:
+        sr, sampling, head: As of :func:`data_consistency`. One axis must have a rate above 1.
+
+    Returns:
+        float: Of the means of thin slices within the middle third of the head's extent along each axis, the standard
+        deviation about their running mean of :data:`RUNNING`, relative to the mean. The mean over the channels.
+    """
+    from scipy import ndimage
+
+    axis, = (axis for axis, r in enumerate(sampling.rate) if r > 1)
+    block = []
+    for voxels, r in zip(numpy.nonzero(head), sampling.rate):
+        first, size = r * int(voxels.min()), r * (int(voxels.max()) + 1 - int(voxels.min()))
+        block.append(slice(first + size // 3, first + 2 * size // 3))
+    thirds = [slice(None), *block[:axis], slice(None), *block[axis + 1:]]
+    means = numpy.moveaxis(sr[tuple(thirds)], 1 + axis, 1).mean(axis=(2, 3), dtype=numpy.float64)
+    off = means - ndimage.uniform_filter1d(means, RUNNING, axis=1, mode='nearest')
+    return float(numpy.mean(off[:, block[axis]].std(axis=1) / means[:, block[axis]].mean(axis=1)))
+
+
+def _repeated(array, rate):
+    """(z, y, x), each voxel as r_z x r_y x r_x of its own value."""
+    for axis, r in enumerate(rate):
+        array = numpy.repeat(array, r, axis)
+    return array

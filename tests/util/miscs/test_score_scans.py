@@ -7,7 +7,7 @@ from util.config_files import load_config
 from util.inference.model_file import save_network
 from util.miscs.score_scans import main
 from util.script import PROJECT
-from util.scores.consistency import data_consistency, detail_kept
+from util.scores.consistency import data_consistency, detail_kept, dots, stripes
 from util.volumes.head_mask import head_mask
 from util.volumes.interpolation import upsample
 from util.volumes.orientation import Lie
@@ -42,7 +42,9 @@ def test_the_table_has_the_scores_along_the_axis_that_is_thick_in_the_file(resul
         sampling = Sampling((1, 1, 4), (0, 0, 1.5))
         of = scan, upsample(scan, sampling, method), sampling, head_mask(scan)
         assert float(rows[method][0]) == pytest.approx(100 * data_consistency(*of), abs=0.006)
-        assert [float(value) for value in rows[method][1:]] == pytest.approx(detail_kept(*of).tolist(), abs=0.006)
+        assert float(rows[method][1]) == pytest.approx(100 * dots(*of), abs=6e-5)
+        assert float(rows[method][2]) == pytest.approx(100 * stripes(*of[1:]), abs=0.006)
+        assert [float(value) for value in rows[method][3:]] == pytest.approx(detail_kept(*of).tolist(), abs=0.006)
 
 
 def test_a_result_that_is_of_another_scan_or_is_not_there_is_told_in_one_line(results, tmp_path, script):
