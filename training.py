@@ -97,6 +97,9 @@ def train(args, config, device, stop, ranks, words):
     net = build_network(config, args.root)
     if args.model:
         load_start(args.model, net, config)
+    elif getattr(net, 'fixed_mean', False) and not args.resume:
+        raise UserError(f'{args.config_path}: models.generator.args.fixed_mean: what the network says of HR would stay '
+                        'that of random weights; give the model whose answers it is to have with -m')
     net.to_device(device)
     pairs, val_pairs = load_data(args, config)
     with blaming(args.config_path):

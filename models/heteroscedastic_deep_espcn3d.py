@@ -16,14 +16,15 @@ class HeteroscedasticDeepESPCN3D(GaussianNetwork):
         width (int): Of the network of the mean.
         blocks (int): Of the network of the mean.
         residual (str): Of the network of the mean.
+        fixed_mean (bool): As of `models.gaussian.GaussianNetwork`.
 
     Raises:
-        ArgumentError: As of DeepESPCN3D.
+        ArgumentError: As of DeepESPCN3D and GaussianNetwork.
     """
 
     is_static = True
 
-    def __init__(self, sampling, in_channels=1, width=48, blocks=6, residual='linear'):
+    def __init__(self, sampling, in_channels=1, width=48, blocks=6, residual='linear', fixed_mean=False):
         super().__init__(sampling, in_channels,
                          lambda: DeepESPCN3D(sampling, in_channels, width, blocks, residual),
-                         lambda: VarianceESPCN3D(sampling, in_channels))
+                         lambda: VarianceESPCN3D(sampling, in_channels), fixed_mean)

@@ -22,14 +22,16 @@ class HeteroscedasticESPCN3D(GaussianNetwork):
         ksizes ((int, int, int)): Odd kernel sizes of conv1, conv2 and conv3.
         residual (str): Of the network of the mean.
         conv3_init (str): Of the network of the mean.
+        fixed_mean (bool): As of `models.gaussian.GaussianNetwork`.
 
     Raises:
-        ArgumentError: As of ESPCN3D.
+        ArgumentError: As of ESPCN3D and GaussianNetwork.
     """
 
     is_static = True
 
-    def __init__(self, sampling, in_channels=1, ksizes=(3, 1, 3), residual='none', conv3_init='he_normal'):
+    def __init__(self, sampling, in_channels=1, ksizes=(3, 1, 3), residual='none', conv3_init='he_normal',
+                 fixed_mean=False):
         super().__init__(sampling, in_channels,
                          lambda: ESPCN3D(sampling, in_channels, ksizes, residual, conv3_init),
-                         lambda: VarianceESPCN3D(sampling, in_channels, ksizes))
+                         lambda: VarianceESPCN3D(sampling, in_channels, ksizes), fixed_mean)

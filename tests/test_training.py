@@ -264,6 +264,20 @@ def test_the_recipe_with_uncertainty_trains_and_is_scored(experiment, train, tra
             } <= {path.name for path in (experiment / 'out').iterdir()}
 
 
+def test_a_fixed_mean_stays_to_the_bit_while_the_deviation_learns(experiment, train):
+    take_recipe(experiment, 'x4_uncertain')
+    assert train().returncode == 0
+    fixed = '--set', 'models.generator.args.fixed_mean=true'
+    assert_refused(train(*fixed, out='next'), 'fixed_mean: what the network says of HR would stay that of random '
+                                              'weights; give the model whose answers it is to have with -m')
+    assert train(*fixed, '-m', 'run/gen_iter_6.npz', out='next').returncode == 0
+    before, after = (weights(experiment / run / 'gen_iter_6.npz') for run in ('run', 'next'))
+    for name in before:
+        assert numpy.array_equal(before[name], after[name]) == name.startswith('mean/'), name
+    assert train(*fixed, '--resume', 'next/snapshot_iter_3.npz', out='resumed').returncode == 0
+    assert_same_weights(experiment / 'next/gen_iter_6.npz', experiment / 'resumed/gen_iter_6.npz')
+
+
 def test_the_recipe_with_uncertain_weights_trains_resumes_and_is_drawn_from(experiment, train, here):
     """Its noise goes on where it was: a resumed run ends with the same weights as an uninterrupted one."""
     import inference

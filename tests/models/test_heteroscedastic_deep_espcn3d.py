@@ -34,7 +34,8 @@ def test_tiles_give_what_the_whole_volume_gives_and_not_with_a_halo_less():
     assert numpy.abs(take_apart(predict(net, lr, (9, 7, 10)))['loc'] - whole['loc']).max() > 1e-4
 
 
-@pytest.mark.parametrize('argument, value', [('width', 0), ('blocks', True), ('residual', 'cubic')])
+@pytest.mark.parametrize('argument, value', [('width', 0), ('blocks', True), ('residual', 'cubic'),
+                                             ('fixed_mean', 'maybe')])
 def test_a_config_s_wrong_arguments_are_told_in_one_line(argument, value):
     config = load_config(PROJECT / 'configs/x4_deep_uncertain.yml', [f'models.generator.args.{argument}={value}'])
     with pytest.raises(UserError, match=f'models.generator.args: HeteroscedasticDeepESPCN3D does not .*: {argument}'):

@@ -44,6 +44,21 @@ def test_likelihood_and_gradients_are_finite_whatever_the_second_network_says(ra
     assert numpy.isfinite(loss.array) and all(numpy.isfinite(param.grad).all() for param in net.params())
 
 
+def test_a_fixed_mean_has_no_gradient_and_the_variance_has_the_one_that_it_has_otherwise():
+    nets = [HeteroscedasticESPCN3D(Sampling(2), fixed_mean=fixed) for fixed in (False, True)]
+    nets[1].copyparams(nets[0])
+    x = lr_batch()
+    hr = numpy.random.default_rng(1).random(Sampling(2).hr_shape(x.shape)).astype(numpy.float32)
+    for net in nets:
+        net.cleargrads()
+        gaussian_nll(net(x), hr).backward()
+    for (name, free), (_, fixed) in zip(*(sorted(net.namedparams()) for net in nets)):
+        if name.startswith('/mean/'):
+            assert fixed.grad is None and numpy.abs(free.grad).max() > 0, name
+        else:
+            numpy.testing.assert_array_equal(fixed.grad, free.grad, name)
+
+
 @pytest.mark.slow
 def test_it_finds_a_noise_that_varies_in_space():
     """HR is LR's voxel plus noise whose deviation rises with it, from 0.02 to 0.12: slope 1 and no offset are right."""
@@ -75,3 +90,5 @@ def test_a_config_s_wrong_arguments_are_told_in_one_line():
 def test_arguments_that_cannot_be_are_refused_as_those_of_one_network():
     with pytest.raises(ArgumentError, match='ksizes must be three odd numbers'):
         HeteroscedasticESPCN3D(Sampling(2), ksizes=(2, 1, 3))
+    with pytest.raises(ArgumentError, match='fixed_mean must be true or false; got 1'):
+        HeteroscedasticESPCN3D(Sampling(2), fixed_mean=1)

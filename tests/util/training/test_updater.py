@@ -21,6 +21,7 @@ NETWORKS = {
     'blended': lambda: DeepESPCN3D(Sampling((1, 2, 2)), width=8, blocks=1, residual='blended'),
     'uncertain': lambda: HeteroscedasticESPCN3D(Sampling(2)),
     'deep and uncertain': lambda: HeteroscedasticDeepESPCN3D(Sampling(2), width=8, blocks=2),
+    'its mean fixed': lambda: HeteroscedasticDeepESPCN3D(Sampling(2), width=8, blocks=2, fixed_mean=True),
 }
 
 
@@ -65,7 +66,7 @@ def losses(net, loss, device, steps=5):
     ('linear', 'charbonnier'), ('deep', 'mse'), ('blended', 'psnr'),
     *(pytest.param(*case, marks=pytest.mark.slow) for case in (
         ('paper', 'mse'), ('linear', 'l1'), ('deep', 'mse_ssim'), ('uncertain', 'gaussian_nll'),
-        ('deep and uncertain', 'gaussian_nll')))])
+        ('deep and uncertain', 'gaussian_nll'), ('its mean fixed', 'gaussian_nll')))])
 def test_steps_are_those_of_the_cpu(gpu_with_kernels, net, loss):
     found, expected = (losses(NETWORKS[net], loss, device, steps=3)[1] for device in
                        (gpu_with_kernels, chainer.get_device('@numpy')))
@@ -74,7 +75,8 @@ def test_steps_are_those_of_the_cpu(gpu_with_kernels, net, loss):
 
 @pytest.mark.gpu
 @pytest.mark.parametrize('net, loss', [('paper', 'mse'), ('linear', 'l1'), ('linear', 'charbonnier'), ('deep', 'mse'),
-                                       ('blended', 'psnr'), ('deep', 'mse_ssim'), ('uncertain', 'gaussian_nll')])
+                                       ('blended', 'psnr'), ('deep', 'mse_ssim'), ('uncertain', 'gaussian_nll'),
+                                       ('its mean fixed', 'gaussian_nll')])
 def test_steps_that_are_recorded_are_the_same(real_gpu, monkeypatch, net, loss):
     updater, recorded, weights = losses(NETWORKS[net], loss, real_gpu)
     assert updater._recording is not None
