@@ -9,6 +9,11 @@ from models.network import ArgumentError
 from models.upscaling import BLENDED, RESIDUALS, UpscalingNetwork, check_size, is_whole
 
 
+# Adam moves all weights alike. Without this the share of an untrained network runs to B-spline interpolation, which is
+# better than it at first, until its sigmoid is 1: nothing else then has a gradient, and the network never learns.
+SLOWLY = 1 / 16
+
+
 class ResidualBlock(chainer.Chain):
     """x + conv(ReLU(conv(x))), both 3x3x3; the second convolution starts at 0, so that the block starts as x.
 
@@ -67,12 +72,12 @@ class DeepESPCN3D(UpscalingNetwork):
             self.blocks = chainer.ChainList(*(ResidualBlock(width) for _ in range(blocks)))
             self.last = Convolution3D(width, in_channels * factor, 3, initialW=0)
             if residual == BLENDED:
-                self.share = Convolution3D(width, in_channels, 3, initialW=0)
+                self.balance = Convolution3D(width, in_channels, 3, initialW=0)
 
     def forward(self, x):
         """Super-resolve a batch: (N, in_channels, D, H, W) -> (N, in_channels, r_z*D, r_y*H, r_x*W), float32."""
         h = self.first(x)
         for block in self.blocks:
             h = block(h)
-        share = F.sigmoid(self.share(h)) if self.residual == BLENDED else None
+        share = F.sigmoid(self.balance(h) * SLOWLY) if self.residual == BLENDED else None
         return self.upscale(self.last(h), x, share)

@@ -270,11 +270,14 @@ def test_a_fixed_mean_stays_to_the_bit_while_the_deviation_learns(experiment, tr
     fixed = '--set', 'models.generator.args.fixed_mean=true'
     assert_refused(train(*fixed, out='next'), 'fixed_mean: what the network says of HR would stay that of random '
                                               'weights; give the model whose answers it is to have with -m')
-    assert train(*fixed, '-m', 'run/gen_iter_6.npz', out='next').returncode == 0
+    fixed = *fixed, '-m', 'run/gen_iter_6.npz'
+    done = train(*fixed, '--set', 'loss=mse', out='next')
+    assert done.returncode == 2 and 'loss: mse looks at the mean alone, which fixed_mean' in done.stderr
+    assert train(*fixed, out='next').returncode == 0
     before, after = (weights(experiment / run / 'gen_iter_6.npz') for run in ('run', 'next'))
     for name in before:
         assert numpy.array_equal(before[name], after[name]) == name.startswith('mean/'), name
-    assert train(*fixed, '--resume', 'next/snapshot_iter_3.npz', out='resumed').returncode == 0
+    assert train(*fixed[:2], '--resume', 'next/snapshot_iter_3.npz', out='resumed').returncode == 0
     assert_same_weights(experiment / 'next/gen_iter_6.npz', experiment / 'resumed/gen_iter_6.npz')
 
 

@@ -16,20 +16,20 @@ class Pretrained(NamedTuple):
 
 TABLE = {
     'x4_t1w': Pretrained(
-        '6acf4f9835eb8f0e1d25aff55aa5c7a50d3fe7bc8764fe1822f2e05a76496402',
+        'f759ae67abe22c6f3b3acd15076a9acc4a356fb69b2e918a77699e1ee4684e74',
         'T1w heads, x4 along each axis: the deeper network, trained on two scanners and on scans that differ'),
     'x4_t1w_uncertain': Pretrained(
-        '880816c1bce3511a6e38418759717626d14b6a8363fe6b356c686a1f141c92fa',
+        '2ddd51d6e65c1c6733dd5eb894fa7d4aec743d94faa419de8de3faafc4b36320',
         'the network of x4_t1w, with a standard deviation for each voxel'),
     'x2_t1w': Pretrained(
-        'b5a90bb8b3a37601da9428217d53abfc5c0c6707f4293d3c1f7ff4bd69d8c60d',
+        'fb1ed73f781ddd8c5c98cda0b0e242b2def43be3f7e801491a217af4fb2bb112',
         'T1w heads, x2 along each axis: the same network and training'),
     'thick_t1w': Pretrained(
-        '7537e552874a94fabc5ed6c82e30fe750ddef8d44dcae04a9c4735f5a7d219ed',
+        '667177914adf4b45bed9d6e1101725958c0d325f6f4921ef0af1a989f4fe231a',
         'T1w heads, thick slices, x4 across them: the same network and training'),
     'thick_clinic': Pretrained(
-        'de9835b684181cfa14037233e44d22392e9f7c644dbd5a5fbca3e836334e7556',
-        'thick slices of a clinic, x4 across them: slices of uneven brightness; T2w and FLAIR to look at'),
+        '53d9416be4fe29fdd3ab1382a40c5ad934d92a9a5cca0faaca5d00202b277c34',
+        'thick slices of a clinic, x4 across them: means over their thickness; T2w and FLAIR to look at'),
     'x4_t1w_paper': Pretrained(
         '9c13360df9e3d9e2effc2b5ebf88c8239030f8c05418970950540e51065da493',
         "T1w heads, x4 along each axis: the paper's network, trained on two scanners"),

@@ -49,7 +49,8 @@ def make_trainer(config, net, pairs, val_pairs, out, stop=None, ranks=ALONE):
         its extension ``best`` is the :class:`BestModel`, and its extension ``keep`` writes the network and a snapshot.
 
     Raises:
-        UserError: If a volume is too small for the patches, or has other channels than the network.
+        UserError: If a volume is too small for the patches, or has other channels than the network, or the loss cannot
+            teach the network.
     """
     out = Path(out)
     for name, (lr, hr) in zip(pairs.names + val_pairs.names, pairs.arrays + val_pairs.arrays):
@@ -67,6 +68,9 @@ def make_trainer(config, net, pairs, val_pairs, out, stop=None, ranks=ALONE):
     if is_bayesian and not is_likelihood:
         raise UserError(f'loss: {config.loss.name} is no likelihood, which a network with uncertain weights is '
                         f'trained with; allowed for this one: {", ".join(LIKELIHOODS)}')
+    if getattr(net, 'fixed_mean', False) and not is_likelihood:
+        raise UserError(f'loss: {config.loss.name} looks at the mean alone, which fixed_mean leaves as it is, so that '
+                        f'nothing would be learned; allowed here: {", ".join(LIKELIHOODS)}')
     is_to_look = ranks.is_first and not is_likelihood
     share = ranks.share(config.batchsize)
     voxels = sum(hr.size for _, hr in pairs.arrays)
