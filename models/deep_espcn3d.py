@@ -10,8 +10,8 @@ from models.upscaling import BLENDED, RESIDUALS, UpscalingNetwork, check_size, i
 
 
 # Adam moves all weights alike. Without this the share of an untrained network runs to B-spline interpolation, which is
-# better than it at first, until its sigmoid is 1: nothing else then has a gradient, and the network never learns.
-SLOWLY = 1 / 16
+# better than it at first, until its sigmoid is 1: nothing has a gradient then, and the network never learns.
+SHARE_SCALE = 1 / 16
 
 
 class ResidualBlock(chainer.Chain):
@@ -79,5 +79,5 @@ class DeepESPCN3D(UpscalingNetwork):
         h = self.first(x)
         for block in self.blocks:
             h = block(h)
-        share = F.sigmoid(self.balance(h) * SLOWLY) if self.residual == BLENDED else None
+        share = F.sigmoid(self.balance(h) * SHARE_SCALE) if self.residual == BLENDED else None
         return self.upscale(self.last(h), x, share)

@@ -4,7 +4,7 @@ import pytest
 from chainer import gradient_check
 
 from models import deep_espcn3d, upscaling
-from models.deep_espcn3d import SLOWLY, DeepESPCN3D
+from models.deep_espcn3d import SHARE_SCALE, DeepESPCN3D
 from models.network import ArgumentError, check_prediction
 from models.pixel_shuffler_3d import pixel_shuffler_3d
 from util.config_files import load_config
@@ -41,7 +41,7 @@ def test_the_untrained_network_is_the_interpolation(name):
 def test_a_blended_network_that_adds_nothing_is_its_share_of_two_interpolations(name, logit, share):
     sampling, x = sampling_of(name, (2, 1, 3)), lr_batch(2)
     net = DeepESPCN3D(sampling, 2, width=4, blocks=2, residual='blended')
-    net.balance.b.array += logit / SLOWLY
+    net.balance.b.array += logit / SHARE_SCALE
     expected = (1 - share) * upsample(x, sampling, 'linear') + share * upsample(x, sampling, 'bspline')
     numpy.testing.assert_allclose(net(x).array, expected, rtol=1e-5, atol=1e-6)
     with chainer.no_backprop_mode():  # in use the sums are made in place
@@ -56,7 +56,7 @@ def test_the_share_is_each_lr_voxel_s_own_and_that_of_its_block(monkeypatch, cac
     monkeypatch.setattr(upscaling, 'CACHED', cached)
     sampling, x = Sampling((2, 1, 3)), lr_batch(2)
     net = filled(DeepESPCN3D(sampling, 2, width=4, blocks=1, residual='blended'))
-    net.balance.W.array /= SLOWLY
+    net.balance.W.array /= SHARE_SCALE
     passed, upscale = [], net.upscale
     net.upscale = lambda h, x, share: passed.append((h.array.copy(), share.array)) or upscale(h, x, share)
     y = net(x).array
@@ -88,12 +88,12 @@ def test_every_weight_learns_once_the_last_convolution_is_not_0(residual):
     assert all((before[name] != param.array).any() for name, param in net.namedparams())
 
 
-@pytest.mark.parametrize('slowly, least, most', [(SLOWLY, 0.5, 0.8), (1, 0.99, 1)])
-def test_a_share_stays_where_the_network_learns_for_as_long_as_b_splines_are_better(monkeypatch, slowly, least, most):
+@pytest.mark.parametrize('scale, least, most', [(SHARE_SCALE, 0.5, 0.8), (1, 0.99, 1)])
+def test_a_share_stays_where_the_network_learns_for_as_long_as_b_splines_are_better(monkeypatch, scale, least, most):
     """100 steps on a scan that B-splines are right for. Where all of the share is theirs, the network has no gradient
     and never learns: so it went at alpha 1e-3 in the first 200 steps of x4_deep_robust.yml.
     """
-    monkeypatch.setattr(deep_espcn3d, 'SLOWLY', slowly)
+    monkeypatch.setattr(deep_espcn3d, 'SHARE_SCALE', scale)
     numpy.random.seed(0)
     net, x = DeepESPCN3D(Sampling(2), width=16, blocks=2, residual='blended'), lr_batch()
     hr = upsample(x, Sampling(2), 'bspline')

@@ -5,7 +5,7 @@ import math
 import numpy
 
 from models.bayesian_espcn3d import BayesianESPCN3D
-from models.deep_espcn3d import SLOWLY, DeepESPCN3D
+from models.deep_espcn3d import SHARE_SCALE, DeepESPCN3D
 from models.espcn3d import ESPCN3D
 from models.heteroscedastic_deep_espcn3d import HeteroscedasticDeepESPCN3D
 from models.heteroscedastic_espcn3d import HeteroscedasticESPCN3D
@@ -53,7 +53,7 @@ def _deep(graph, net, path=''):
         h = graph.add('Add', h, _convolved(graph, block, h, f'{path}blocks/{number}/', ('conv1', 'conv2')))
     last = _convolved(graph, net, h, path, ('last',))
     if net.residual == BLENDED:
-        balance = graph.add('Mul', _convolved(graph, net, h, path, ('balance',)), numpy.float32(SLOWLY))
+        balance = graph.add('Mul', _convolved(graph, net, h, path, ('balance',)), numpy.float32(SHARE_SCALE))
         return _blended(graph, net, last, graph.add('Sigmoid', balance))
     return _upscaled(graph, net, last)
 

@@ -34,7 +34,7 @@ def views_of(case, out, sampling, coarser=1):
     lr = read_volume(case.lr_path, numpy.float32).array
     mask, corner = _mask_about_head(lr)
     box = tuple(slice(r * start, r * (start + side)) for r, start, side in zip(sampling.rate, corner, mask.shape))
-    inside = mask.repeat(sampling.rate[0], 0).repeat(sampling.rate[1], 1).repeat(sampling.rate[2], 2)
+    inside = sampling.over_blocks(mask)
     truth = read_volume(case.hr_path, numpy.float32)
     views = []
     for channel, array in enumerate(truth.array[(slice(None), *box)]):

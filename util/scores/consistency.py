@@ -77,7 +77,7 @@ def detail_kept(lr, sr, sampling, head):
     """
     from scipy import ndimage  # here, since it takes a while
 
-    axis, = (axis for axis, r in enumerate(sampling.rate) if r > 1)
+    axis = _thick_axis(sampling)
     sigma = [0.0, *(DETAIL * (r == 1) for r in sampling.rate)]
 
     def energy(image):
@@ -102,10 +102,10 @@ def dots(lr, sr, sampling, head):
 
     around, shares = [1, 3, 3, 3], []
     bounds = ndimage.minimum_filter(lr, around), ndimage.maximum_filter(lr, around)
-    inside = _repeated(head, sampling.rate)
+    inside = sampling.over_blocks(head)
     for channel, image, low, high in zip(lr, sr, *bounds):
         image, reach = image[inside], DOT * robust_range(channel[head])
-        low, high = (_repeated(bound, sampling.rate)[inside] for bound in (low, high))
+        low, high = (sampling.over_blocks(bound)[inside] for bound in (low, high))
         shares.append(numpy.mean((image < low - reach) | (image > high + reach)))
     return float(numpy.mean(shares))
 
@@ -122,7 +122,7 @@ def stripes(sr, sampling, head):
     """
     from scipy import ndimage
 
-    axis, = (axis for axis, r in enumerate(sampling.rate) if r > 1)
+    axis = _thick_axis(sampling)
     block = []
     for voxels, r in zip(numpy.nonzero(head), sampling.rate):
         first, size = r * int(voxels.min()), r * (int(voxels.max()) + 1 - int(voxels.min()))
@@ -133,8 +133,6 @@ def stripes(sr, sampling, head):
     return float(numpy.mean(off[:, block[axis]].std(axis=1) / means[:, block[axis]].mean(axis=1)))
 
 
-def _repeated(array, rate):
-    """(z, y, x), each voxel as r_z x r_y x r_x of its own value."""
-    for axis, r in enumerate(rate):
-        array = numpy.repeat(array, r, axis)
-    return array
+def _thick_axis(sampling):
+    axis, = (axis for axis, r in enumerate(sampling.rate) if r > 1)
+    return axis

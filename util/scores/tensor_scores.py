@@ -29,9 +29,7 @@ def regions_of(lr, hr, sampling, halo):
     """
     from scipy.ndimage import minimum_filter  # here, since it takes a while
 
-    inside = minimum_filter(brain_of(lr), 2 * halo + 1, mode='constant', cval=0)
-    for axis, rate in enumerate(sampling.rate):
-        inside = numpy.repeat(inside, rate, axis)
+    inside = sampling.over_blocks(minimum_filter(brain_of(lr), 2 * halo + 1, mode='constant', cval=0))
     brain = brain_of(hr)
     return {'brain': brain, 'interior': brain & inside, 'exterior': brain & ~inside}
 

@@ -48,3 +48,9 @@ class Sampling:
     def hr_shape(self, lr_shape):
         """Shape (..., r_z*z, r_y*y, r_x*x) of the HR array that belongs to an LR array of shape (..., z, y, x)."""
         return (*lr_shape[:-3], *(r * side for r, side in zip(self.rate, lr_shape[-3:])))
+
+    def over_blocks(self, lr_array):
+        """HR array (..., r_z*z, r_y*y, r_x*x) with each value of an LR array (..., z, y, x) all over its block."""
+        for axis, r in zip((-3, -2, -1), self.rate):
+            lr_array = lr_array.repeat(r, axis)
+        return lr_array

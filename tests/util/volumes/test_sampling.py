@@ -30,6 +30,13 @@ def test_the_hr_shape_is_that_of_an_array_repeated_along_each_axis(shape):
     assert Sampling((4, 1, 2), (1.5, 0, 0.5)).hr_shape(shape) == repeated.shape
 
 
+def test_over_blocks_each_hr_voxel_has_the_value_of_the_lr_voxel_whose_block_it_is_in():
+    lr, sampling = numpy.random.default_rng(0).random((2, 3, 4, 5)), Sampling((4, 1, 2))
+    hr = sampling.over_blocks(lr)
+    assert hr.shape == sampling.hr_shape(lr.shape)
+    assert all(hr[:, z, y, x].tolist() == lr[:, z // 4, y, x // 2].tolist() for z, y, x in numpy.ndindex(hr.shape[1:]))
+
+
 @pytest.mark.parametrize('rate', [0, -1, (4, 0, 1), (4, 4), (4, 4, 4, 4), (), (4, 1.0, 1), (4, '1', 1), 4.0, None, True,
                                   '444'])
 def test_a_rate_that_is_not_one_or_three_positive_whole_numbers_is_refused(rate):
