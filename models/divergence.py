@@ -4,7 +4,7 @@ import chainer.functions as F
 from chainer import function_node
 from chainer.backends import cuda
 
-from models.spread import in_blocks
+from models.element_wise import in_blocks
 
 K1, K2, K3 = 0.63576, 1.87320, 1.48695
 

@@ -3,7 +3,7 @@ from chainer import function_node
 from chainer.backends import cuda
 import chainer.functions as F
 
-from models.spread import in_blocks
+from models.element_wise import in_blocks
 
 LEAST_VARIANCE = 1e-8  # is added: the root of 0 has no gradient
 

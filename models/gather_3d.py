@@ -14,15 +14,10 @@ import numpy
 
 from models import reused_memory
 from models.cpu_blocks import workers
+from models.parts import cut
 
 _CPU_BYTES = 1 << 18
 _GPU_BYTES = 1 << 28
-
-
-def cut(length, parts):
-    """So many slices of about the same length, none of them empty, that make up a length."""
-    parts = max(1, min(length, parts))
-    return [slice(length * i // parts, length * (i + 1) // parts) for i in range(parts)]
 
 
 def _slabs(x, ksize):

@@ -4,8 +4,9 @@ import itertools
 from chainer.backends import cuda
 
 from models.convolution_3d import convolution_3d
-from models.gather_3d import cut
-from models.spread import Spread, in_blocks
+from models.element_wise import in_blocks
+from models.parts import cut
+from models.spread import Spread
 
 # Draws of the input are averaged before they are convolved, at most so many, where that leaves so many means or more.
 # With uncertain weights in three layers the last one's, which need no draws, make most of the variance.

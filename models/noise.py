@@ -3,7 +3,7 @@ import math
 
 import numpy
 
-from models.spread import in_blocks
+from models.element_wise import in_blocks
 
 
 class Noise:

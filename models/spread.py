@@ -2,11 +2,8 @@
 import functools
 
 from chainer.backends import cuda
-import numpy
 
-from models.cpu_blocks import workers
-
-_BLOCK = 1 << 16  # numbers; three arrays' blocks stay in a core's cache
+from models.element_wise import in_blocks
 
 
 class Spread:
@@ -54,26 +51,6 @@ class Spread:
         variance = self._square - self._sum * self._sum / self.count
         variance /= self._groups - 1
         return cuda.get_array_module(variance).maximum(variance, 0, out=variance)  # by rounding a little less
-
-
-def in_blocks(function, *arrays):
-    """Call an element-wise function with blocks of the numbers of arrays of one shape, on all cores, or as a whole.
-
-    Args:
-        function: Takes as many arrays of one axis, and writes to some of them.
-        arrays (numpy.ndarray or cupy.ndarray): Those that are written to lie in memory as the first one does.
-    """
-    flat = [_flat(array, arrays[0]) for array in arrays]
-    if not isinstance(arrays[0], numpy.ndarray):
-        function(*flat)
-        return
-    workers.run(lambda start, _: function(*(a[start:start + _BLOCK] for a in flat)), range(0, arrays[0].size, _BLOCK))
-
-
-def _flat(array, like):
-    """The numbers of an array in the order in which those of another one lie in memory; a view where it can be."""
-    axes = sorted(range(like.ndim), key=lambda axis: -like.strides[axis])
-    return array.transpose(axes).reshape(-1)
 
 
 def _add(size, first, total, square, array):

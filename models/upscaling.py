@@ -74,7 +74,7 @@ class UpscalingNetwork(chainer.Chain):
             return y
         interpolated = [AlongAxes(*matrices).apply((x,))[0] for matrices in interpolations]
         y = y + interpolated[0]
-        return y if share is None else y + _in_blocks(share, interpolated[1] - y, self.sampling.rate)
+        return y if share is None else y + _shared(share, interpolated[1] - y, self.sampling.rate)
 
     def _answer_in_place(self, y, x, interpolations, share):
         """Make the answer of what the shuffler gives, (N, C, r_z*D, r_y*H, r_x*W).
@@ -108,7 +108,7 @@ class UpscalingNetwork(chainer.Chain):
         return matrices
 
 
-def _in_blocks(share, y, rate):
+def _shared(share, y, rate):
     """Each LR voxel's share of y in its block: (N, C, D, H, W) times (N, C, r_z*D, r_y*H, r_x*W)."""
     blocks, of_blocks = _blocks(y, share, rate)
     return (blocks * F.broadcast_to(of_blocks, blocks.shape)).reshape(y.shape)

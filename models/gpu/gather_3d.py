@@ -6,9 +6,9 @@ import math
 
 from chainer.backends.cuda import cupy
 
-from models.gather_3d import cut
 from models.gpu.matmul import matmul
 from models.gpu.sources import kernel
+from models.parts import cut
 
 _BYTES = 1 << 28  # of gathered rows at a time
 _THREADS = 256

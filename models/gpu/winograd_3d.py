@@ -8,9 +8,9 @@ import functools
 import numpy
 from chainer.backends.cuda import cupy
 
-from models.gather_3d import cut
 from models.gpu.matmul import matmul
 from models.gpu.sources import kernel
+from models.parts import cut
 from models.winograd_3d import POINTS, filtering
 
 _LANES = 32

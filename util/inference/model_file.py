@@ -18,7 +18,7 @@ LOOKS = 'looks'  # the entry that holds what the training's LR volumes look like
 CALIBRATION = 'calibration'  # the entry that calibrate.py adds, as JSON: how wide the intervals of its deviations are
 
 
-def save_network(path, net, experiment, lie=None, looks=None):
+def save_network(path, net, experiment, lie=None, looks=None, half=False):
     """Write the network's arrays and where they come from to an .npz file.
 
     The arrays have the names and shapes of Chainer's ``save_npz`` (``conv1/W``, ...), so that other Chainer code loads
@@ -30,15 +30,21 @@ def save_network(path, net, experiment, lie=None, looks=None):
         experiment (str): YAML text: :meth:`util.config.Config.to_yaml`.
         lie (~util.volumes.orientation.Lie): How the LR volumes of its training lie; None: several ways, or unknown.
         looks (dict): What they look like (`util.volumes.looks.expected_looks`); None: unknown.
+        half (bool): Write weights as float16, which take half the bytes, instead of float32.
 
     Raises:
-        UserError: If a weight is not finite: such a network is of no use to anyone.
+        UserError: If a weight is not finite: such a network is of no use to anyone. Or if it is too large for float16.
     """
     arrays = arrays_of(net)
     for name, array in arrays.items():
         if not numpy.isfinite(array).all():
             raise UserError(f'{path}: not written, since {name} holds weights that are not finite; try a smaller '
                             'adam.alpha, or intensity_scaling: percentile')
+        if half and array.dtype.kind == 'f':
+            if abs(array).max(initial=0) > numpy.finfo('f2').max:
+                raise UserError(f'{path}: not written, since {name} holds weights that half precision cannot; write it '
+                                'in float32')
+            arrays[name] = array.astype('f2')
     texts = {EXPERIMENT: numpy.array(experiment)}
     if lie:
         texts[TRAINED_ON] = numpy.array(json.dumps(lie._asdict()))

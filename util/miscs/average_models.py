@@ -1,6 +1,7 @@
 """Average the weights of models of one origin, such as one before and after it was trained on scans of another scanner.
 
     python util/miscs/average_models.py -m x4_t1w results/training/gen_iter_2000.npz -o averaged.npz
+    python util/miscs/average_models.py -m averaged.npz --half -o half.npz
 """
 import argparse
 import sys
@@ -21,6 +22,9 @@ def parse_arguments(argv):
                         help='model files, or names of models that come with the project; the experiment, and what the '
                              "training's scans look like, are the last one's")
     parser.add_argument('-o', '--out', type=Path, metavar='FILE', required=True, help='the model file to write, .npz')
+    parser.add_argument('--half', action='store_true',
+                        help='write the weights in half precision (float16), which takes half the disk, of one model '
+                             'as well. A network computes with float32 all the same. calibrate.py comes after it')
     parser.add_argument('-R', '--root', type=Path, default=PROJECT,
                         help="folder where a network's own code may lie (default: the project)")
     return parser.parse_args(argv)
@@ -32,8 +36,8 @@ def main(argv=None):
     models = [model_path(model) for model in args.models]
     for model in models:
         check_there(model, 'model file')
-    if len(models) < 2:
-        raise UserError(f'-m {args.models[0]}: name two models at least')
+    if len(models) < 2 and not args.half:
+        raise UserError(f'-m {args.models[0]}: name two models at least, or --half')
     if args.out.suffix != '.npz':
         raise UserError(f'-o {args.out}: name a file that ends in .npz')
     if args.out.resolve() in {model.resolve() for model in models}:
@@ -57,8 +61,9 @@ def main(argv=None):
         for name, array in arrays_of(net).items():
             sums[name] = sums.get(name, 0) + array.astype('f8')  # a sum in float32 would round each time
     fill(net, {name: (total / len(models)).astype('f4') for name, total in sums.items()})
-    save_network(args.out, net, config.to_yaml(), read_lie(last), read_looks(last, net.in_channels))
-    print(f'mean of {len(models)} models: {args.out}')
+    save_network(args.out, net, config.to_yaml(), read_lie(last), read_looks(last, net.in_channels), args.half)
+    what = f'mean of {len(models)} models' if len(models) > 1 else args.models[0]
+    print(f'{what}{" in half precision" * args.half}: {args.out}')
 
 
 if __name__ == '__main__':

@@ -12,9 +12,9 @@ from chainer.backends import cuda
 from chainer.distributions import Normal
 
 from models import gpu
+from models.element_wise import in_blocks
 from models.gpu.sum_of_squares import sum_of_squares
 from models.network import mean_of
-from models.spread import in_blocks
 from util.script import UserError
 from util.training.ssim import WINDOW, ssim
 
@@ -30,11 +30,18 @@ def mse(prediction, hr):
 
     Returns:
         ~chainer.Variable: Scalar, float32.
+
+    Raises:
+        ValueError: If the shapes differ.
     """
+    return _MeanSquare().apply((_error(prediction, hr),))[0]
+
+
+def _error(prediction, hr):
     mean = mean_of(prediction)
     if mean.shape != hr.shape:
         raise ValueError(f'a prediction of {mean.shape} and a truth of {hr.shape} are not of one shape')
-    return _MeanSquare().apply((mean - hr,))[0]
+    return mean - hr
 
 
 class _MeanSquare(function_node.FunctionNode):
@@ -72,7 +79,7 @@ def psnr(prediction, hr, *, floor=1e-5):
     Returns:
         ~chainer.Variable: Scalar, float32, in dB.
     """
-    error = mean_of(prediction) - hr
+    error = _error(prediction, hr)
     errors = F.mean(error * error, axis=(-4, -3, -2, -1))
     return 10 / math.log(10) * F.mean(F.log(errors + floor))
 
@@ -91,8 +98,8 @@ def charbonnier(prediction, hr, *, epsilon=1e-3):
     Returns:
         ~chainer.Variable: Scalar, float32.
     """
-    difference = mean_of(prediction) - hr
-    return F.mean(F.sqrt(difference * difference + epsilon ** 2))
+    error = _error(prediction, hr)
+    return F.mean(F.sqrt(error * error + epsilon ** 2))
 
 
 def mse_ssim(prediction, hr, *, weight=0.01, peak=3.0):
@@ -119,7 +126,7 @@ def mse_ssim(prediction, hr, *, weight=0.01, peak=3.0):
     return mse(prediction, hr) + weight * (1 - ssim(mean_of(prediction), hr, peak))
 
 
-def check_pair(loss, lr, hr):
+def check_intensities(loss, lr, hr):
     """See that a loss can be computed of a case, before a training begins.
 
     Args:

@@ -1,4 +1,5 @@
 """Snapshots of a running training."""
+import contextlib
 import json
 
 import numpy
@@ -37,9 +38,7 @@ def read_ran_with(path):
     Raises:
         UserError: If the file is no snapshot, or damaged.
     """
-    with Npz(path, 'snapshot') as archive:
-        if NONES not in archive.names:
-            raise UserError(f'{path}: not a snapshot of training.py; a model file (gen_*.npz) is given by -m instead')
+    with _opened(path) as archive:
         if RAN_WITH not in archive.names:
             return None
         try:
@@ -56,9 +55,7 @@ def load_snapshot(path, trainer):
     Raises:
         UserError: If the file is no such snapshot, of another network or batch size, or damaged.
     """
-    with Npz(path, 'snapshot') as archive:
-        if NONES not in archive.names:
-            raise UserError(f'{path}: not a snapshot of training.py; a model file (gen_*.npz) is given by -m instead')
+    with _opened(path) as archive:
         try:
             entries = _fitting(archive, _entries_of(trainer))
             _check_position(entries, trainer.updater)
@@ -75,6 +72,14 @@ def copy_first(trainer, ranks):
     entries = ranks.of_first(_entries_of(trainer))
     if not ranks.is_first:
         NpzDeserializer(entries).load(trainer)
+
+
+@contextlib.contextmanager
+def _opened(path):
+    with Npz(path, 'snapshot') as archive:
+        if NONES not in archive.names:
+            raise UserError(f'{path}: not a snapshot of training.py; a model file (gen_*.npz) is given by -m instead')
+        yield archive
 
 
 def _entries_of(trainer):

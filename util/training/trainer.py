@@ -19,7 +19,7 @@ from util.script import UserError, blaming, note
 from util.training.adam import Adam
 from util.training.best_model import BestModel
 from util.training.evaluator import VolumeEvaluator
-from util.training.losses import LIKELIHOODS, LOSSES, check_pair
+from util.training.losses import LIKELIHOODS, LOSSES, check_intensities
 from util.training.margin import with_margin
 from util.training.pictures import MOST, draw_curves, sampler
 from util.training.progress_line import PastTheLine, ProgressLine, is_watched
@@ -56,7 +56,7 @@ def make_trainer(config, net, pairs, val_pairs, out, stop=None, ranks=ALONE):
     for name, (lr, hr) in zip(pairs.names + val_pairs.names, pairs.arrays + val_pairs.arrays):
         with blaming(f'case {name}'):
             check_channels(net, lr)
-            check_pair(config.loss, lr, hr)
+            check_intensities(config.loss, lr, hr)
     is_bayesian = isinstance(net, BayesianNetwork)
     optimizer = Adam(config.adam.alpha, config.adam.beta1, config.adam.beta2).setup(net)
     if is_bayesian:

@@ -14,8 +14,7 @@ class Updater(training.StandardUpdater):
     So it does for a network whose class says so with its attribute ``is_static`` (`models.network`).
 
     Args:
-        iterator (~chainer.dataset.Iterator or dict): Of batches of (LR, HR) patches, on the network's device; of a dict
-            the one named ``main``.
+        iterator (~chainer.dataset.Iterator): Of batches of (LR, HR) patches, on the network's device.
         optimizer (~chainer.Optimizer): Set up with the network.
         loss (callable): (LR, HR) -> scalar Variable, which the trainer reports as ``loss``.
     """

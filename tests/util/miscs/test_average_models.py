@@ -49,6 +49,36 @@ def test_a_model_averaged_with_itself_gives_the_same_volume(models, here):
     assert not numpy.allclose(mixed, plain)
 
 
+def test_half_precision_takes_half_the_disk_and_changes_the_volume_by_less_than_a_thousandth(models, here):
+    for name, *arguments in (('mean.npz', 'b.npz'), ('half.npz', 'b.npz', '--half'), ('one.npz', '--half')):
+        done = here(average_models.main, '-m', 'a.npz', *arguments, '-o', name)
+        assert (done.returncode, done.stderr) == (0, '')
+        assert ('half precision' in done.stdout) == ('--half' in arguments)
+    for half, whole in (('half.npz', 'mean.npz'), ('one.npz', 'a.npz')):
+        found, wanted = weights(models / half), weights(models / whole)
+        assert found and found.keys() == wanted.keys()
+        for name, array in found.items():
+            assert array.dtype == numpy.float16
+            numpy.testing.assert_array_equal(array, wanted[name].astype('float16'))
+        assert read_lie(models / half) == read_lie(models / whole)
+        assert (models / half).stat().st_size < 0.7 * (models / whole).stat().st_size
+        sr, other = (
+            (here(inference.main, '-m', name, '-i', 'LR/0000.mhd', '-o', f'of_{name}').returncode,
+             read_volume(models / f'of_{name}/0000_x2.mhd').array)[1]
+            for name in (half, whole))
+        assert 0 < numpy.abs(sr - other).max() < 1e-3 * numpy.ptp(other)
+
+
+def test_a_weight_that_half_precision_cannot_hold_is_refused(models, here):
+    config = load_config(models / 'experiment.yml')
+    net = build_network(config)
+    net.conv1.W.array[0, 0, 0, 0, 0] = 1e5
+    save_network(models / 'large.npz', net, config.to_yaml())
+    assert_refused(here(average_models.main, '-m', 'large.npz', '--half', '-o', 'out.npz'),
+                   'conv1/W holds weights that half precision cannot')
+    assert not (models / 'out.npz').exists()
+
+
 @pytest.mark.parametrize('change, words', [
     ('upsampling_rate=4', 'upsampling_rate is not that of a.npz'),
     ('intensity_scaling=percentile', 'intensity_scaling is not that of a.npz'),
@@ -61,7 +91,7 @@ def test_models_of_other_experiments_are_refused_and_nothing_is_written(models, 
 
 
 @pytest.mark.parametrize('arguments, words', [
-    (('-m', 'a.npz', '-o', 'out.npz'), 'name two models at least'),
+    (('-m', 'a.npz', '-o', 'out.npz'), 'name two models at least, or --half'),
     (('-m', 'a.npz', 'b.npz', '-o', 'b.npz'), 'it is one of the models'),
     (('-m', 'a.npz', 'c.npz', '-o', 'b.npz'), '-o b.npz: there already'),
     (('-m', 'a.npz', 'b.npz', '-o', 'out'), 'ends in .npz'),

@@ -7,7 +7,7 @@ from skimage import metrics
 
 from util.config import Loss
 from util.script import UserError
-from util.training.losses import LOSSES, check_pair, gaussian_nll
+from util.training.losses import LOSSES, check_intensities, gaussian_nll
 
 DIFFERENCE = numpy.array([[0.0, 3e-4, -0.5], [2.0, -1e-3, 0.1]], numpy.float32)
 FORMULAS = {'mse': lambda d: d**2, 'l1': abs, 'charbonnier': lambda d: numpy.sqrt(d**2 + 1e-6)}
@@ -23,6 +23,14 @@ def test_it_is_the_mean_of_the_formula_and_so_is_its_gradient(name):
     assert float(loss.array) == pytest.approx(FORMULAS[name](difference).mean(), rel=1e-5)
     loss.backward()
     numpy.testing.assert_allclose(sr.grad, DERIVATIVES[name](difference) / difference.size, rtol=1e-4, atol=1e-9)
+
+
+@pytest.mark.parametrize('name', ['mse', 'l1', 'charbonnier', 'psnr', 'mse_ssim'])
+def test_shapes_that_numpy_would_stretch_are_refused(name):
+    """A truth of one channel beside a prediction of two would give a number, and not the loss."""
+    hr = numpy.zeros((1, 1, 8, 8, 8), numpy.float32)
+    with pytest.raises((ValueError, chainer.utils.type_check.InvalidType)):
+        LOSSES[name](chainer.Variable(numpy.ones((1, 2, 8, 8, 8), numpy.float32)), hr)
 
 
 @pytest.mark.parametrize('name', FORMULAS)
@@ -157,7 +165,7 @@ def test_gpu_equals_cpu(name, gpu):
 
 def test_intensities_far_from_the_range_of_ssim_are_refused():
     def check(top, hr_shape=(1, 8, 8, 8), loss='mse_ssim'):
-        check_pair(Loss(name=loss), numpy.full((1, 4, 4, 4), top, numpy.float32), numpy.empty(hr_shape))
+        check_intensities(Loss(name=loss), numpy.full((1, 4, 4, 4), top, numpy.float32), numpy.empty(hr_shape))
 
     check(4)
     for top in 0.2, 200:

@@ -28,7 +28,7 @@ NETWORKS = {
 MARGINS = {'psnr': (1, 2, 2)}  # HR voxels
 
 
-class Batches:
+class Batches(chainer.dataset.Iterator):
     """Different ones, of views that are not contiguous."""
 
     def __init__(self, net, device):
@@ -50,7 +50,7 @@ def losses(net, loss, device, steps=5):
     net.to_device(device)
     optimizer = Adam(1e-3, 0.9, 0.999).setup(net)
     loss = with_margin(LOSSES[loss], MARGINS.get(loss, (0, 0, 0)))
-    updater = Updater({'main': Batches(net, device)}, optimizer, lambda lr, hr: loss(net(lr), hr))
+    updater = Updater(Batches(net, device), optimizer, lambda lr, hr: loss(net(lr), hr))
     reporter, found = chainer.Reporter(), []
     reporter.add_observer('main', net)
     for _ in range(steps):
@@ -110,7 +110,7 @@ def test_a_recording_holds_while_memory_is_given_back(real_gpu):
     """Between two steps, validation takes memory, and CuPy gives back what is free when it runs out."""
     net = NETWORKS['paper']()
     net.to_device(real_gpu)
-    updater = Updater({'main': Batches(net, real_gpu)}, Adam(0, 0.9, 0.999).setup(net),
+    updater = Updater(Batches(net, real_gpu), Adam(0, 0.9, 0.999).setup(net),
                       lambda lr, hr: LOSSES['mse'](net(lr), hr))
     reporter, found = chainer.Reporter(), []
     reporter.add_observer('main', net)
