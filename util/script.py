@@ -153,9 +153,9 @@ def typed(script, *arguments):
 def run(main):
     """Call ``main()`` and leave with its exit code.
 
-    One line on stderr and exit code 2 tell a UserError, a lack of memory and whatever the system refuses: a full disk,
-    a folder that is read-only, a name that is too long. A reader of the output that goes away, as ``| head`` does, is
-    no error: the work is done to its end.
+    One line on stderr and exit code 2 tell a UserError, a lack of memory, a package that is not installed, and whatever
+    the system refuses: a full disk, a folder that is read-only, a name that is too long. A reader of the output that
+    goes away, as ``| head`` does, is no error: the work is done to its end.
     """
     said.clear()
     _outlive(sys.stdout, BrokenPipeError)
@@ -170,6 +170,13 @@ def run(main):
         sys.exit(code)
     except UserError as error:
         sys.exit(_say(f'error: {error}', 2))
+    except ModuleNotFoundError as error:
+        package = (error.name or '').partition('.')[0]
+        if not package or any((PROJECT / name).exists() for name in (package, f'{package}.py')):
+            raise
+        missing = UserError(f'the package {package} is not installed for {sys.executable}; use the Python of the '
+                            'virtual environment (README.md: Install), or pip install it there')
+        sys.exit(_say(f'error: {missing}', 2))
     except MemoryError as error:
         sys.exit(_say(f'error: {UserError(f"not enough memory: {error}")}', 2))
     except OSError as error:

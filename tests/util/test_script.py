@@ -56,6 +56,22 @@ def test_so_is_a_lack_of_memory_and_an_error_without_a_file(error, words, capsys
     assert code == 2 and words in text and text.count('\n') == 1
 
 
+@pytest.mark.parametrize('arguments', [['training.py'], ['inference.py', '-m', 'x4_t1w'],
+                                       ['util/miscs/make_phantoms.py', '-o', 'raw']])
+def test_a_python_without_the_packages_is_told_how_to_get_them_in_one_line(arguments, tmp_path):
+    """As that of the system is, for who forgets to activate the environment. -S: site-packages is left out."""
+    script, *rest = arguments
+    done = subprocess.run([sys.executable, '-S', PROJECT / script, *rest], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 2 and done.stderr.count('\n') == 1
+    assert f'is not installed for {sys.executable}; use the Python of the virtual environment' in done.stderr
+
+
+def test_a_module_of_the_project_itself_that_is_missing_is_a_fault_and_no_package():
+    for name in ('util.no_such_module', 'models.none', 'inference'):
+        with pytest.raises(ModuleNotFoundError):
+            run(fail(ModuleNotFoundError(f'No module named {name!r}', name=name)))
+
+
 def test_the_text_is_one_printable_line_of_bounded_length():
     text = str(UserError('a\nb\x1b[31m\x85\u2028.yml: r³ \udcff'))
     assert text == 'a\\nb\\x1b[31m\\x85\\u2028.yml: r³ \\udcff'
