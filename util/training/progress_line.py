@@ -40,18 +40,27 @@ class ProgressLine(training.Extension):
             self.bar.close()
 
 
-class PastTheLine:
-    """A stream for Chainer's PrintReport, which flushes after each line of its table: they go past the moving one."""
+class Table:
+    """A stream for Chainer's PrintReport, which flushes after each line of its table.
 
-    def __init__(self):
-        self._text = ''
+    Chainer's code that clears the rest of a terminal is left out: standard output may be a file or a pipe.
+
+    Args:
+        watched (bool): Whether the lines go past the moving one.
+    """
+
+    def __init__(self, watched):
+        self._watched, self._text = watched, ''
 
     def write(self, text):
         self._text += text
 
     def flush(self):
-        from tqdm import tqdm
+        text, self._text = self._text.replace('\033[J', ''), ''
+        if self._watched:
+            from tqdm import tqdm
 
-        text, self._text = self._text, ''
-        tqdm.write(text, file=sys.stdout, end='')
+            tqdm.write(text, file=sys.stdout, end='')
+        else:
+            sys.stdout.write(text)
         sys.stdout.flush()

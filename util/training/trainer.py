@@ -1,6 +1,5 @@
 """The Trainer of an experiment: optimizer, patches, loss, and what is reported and kept on the way."""
 import functools
-import sys
 from pathlib import Path
 
 import numpy
@@ -22,7 +21,7 @@ from util.training.evaluator import VolumeEvaluator
 from util.training.losses import LIKELIHOODS, LOSSES, check_intensities
 from util.training.margin import with_margin
 from util.training.pictures import MOST, draw_curves, sampler
-from util.training.progress_line import PastTheLine, ProgressLine, is_watched
+from util.training.progress_line import ProgressLine, Table, is_watched
 from util.training.resume import find_snapshots, settings_of
 from util.training.schedules import AlphaSchedule
 from util.training.snapshot import save_snapshot
@@ -151,7 +150,7 @@ def extend_with_reports(trainer, config):
     trainer.extend(extensions.LogReport(trigger=display))
     columns = ['iteration', 'main/loss', 'val/loss', 'val/psnr', 'val/psnr_linear', 'alpha', 'elapsed_time']
     watched = is_watched()
-    trainer.extend(extensions.PrintReport(columns, out=PastTheLine() if watched else sys.stdout), trigger=display)
+    trainer.extend(extensions.PrintReport(columns, out=Table(watched)), trigger=display)
     trainer.extend(draw_curves, trigger=seldom(config))
     if watched:
         # A trigger of Chainer's own would have a state, which snapshots would hold, and one without a terminal would

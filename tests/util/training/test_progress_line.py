@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from util.training.progress_line import PastTheLine, ProgressLine, is_watched
+from util.training.progress_line import ProgressLine, Table, is_watched
 
 if sys.platform == 'win32':
     pytest.skip('Windows has no pseudo-terminals', allow_module_level=True)
@@ -19,12 +19,12 @@ def test_lines_go_past_the_one_that_moves_and_it_leaves_none(monkeypatch):
         patched.setattr(sys, 'stderr', terminal)
         patched.setattr(sys, 'stdout', terminal)
         assert is_watched()
-        line, table = ProgressLine(100), PastTheLine()
+        line, table = ProgressLine(100), Table(True)
         line.initialize(trainer)
         for trainer.updater.iteration in (31, 32):
             line(trainer)
             table.write(f'{trainer.updater.iteration}  ')
-            table.write('0.5\n')
+            table.write('\033[J0.5\n')
             table.flush()
         print('seen:')
         line.bar.refresh()
@@ -35,6 +35,14 @@ def test_lines_go_past_the_one_that_moves_and_it_leaves_none(monkeypatch):
     lines = screen(text)
     assert lines[:2] == ['31  0.5', '32  0.5'] and lines[-1] == ''
     assert [line for line in lines if 'training:  32%|' in line and ' 32/100 [' in line and 'it/s]' in line]
+
+
+def test_a_table_in_a_file_is_text_alone(capsys):
+    table = Table(False)
+    for line in ('iteration  main/loss\n', '\033[J', '200  0.5\n'):
+        table.write(line)
+    table.flush()
+    assert capsys.readouterr().out == 'iteration  main/loss\n200  0.5\n'
 
 
 def test_is_not_watched_without_a_terminal(monkeypatch, tmp_path):
