@@ -51,7 +51,7 @@ def parse_arguments(argv):
                              ' is in all, from the LR (intrinsic) and from the training (parameter)')
     parser.add_argument('--consistent', metavar='DEGRADATION',
                         help='make each result agree with its scan, which by what you know was made so: block_mean, '
-                             "gaussian or '{name: gaussian, fwhm: 0.8}', kspace, bspline")
+                             "gaussian or '{name: gaussian, fwhm: 0.8}', kspace, bspline, zero_filled")
     parser.add_argument('--like-input', action='store_true',
                         help="write, and score, volumes in the LR volume's range, rounded if that is of an integer type"
                              ' (default: float32, as the network gives them)')

@@ -78,11 +78,26 @@ class Adam(Section):
     beta2: Beta = 0.999
 
 
+LISTS = 'training_list', 'val_list', 'test_list'  # the keys; with .txt, the files that make_lists.py writes
+
+
+def lists_in(folder):
+    """The short form of a :class:`Dataset`, a folder (str) that make_lists.py has written into, as a mapping."""
+    return {key: os.path.join(folder, f'{key}.txt') for key in LISTS}
+
+
 class Dataset(Section):
-    """The case lists: one line per case, the LR path, white space, the HR path."""
+    """The case lists: one line per case, the LR path, white space, the HR path. Or the folder of the three."""
     training_list: str
     val_list: str
     test_list: str
+
+    @model_validator(mode='before')
+    @classmethod
+    def _short_form(cls, value):
+        if not isinstance(value, (str, dict, cls)):
+            raise ValueError('a folder with the three lists is wanted, or a mapping of each to a file')
+        return lists_in(value) if isinstance(value, str) else value
 
 
 class Config(Section):

@@ -2,7 +2,7 @@
 import os
 from pathlib import Path
 
-from util.config import check_values
+from util.config import check_values, lists_in
 from util.files import read_text
 from util.inference.model_file import read_experiment_text
 from util.script import UserError
@@ -10,8 +10,8 @@ from util.yaml_text import DEEPEST, MOST_BYTES, load_yaml
 
 EXTENDS = 'extends'  # the key that names the file whose values hold where a file says nothing
 MOST_EXTENDED = 8  # files in a chain
-CHOICES = {'degradation', 'loss', 'schedule'}  # the keys of util.config.Choice
-NAMED = {*CHOICES, 'generator'}  # what belongs to one name is not that of another
+CHOICES = {('degradation',), ('loss',), ('schedule',)}  # the keys of util.config_types.Choice
+NAMED = {*CHOICES, ('models', 'generator')}  # what belongs to one name is not that of another
 
 
 def load_config(path, changes=()):
@@ -109,25 +109,30 @@ def _parse_change(change):
     return nested
 
 
-def _add(values, nested, change):
-    """Add one change to others, in place."""
+def _add(values, nested, change, above=()):
+    """Add one change to others, in place; all below the keys that lead there."""
     for key, value in nested.items():
-        if key in CHOICES and isinstance(value, str):
-            value = {'name': value}
+        value = _long_form((*above, key), value)
         if isinstance(value, dict) and isinstance(values.get(key), dict):
-            _add(values[key], value, change)
+            _add(values[key], value, change, (*above, key))
         elif key in values:
             raise UserError(f'--set {change}: this key is changed twice')
         else:
             values[key] = value
 
 
-def _merged(below, above, key=None):
-    """The values of ``above`` laid over those of ``below``, both of one key; neither is changed."""
-    if key in CHOICES:  # the short form of a choice is its name alone
-        below, above = ({'name': values} if isinstance(values, str) else values for values in (below, above))
+def _long_form(keys, value):
+    """A choice's name alone, or the folder of the lists alone, as the mapping that it stands for."""
+    if not isinstance(value, str):
+        return value
+    return {'name': value} if keys in CHOICES else lists_in(value) if keys == ('dataset',) else value
+
+
+def _merged(below, above, keys=()):
+    """The values of ``above`` laid over those of ``below``, both of where the keys lead to; neither is changed."""
+    below, above = _long_form(keys, below), _long_form(keys, above)
     if not isinstance(below, dict) or not isinstance(above, dict):
         return above
-    if key in NAMED and None not in (below.get('name'), above.get('name')) and below['name'] != above['name']:
+    if keys in NAMED and None not in (below.get('name'), above.get('name')) and below['name'] != above['name']:
         return above
-    return {**below, **{part: _merged(below.get(part), value, part) for part, value in above.items()}}
+    return {**below, **{part: _merged(below.get(part), value, (*keys, part)) for part, value in above.items()}}

@@ -1,5 +1,6 @@
 """One config extends another, the command line changes keys, and what results is one whole experiment."""
 import os
+import re
 
 import pytest
 import yaml
@@ -65,6 +66,28 @@ def test_a_mapping_that_says_another_name_starts_anew(tmp_path):
 def test_a_setting_can_be_laid_over_the_short_form_of_its_choice():
     config = load_config(PROJECT / 'configs/ablation/charbonnier.yml', ['loss.epsilon=0.5'])
     assert (config.loss.name, config.loss.settings) == ('charbonnier', {'epsilon': 0.5})
+
+
+def test_a_folder_stands_for_the_three_lists_in_it(tmp_path):
+    lists = {f'{which}_list': f'data/lists/{which}_list.txt' for which in ('training', 'val', 'test')}
+    path = write(tmp_path / 'mine.yml', f'extends: {BASE}\ndataset: data/lists\n')
+    other = write(tmp_path / 'other.yml', f'extends: {path}\ndataset: {{val_list: other.txt}}\n')
+    text = re.sub(r'(?m)^dataset:.*\n(  .*\n)*', 'dataset: data/lists\n', BASE.read_text())
+    alone = write(tmp_path / 'alone.yml', text)
+    for config in (load_config(path), load_config(BASE, ['dataset=data/lists']), load_config(alone)):
+        assert config.dataset.model_dump() == lists
+    assert load_config(other).dataset.model_dump() == {**lists, 'val_list': 'other.txt'}
+    assert 'this key is changed twice' in refusal(BASE, ['dataset=a', 'dataset.val_list=b'])
+    assert 'dataset: a folder with the three lists is wanted' in refusal(BASE, ['dataset=[a, b]'])
+
+
+def test_a_network_s_argument_that_is_called_as_a_choice_stays_what_it_is(tmp_path):
+    args = '{loss: mse, dataset: a}'
+    path = write(tmp_path / 'mine.yml', f'extends: {BASE}\nmodels: {{generator: {{args: {args}}}}}\n')
+    own = {**load_config(BASE).models.generator.args, 'loss': 'mse', 'dataset': 'a'}
+    assert load_config(path).models.generator.args == own
+    changed = load_config(path, ['models.generator.args.loss=l1', 'models.generator.args.schedule=x'])
+    assert changed.models.generator.args == {**own, 'loss': 'l1', 'schedule': 'x'}
 
 
 def test_the_order_of_changes_has_no_say():

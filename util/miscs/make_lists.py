@@ -5,12 +5,13 @@
 """
 import argparse
 import random
+import shlex
 import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # run as a file, Python looks beside that file only
 
-from util.dataset.case_lists import Case, write_list
+from util.dataset.case_lists import Case, relative_below, write_list
 from util.dataset.pairs_info import complete_pairs_info, subject_of_case
 from util.script import PROJECT, UserError, run
 
@@ -119,6 +120,7 @@ def main(argv=None):
         write_list(path, [cases[name] for name in names], PROJECT)
         of = {subjects[name] for name in names}
         print(f'{path}: {" ".join(names)}' + f' ({len(names)} cases of {len(of)} subjects)' * (len(of) < len(names)))
+    print(f'for training.py: --set {shlex.quote(f"dataset={relative_below(out, PROJECT)}")}')
 
 
 if __name__ == '__main__':

@@ -1,6 +1,9 @@
+import shlex
+
 import pytest
 import yaml
 
+from util.config_files import load_config
 from util.dataset.case_lists import read_list
 from util.miscs.make_lists import main
 from util.script import PROJECT
@@ -39,6 +42,14 @@ def test_cases_are_given_by_name_and_by_number_together(processed, script, tmp_p
     split = names(tmp_path)
     assert split['val'] == ['0003'] and len(split['training']) == 4 and len(split['test']) == 1
     assert len(set(sum(split.values(), []))) == 6
+
+
+def test_the_last_line_is_what_a_training_takes_the_lists_by(processed, script, tmp_path):
+    _, text, _ = script(main, '--val', '0001', '--test', '0002', '-i', processed, '-o', tmp_path / 'my lists')
+    option, change = shlex.split(text.splitlines()[-1].partition(':')[2])
+    assert option == '--set'
+    config = load_config(PROJECT / 'configs/base.yml', [change])
+    assert [case.name for case in read_list(config.dataset.val_list, PROJECT)] == ['0001']
 
 
 def test_paths_below_the_project_are_written_relative_to_it(processed, script, tmp_path, monkeypatch):
