@@ -48,9 +48,9 @@ class DeepESPCN3D(UpscalingNetwork):
         blocks (int): Residual blocks, of two 3x3x3 convolutions each.
         residual (str): What the network adds to: ``'none'``, ``'nearest'``, ``'linear'`` or ``'blended'``. The last
             convolution starts at 0, so that with a residual the untrained network is the interpolation itself.
-            ``'blended'``: linear interpolation and what the network adds to it are its own answer, and of that and
-            B-spline interpolation it gives each LR voxel's block its shares. So where it has nothing to add, as in a
-            smooth scan, it can be B-spline interpolation itself. Both have a half before the training.
+            ``'blended'``: HR = s * B-spline + (1 - s) * (linear + what the network adds), with a share s that it gives
+            for each LR voxel's block. So where it has nothing to add, as in a smooth scan, it can be B-spline
+            interpolation itself. Before the training s is a half.
 
     Raises:
         ArgumentError: If an argument is none of these, or the weights would take more than 2 GiB.

@@ -12,7 +12,7 @@ from models.product import AlongAxes, along_axis
 from util.volumes.interpolation import interpolation_matrix
 
 RESIDUALS = ('none', 'nearest', 'linear')
-BLENDED = 'blended'  # B-spline interpolation and the network's own answer, by shares that the network gives
+BLENDED = 'blended'  # B-spline interpolation and the network's own answer, by a share that the network gives
 # LR voxels beyond a voxel's own place that its interpolation depends on. Of a B-spline they never end, but each next
 # one counts for 0.268 of the last: what lies beyond 13 is lost in float32.
 REACH = {'none': 0, 'nearest': 1, 'linear': 1, BLENDED: 13}
@@ -56,9 +56,8 @@ class UpscalingNetwork(chainer.Chain):
         Args:
             h (~chainer.Variable): The last convolution's output, (N, C*r_z*r_y*r_x, D, H, W).
             x (array): The LR batch, (N, C, D, H, W).
-            share (~chainer.Variable): With the residual :data:`BLENDED`, how much of the block of each LR voxel is its
-                B-spline interpolation, 0 to 1; the rest is the network's own answer: linear interpolation, and what
-                the network adds. (N, C, D, H, W).
+            share (~chainer.Variable): With the residual :data:`BLENDED`, s of the block of each LR voxel, 0 to 1, in
+                HR = s * B-spline + (1 - s) * (linear + what the network adds). (N, C, D, H, W).
 
         Returns:
             ~chainer.Variable: (N, C, r_z*D, r_y*H, r_x*W).
