@@ -80,6 +80,10 @@ def infer(args, ranks, last):
     Args:
         ranks (~util.ranks.OneProcess): What shares the cases out; of the first alone the tables are, and the words.
         last (contextlib.ExitStack): Takes the lock of the folder.
+
+    Raises:
+        UserError: If the command line, the model or the cases cannot be carried out; what fails of a single case is
+            told and costs that case alone.
     """
     args.model = model_path(args.model)
     check_there(args.model, 'model file')
@@ -147,7 +151,11 @@ def infer(args, ranks, last):
 
 
 def choose_out(args):
-    """Where the results go, for --bids as for the rest; what --bids cannot write into is refused."""
+    """Where the results go, for --bids as for the rest: sets ``args.out``.
+
+    Raises:
+        UserError: If --suffix or -o does not go with the rest, or --bids cannot write there.
+    """
     if args.suffix is not None and not args.bids:
         raise UserError(f'--suffix {args.suffix}: the suffix of the scans that --bids takes, and there is no --bids')
     if args.suffix is not None and not (args.suffix.isascii() and args.suffix.isalnum()):
@@ -162,7 +170,14 @@ def choose_out(args):
 
 
 def choose_cases(args, config, net):
-    """The folder of the results; the cases of the command line, or of the config's test list; and what is refused."""
+    """The folder of the results; the cases of the command line, or of the config's test list; and what is refused.
+
+    Returns:
+        (Path, list of ~util.dataset.case_lists.Case, list of str): The last has a line for each scan that is refused.
+
+    Raises:
+        UserError: If the volumes or the list cannot be had, or -o does not go with them.
+    """
     from util.inference import derivative, experiment, inputs
 
     if args.bids:

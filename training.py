@@ -74,6 +74,9 @@ def train(args, config, device, stop, ranks, words):
     Args:
         ranks (~util.ranks.OneProcess): The processes that train together; the first alone writes and prints.
         words (list of str): The command line, of which `args` was made.
+
+    Raises:
+        UserError: If the folder holds another run, or the experiment cannot be trained or gone on with as it is.
     """
     import numpy
     from util.config_files import load_config

@@ -222,7 +222,7 @@ class Convolution3D(chainer.Link):
         b (~chainer.Parameter or None): (out_channels,).
 
     Raises:
-        ValueError: If a side of the kernel is even.
+        ValueError: If a side of the kernel is even, or there are not three of them.
 
     Example:
         >>> import numpy

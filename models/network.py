@@ -117,10 +117,11 @@ def take_apart(prediction):
     """A prediction as arrays that can be cut into tiles.
 
     Args:
-        prediction (~chainer.Variable, array or ~chainer.distribution.Distribution): What a network returned.
+        prediction (~chainer.Variable, array or ~chainer.distribution.Distribution): What a network returned, of HR
+            patches, (N, C, r_z*D, r_y*H, r_x*W).
 
     Returns:
-        dict: Name -> array. One map, ``'point'``, or the parameters of the distribution by their names.
+        dict: Name -> array of that shape. One map, ``'point'``, or the parameters of the distribution by their names.
     """
     if isinstance(prediction, Distribution):
         return {name: chainer.as_variable(param).array for name, param in prediction.params.items()}
@@ -157,9 +158,9 @@ def put_together(kind, maps):
 
     Args:
         kind (type): The type of the prediction.
-        maps (dict): Name -> array.
+        maps (dict): Name -> array, all of one shape, such as (C, z, y, x) of a volume.
 
     Returns:
-        An array, or a distribution.
+        array or ~chainer.distribution.Distribution: The map ``'point'``, or a distribution of these parameters.
     """
     return kind(**maps) if issubclass(kind, Distribution) else maps[POINT]

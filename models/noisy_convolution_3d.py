@@ -51,7 +51,7 @@ class DroppedInputs(Convolution3D):
         return convolution_3d(x, self.W * self.device.send(factors), self.b, self.relu)
 
     def moments(self, draws, count):
-        """Mean and variance of the output over draws of the input and of the weights, before rectification.
+        """Mean and variance of the output over draws of the input and of the weights.
 
         Args:
             draws (iterable): Pairs: a draw of the input (N, in_channels, D, H, W), a Variable or an array, and where
@@ -130,7 +130,7 @@ class VariationalConvolution3D(Convolution3D):
         return convolution_3d(x, self.W * (1 + F.sqrt(alpha) * normal), self.b, self.relu)
 
     def moments(self, draws, count):
-        """As of :class:`DroppedInputs`, but that the weights need not be drawn (`models.moments`)."""
+        """As of :class:`DroppedInputs`, before rectification, and without a draw of the weights (`models.moments`)."""
         return moments((chainer.as_variable(x).array for x, _ in draws), count, self.W, self.b, self._variance())
 
     def divergence(self):

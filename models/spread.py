@@ -30,8 +30,11 @@ class Spread:
         self.count, self._groups = 0, 0
 
     def add(self, array, size=1):
-        """Take in one more array, numpy.ndarray or cupy.ndarray, float32 or float64, or the mean of `size`; it is not
-        kept.
+        """Take in one more array, or the mean of several; it is not kept.
+
+        Args:
+            array (numpy.ndarray or cupy.ndarray): Of the first one's shape, float32 or float64.
+            size (int): How many it is the mean of.
         """
         self.count += size
         self._groups += 1

@@ -45,8 +45,10 @@ class UpscalingNetwork(chainer.Chain):
         self._trains_with = {}
 
     def set_halo(self, *ksizes):
-        """The halo of convolutions of these kernels, one after another: how many LR voxels beyond its own place an
-        output voxel depends on.
+        """Set ``halo``: how many LR voxels beyond its own place an output voxel depends on.
+
+        Args:
+            ksizes (int): Odd kernel sizes of the convolutions, one after another; the residual may look farther.
         """
         self.halo = max(sum(k // 2 for k in ksizes), REACH[self.residual])
 
@@ -54,13 +56,13 @@ class UpscalingNetwork(chainer.Chain):
         """The HR batch.
 
         Args:
-            h (~chainer.Variable): The last convolution's output, (N, C*r_z*r_y*r_x, D, H, W).
-            x (array): The LR batch, (N, C, D, H, W).
-            share (~chainer.Variable): With the residual :data:`BLENDED`, s of the block of each LR voxel, 0 to 1, in
-                HR = s * B-spline + (1 - s) * (linear + what the network adds). (N, C, D, H, W).
+            h (~chainer.Variable): The last convolution's output, (N, C*r_z*r_y*r_x, D, H, W), float32.
+            x (~chainer.Variable or array): The LR batch, (N, C, D, H, W), float32.
+            share (~chainer.Variable or None): With the residual :data:`BLENDED`, s of the block of each LR voxel, 0 to
+                1, in HR = s * B-spline + (1 - s) * (linear + what the network adds). (N, C, D, H, W), float32.
 
         Returns:
-            ~chainer.Variable: (N, C, r_z*D, r_y*H, r_x*W).
+            ~chainer.Variable: (N, C, r_z*D, r_y*H, r_x*W), float32.
         """
         y = pixel_shuffler_3d(h, self.sampling.rate)
         if self.residual == 'none':
@@ -76,10 +78,16 @@ class UpscalingNetwork(chainer.Chain):
         return y if share is None else y + _shared(share, interpolated[1] - y, self.sampling.rate)
 
     def _answer_in_place(self, y, x, interpolations, share):
-        """Make the answer of what the shuffler gives, (N, C, r_z*D, r_y*H, r_x*W).
+        """Make the answer of what the shuffler gives.
 
         A few planes at a time on a CPU, while they are in its cache: arrays of HR's size would take as long as conv1,
         and those of a B-spline as much memory as all feature maps.
+
+        Args:
+            y (numpy.ndarray or cupy.ndarray): What the shuffler gives, (N, C, r_z*D, r_y*H, r_x*W); changed in place.
+            x (~chainer.Variable or array): As of :meth:`upscale`, and so is ``share``.
+            interpolations (list): What :meth:`_matrices` gives for each interpolation: the one that is added, and with
+                a share that which it blends with.
         """
         planes = [along_axis(along_axis(getattr(x, 'array', x), along_x, 2), along_y, 1)
                   for _, along_y, along_x in interpolations]
@@ -98,7 +106,7 @@ class UpscalingNetwork(chainer.Chain):
                 part += further
 
     def _matrices(self, x, kind):
-        """What an interpolation of the LR batch multiplies its axes by."""
+        """What an interpolation of the LR batch multiplies its axes by: (r_z*D, D), (r_y*H, H) and (r_x*W, W)."""
         what = kind, x.shape[2:], numpy.dtype(x.dtype), self.device.name
         matrices = [_matrix(n, r, offset, kind, *what[2:])
                     for n, r, offset in zip(x.shape[2:], self.sampling.rate, self.sampling.offset)]
@@ -114,7 +122,7 @@ def _shared(share, y, rate):
 
 
 def _blocks(y, share, rate):
-    """Both so that the one has an axis within the block after each of its own, and the other fits to it."""
+    """Views (N, C, D, r_z, H, r_y, W, r_x) of y and (N, C, D, 1, H, 1, W, 1) of the share, which broadcast."""
     (*batch, depth, height, width), (along_z, along_y, along_x) = share.shape, rate
     return (y.reshape(*batch, depth, along_z, height, along_y, width, along_x),
             share.reshape(*batch, depth, 1, height, 1, width, 1))
@@ -127,6 +135,7 @@ def _matrix(n, rate, offset, kind, dtype, device):
 
 
 def is_whole(value):
+    """Whether a value is an integer, Python's or NumPy's, and no bool."""
     return isinstance(value, numbers.Integral) and not isinstance(value, bool)
 
 

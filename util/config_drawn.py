@@ -12,7 +12,18 @@ def _as_list(value):
 
 
 def degradation_setting(key, value):
-    """The value of a degradation's setting, a float, or a ValueError."""
+    """The value of a degradation's setting.
+
+    Args:
+        key (str): ``'fwhm'`` or ``'kept'`` (`util.volumes.degradation.degrade`).
+        value: As YAML has it.
+
+    Returns:
+        float: Above 0; of ``kept`` at most 1.
+
+    Raises:
+        ValueError: If it is none, naming the key.
+    """
     number = positive(key, value)
     if key == 'kept' and number > 1:
         raise ValueError(f'{key}: a share is wanted, at most 1; found {value!r}')

@@ -96,8 +96,8 @@ class Section(BaseModel):
 class Choice(BaseModel):
     """A name of a table and the settings that belong to it alone: ``charbonnier`` or ``{name: charbonnier, ...}``.
 
-    The settings of a name are the keyword-only arguments of its function: positive numbers, with defaults, which are
-    put in where the file does not say them. A setting of another name is refused.
+    The settings of a name are the keyword-only arguments of its function, as :meth:`checked` lets them pass. Their
+    defaults are put in where the file does not say them. A setting of another name is refused.
     """
     model_config = ConfigDict(extra='allow', frozen=True)
     table: ClassVar[dict]
@@ -111,7 +111,11 @@ class Choice(BaseModel):
 
     @classmethod
     def checked(cls, key, value):
-        """The value of a setting, or a ValueError."""
+        """The value of a setting: a positive number, unless a class says otherwise.
+
+        Raises:
+            ValueError: If it cannot be, naming the key.
+        """
         return positive(key, value)
 
     @property
@@ -153,7 +157,11 @@ class Choice(BaseModel):
 
 
 def positive(key, value):
-    """A positive number as a float, or a ValueError that names the key."""
+    """A positive number as a float.
+
+    Raises:
+        ValueError: If it is none, or not from 1 / :data:`LARGEST` to :data:`LARGEST`; naming the key.
+    """
     try:
         number = math.nan if isinstance(value, bool) else float(value)
     except (TypeError, ValueError, OverflowError):

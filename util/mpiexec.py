@@ -24,7 +24,8 @@ def together(gpu, name=None):
         OneProcess or Ranks: What mpiexec started.
 
     Raises:
-        UserError: If mpi4py or its MPI is missing, or the communicator does not suit the device.
+        UserError: If mpi4py or its MPI is missing, or a communicator is named that does not suit the device, or where
+            mpiexec has started nothing.
     """
     if _launched() is None:
         if name is not None:

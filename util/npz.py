@@ -68,7 +68,17 @@ class Npz:
         return listed
 
     def header(self, name):
-        """The shape and type of an array (Header), which is as large as they say and needs no pickle."""
+        """The shape and type of an array, which is as large as they say and needs no pickle.
+
+        Args:
+            name (str): One of ``names``.
+
+        Returns:
+            Header: Without the array being read.
+
+        Raises:
+            UserError: If it is no array of numbers or text, or has another size than its header says.
+        """
         if name in self._headers:
             return self._headers[name]
         member = self._members[name]
@@ -88,7 +98,7 @@ class Npz:
         return self._headers[name]
 
     def array(self, name):
-        """An array, checked as :meth:`header` does."""
+        """An array (numpy.ndarray), checked as :meth:`header` does; arguments and errors as there."""
         self.header(name)
         with self._damage(name), self._archive.open(self._members[name]) as file:
             return numpy.lib.format.read_array(file, allow_pickle=False)
@@ -101,8 +111,11 @@ class Npz:
             wanted (numpy.ndarray): The other one. If it is not finite itself, such as a best value so far that starts
                 at minus infinity, the array may be infinite too.
 
+        Returns:
+            numpy.ndarray: Of the shape and dtype of ``wanted``.
+
         Raises:
-            ValueError: Saying what differs.
+            ValueError: Saying what differs: the shape, or the kind of its type.
             UserError: Naming the file, if it is damaged or its numbers are not finite.
         """
         shape, dtype = self.header(name)
@@ -118,7 +131,18 @@ class Npz:
         return array
 
     def text(self, name, most):
-        """A text of at most ``most`` characters, kept as an array without dimensions."""
+        """A text, kept as an array without dimensions.
+
+        Args:
+            name (str): One of ``names``.
+            most (int): Characters that it may have.
+
+        Returns:
+            str: The text.
+
+        Raises:
+            UserError: If the array is no such text, or damaged.
+        """
         shape, dtype = self.header(name)
         if dtype.kind != 'U' or shape or dtype.itemsize > 4 * most:
             raise UserError(f'{self.path}: not a {self.what}, or damaged: {name} is no text of at most {most} '

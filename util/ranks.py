@@ -50,8 +50,11 @@ class OneProcess:
         """What a rank has to differentiate so that the ranks' mean gradient is that of the whole batch's mean loss.
 
         Args:
-            loss (~chainer.Variable): Mean of the rank's own examples.
-            share (float): How much of the batch they are.
+            loss (~chainer.Variable): Scalar, the mean of the rank's own examples.
+            share (float): How much of the batch they are, 0 to 1.
+
+        Returns:
+            ~chainer.Variable: Scalar.
         """
         return loss
 
@@ -63,7 +66,14 @@ class OneProcess:
         return items
 
     def collect(self, results):
-        """The results of all items, in their order, of what :meth:`deal` gave each rank."""
+        """The results of all items, in their order, of what :meth:`deal` gave each rank.
+
+        Args:
+            results (list): Those of this rank's own items, any objects that pickle takes.
+
+        Returns:
+            list: The same on every rank.
+        """
         return results
 
     def of_first(self, value):
@@ -81,6 +91,10 @@ class FailedElsewhere(SystemExit):
 class Ranks(OneProcess):
     """The processes of one mpiexec.
 
+    What it has in common with :class:`OneProcess` is described there. Of these methods ``agreed``, ``collect`` and
+    ``of_first`` are exchanges of all ranks, and so is each step of an optimizer that ``join`` was given: all call them,
+    in the same order.
+
     Args:
         communicator (~chainermn.CommunicatorBase): What exchanges gradients.
 
@@ -88,7 +102,11 @@ class Ranks(OneProcess):
         number (int): Of this rank, from 0.
         size (int): How many there are.
         is_first (bool): Whether this one writes and prints.
-        machine (int): Number of the machine that it is on.
+        launcher (str): ``'mpiexec -n SIZE '``, what a command line of the same ranks begins with.
+        machine (int): Number of the machine that it is on, from 0.
+
+    Raises:
+        FailedElsewhere: By its exchanges and by :meth:`receive`, if another rank has failed, which tells it.
     """
 
     def __init__(self, communicator):
@@ -194,7 +212,13 @@ class Ranks(OneProcess):
 
     @contextlib.contextmanager
     def failing_together(self):
-        """Let an error that leaves the block end all ranks, and one of them tell it."""
+        """Let an error that leaves the block end all ranks, and one of them tell it.
+
+        Raises:
+            FailedElsewhere: If it is another rank that tells its error.
+            BaseException: The block's own error, if it is this one; a UserError then names the rank, unless it is the
+                first.
+        """
         try:
             yield
             self._meet()  # others may fail yet

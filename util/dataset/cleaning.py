@@ -25,7 +25,8 @@ def clean(files, source, out, channels=1):
         says why.
 
     Raises:
-        UserError: If a volume is there that no earlier run has made.
+        UserError: If a volume is there that no earlier run has made, an earlier run's table is damaged, or a volume
+            cannot be written.
     """
     rows, refusals, seen, earlier = {}, [], SeenScans(), known_cases(out)
     set_by_hand = subjects_of_sources(out)

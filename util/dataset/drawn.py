@@ -49,7 +49,7 @@ class Drawing:
     border, what the degradation makes of the whole volume.
 
     Args:
-        pairs (list): (lr, hr) of each case: arrays (C, z, y, x), float32.
+        pairs (list): (lr, hr) of each case: arrays (C, z, y, x), float32; of hr nothing is read here.
         sampling (~util.volumes.sampling.Sampling): Where LR voxels lie among HR voxels, whatever is drawn.
         drawn (~util.config_drawn.Drawn): What is drawn.
         degradation (~util.config.Degradation): How LR is made where no degradation is drawn.
@@ -81,13 +81,13 @@ class Drawing:
 
         Args:
             case (int): Which of the pairs.
-            hr (numpy.ndarray or cupy.ndarray): Its HR volume, (C, z, y, x).
+            hr (numpy.ndarray, cupy.ndarray or ~util.dataset.mapped.MappedVolume): Its HR volume, (C, z, y, x).
             lr_window (list of slice): Of the LR volume's voxels, z, y, x; start and stop are given.
             hr_window (list of slice): Of the HR volume's.
             rng (numpy.random.Generator): The example's.
 
         Returns:
-            tuple: LR patch and HR patch, (C, z, y, x), float32, where the HR volume is.
+            tuple: LR patch and HR patch, (C, z, y, x), float32, on the device.
         """
         degrading = self._degrading(hr.shape[1:], rng)
         needed = [_hull(matrix.reach(rows), window) for matrix, rows, window in zip(degrading, lr_window, hr_window)]

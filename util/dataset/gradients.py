@@ -23,7 +23,7 @@ class Series(NamedTuple):
     """The images of a diffusion series that a tensor is fitted to."""
     images: Volume          # (N, z, y, x), float32, laid with the axes to the left, the back and the top
     bvals: numpy.ndarray    # (N,), s/mm^2
-    vectors: numpy.ndarray  # (N, 3): unit vectors along the volume's axes x, y, z; 0 where b is 0
+    vectors: numpy.ndarray  # (N, 3): unit vectors along the volume's axes x, y, z; 0 where b is at most B0
 
 
 def find_series(root):
@@ -72,10 +72,18 @@ def read_series(path):
 
 
 def read_gradients(path):
-    """The b-values (N,), s/mm^2, and the vectors (N, 3), as its files have them, of a series; 0 where b is 0.
+    """The b-values and the vectors of a series, from its files.
+
+    Args:
+        path (Path): The series; .bval and .bvec of the same name lie beside it.
+
+    Returns:
+        (numpy.ndarray, numpy.ndarray): b-values, (N,), s/mm^2; and vectors, (N, 3), in the axes that the file has them
+        in, made of length 1, and 0 where b is at most :data:`B0`. Both float64.
 
     Raises:
-        UserError: As :func:`read_series`.
+        UserError: If a file is missing or no table of numbers, the numbers of b-values and vectors differ, a b-value is
+            negative, or a vector is not of length 1.
     """
     (bvals,), vectors = _numbers(path, '.bval', 1), _numbers(path, '.bvec', 3)
     if vectors.shape[1] != len(bvals):

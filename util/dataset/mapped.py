@@ -12,7 +12,7 @@ class MappedVolume:
 
     Args:
         path (Path): A .mhd file, with its raw voxels beside it.
-        array (numpy.ndarray): What was read of it, (C, z, y, x), float32; it is compared, and not kept.
+        array (numpy.ndarray): What was read of it, (C, z, y, x), float32; the voxels must equal it. It is not kept.
         scale (numpy.ndarray): What intensities are divided by, (C, 1, 1, 1), float32.
 
     Attributes:
@@ -36,6 +36,10 @@ class MappedVolume:
         self._device = device
 
     def __getitem__(self, window):
-        """A part of the volume, in memory of its own: float32; of GPUs, on the device."""
+        """A part of the volume, in memory of its own, float32; on the device, if there is one.
+
+        Args:
+            window (tuple of slice): Along C, z, y, x; of C all.
+        """
         part = self._voxels[window].astype(numpy.float32) / self._scale
         return part if self._device is None else self._device.send(part)

@@ -39,6 +39,9 @@ def read_pair_to_score(case, config):
     Returns:
         (~util.volumes.volume.Volume, ~util.volumes.volume.Volume, ~util.volumes.sampling.Sampling): LR and HR, float32;
         and where LR voxels lie among HR voxels, which may be elsewhere than the network's do.
+
+    Raises:
+        UserError: As :func:`read_pair`.
     """
     drawn = [each.name for each in config.drawn.degradation or ()]
     made_by = check_pairs_info(case.lr_path.parent.parent, config, drawn)
@@ -87,7 +90,8 @@ def load_pairs(list_path, config, root, on_disk=False):
         Pairs: In the list's order.
 
     Raises:
-        UserError: If a volume is missing or has no HR; and as :func:`read_pair`.
+        UserError: If a volume is missing, has no HR, gives no intensity scale or cannot be left on the disk; and as
+            :func:`read_pair`.
     """
     pairs = Pairs([], [], [])
     for case in read_list(list_path, root):

@@ -122,7 +122,18 @@ class PatchDataset(chainer.dataset.DatasetMixin):
             self.drawing.to_device(device)
 
     def get_example(self, i):
-        """Pair ``i``: LR (C, d, h, w) and HR (C, r_z*d, r_y*h, r_x*w); views, if neither drawn nor of tensors."""
+        """One pair of patches.
+
+        Args:
+            i (int): Which example, from 0.
+
+        Returns:
+            tuple: LR, (C, d, h, w), and HR, (C, r_z*d, r_y*h, r_x*w), float32, on the device. They are views of the
+            volumes, unless drawn, mirrored as tensors, or read from the disk.
+
+        Raises:
+            IndexError: If there is no such example.
+        """
         if not 0 <= i < self.length:
             raise IndexError(f'example {i} of {self.length}')
         rng = numpy.random.default_rng((self.seed, i))

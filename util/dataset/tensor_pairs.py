@@ -34,7 +34,7 @@ def make_tensor_pair(path, case, config):
         `util.volumes.tensors` has them.
 
     Raises:
-        UserError: If the series cannot be read, is smaller than the rate, or shows no brain.
+        UserError: If the series cannot be read, is smaller than the rate, or shows no brain; or dipy is missing.
     """
     series, degradation, rate = read_series(path), config.degradation, config.upsampling_rate
     with blaming(path):
@@ -63,7 +63,7 @@ def brain_mask(weighted):
         numpy.ndarray: bool, (z, y, x).
 
     Raises:
-        UserError: If nothing is brighter than the rest.
+        UserError: If nothing is brighter than the rest, or dipy is missing.
     """
     from scipy import ndimage  # here, since it takes a while
 
@@ -85,12 +85,15 @@ def fit_tensors(images, where, bvals, vectors):
 
     Args:
         images (numpy.ndarray): (N, z, y, x).
-        where (numpy.ndarray): The voxels to fit, bool, (z, y, x); the others are 0.
+        where (numpy.ndarray): The voxels to fit, one or more, bool, (z, y, x); the others are 0.
         bvals (numpy.ndarray): (N,), s/mm^2.
         vectors (numpy.ndarray): (N, 3), along x, y, z.
 
     Returns:
         (numpy.ndarray, str): (6, z, y, x), float32, in 1e-3 mm^2/s; and how many tensors got a limit, in words.
+
+    Raises:
+        UserError: If dipy is missing.
     """
     fit, _ = _dipy()
     signals = images[:, where].T.astype(numpy.float64)  # (voxels, N)

@@ -66,8 +66,10 @@ def differences(config, other):
 def load_start(model, net, config):
     """Fill a network that is to be trained with the weights of a model file.
 
-    Another network's will do where they fit, such as those of a mean's network for one with uncertain weights, or for
-    the network of the mean in one that returns a Gaussian; what differs is told.
+    Another network's will do where they fit, such as those of one with uncertain weights for the same one without,
+    which then starts from their means; or those of a network without a variance, for the network of the mean in one
+    that returns a Gaussian. The arrays of variational dropout are not made up, so that such a network starts from its
+    like alone. What differs is told.
 
     Args:
         model (Path): The model file.
@@ -141,6 +143,9 @@ def listed_cases(config, source, root=PROJECT):
         config (~util.config.Config): The experiment.
         source (Path): The file that it came from, for the message.
         root (Path): Where relative paths start.
+
+    Returns:
+        list of ~util.dataset.case_lists.Case: In the list's order.
 
     Raises:
         UserError: If the list cannot be read.

@@ -25,7 +25,8 @@ def scans(paths, rate, out):
         list of ~util.dataset.case_lists.Case: In the paths' order, those of a folder by name.
 
     Raises:
-        UserError: If a volume is there twice, or a folder has none.
+        UserError: If a volume is there twice, a folder has none or DICOM files as well, or the results would lie among
+            the scans of a folder.
     """
     volumes = []
     for path in paths:
@@ -43,7 +44,8 @@ def pairs(lr_paths, hr_paths):
     """The cases of LR volumes and the HR volume of each, in the same order.
 
     Raises:
-        UserError: If there are more of one kind, a path is a folder of volumes, or an LR volume is there twice.
+        UserError: If there are more of one kind, a path is a folder of volumes, an LR volume is there twice, or a case
+            would be called ``mean``.
     """
     if len(lr_paths) != len(hr_paths):
         raise UserError(f'-i names {len(lr_paths)} volumes, and --hr {len(hr_paths)}; each needs the other, in the '
@@ -59,7 +61,8 @@ def pairs_of_folders(lr_folder, hr_folder):
     """The cases of the volumes that have the same name, but for the suffix, in two folders.
 
     Raises:
-        UserError: If one has no partner, a name is there twice, or a folder has no volumes.
+        UserError: If one has no partner, a name is there twice, a folder is none or has no volumes, or a case would be
+            called ``mean``.
     """
     lr, hr = map(_by_name, (lr_folder, hr_folder))
     for one, other, folder in ((lr, hr, hr_folder), (hr, lr, lr_folder)):

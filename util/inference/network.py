@@ -62,6 +62,13 @@ def build_network(config, root=PROJECT):
 def network_path(config, root=PROJECT):
     """Path of the Python file that holds the config's network.
 
+    Args:
+        config (~util.config.Config): The experiment.
+        root (Path): Where the file is looked for first; then below the project.
+
+    Returns:
+        Path: Absolute, without links.
+
     Raises:
         UserError: If there is no such file below ``root`` or the project.
     """
@@ -86,7 +93,8 @@ def check_code_of_model(config, model, root=PROJECT):
         root (Path): The folder that the user has named with -R.
 
     Raises:
-        UserError: If the network's file is given by an absolute path or by one with ``..``, or lies elsewhere.
+        UserError: If the network's file is given by an absolute path or by one with ``..``, is missing or lies
+            elsewhere.
     """
     fn, root = Path(config.models.generator.fn), Path(root).resolve()
     inside = not fn.is_absolute() and '..' not in fn.parts

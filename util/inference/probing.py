@@ -32,7 +32,7 @@ def probe(net, config, lr, hr, seed, samples=None):
         infinite where there was none.
 
     Raises:
-        UserError: As of `probes`.
+        UserError: As of `probes`, and of :func:`util.inference.super_resolution.super_resolve`.
     """
     def maps(array):
         degradation = config.degradation

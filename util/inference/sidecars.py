@@ -38,6 +38,9 @@ class Provenance(NamedTuple):
         Args:
             case (~util.dataset.case_lists.Case): The case.
 
+        Returns:
+            dict: Key -> value, of what JSON can hold.
+
         Raises:
             UserError: If the scan or what is said of it cannot be read.
         """

@@ -66,7 +66,15 @@ def main(argv=None):
 
 
 def held_out(args, config):
-    """The cases to calibrate on, subject by subject; none of the training's."""
+    """The cases to calibrate on, subject by subject; none of the training's.
+
+    Returns:
+        list of list of ~util.dataset.case_lists.Case: Each subject's.
+
+    Raises:
+        UserError: If the list cannot be read, a case has no HR volume, cannot be mirrored where that is asked for, or
+            is of the training list or of a subject in it.
+    """
     from util.dataset.case_lists import read_list
     from util.dataset.splits import by_subject, check_splits
     from util.inference.experiment import check_mirrored
@@ -88,7 +96,14 @@ def held_out(args, config):
 
 
 def count(case, net, config, args):
-    """How many of a case's head voxels err by how much of their deviation (`util.scores.intervals.ratio_counts`)."""
+    """How many of a case's head voxels err by how much of their deviation (`util.scores.intervals.ratio_counts`).
+
+    Returns:
+        numpy.ndarray: int64, (bins,).
+
+    Raises:
+        UserError: If the pair cannot be read or super-resolved, the network predicts no deviation, or HR has no head.
+    """
     from util.dataset.pairs import read_pair
     from util.inference.super_resolution import super_resolve
     from util.scores.intervals import ratio_counts

@@ -82,7 +82,18 @@ def split(subjects, wanted, seed):
 
 
 def take_named(subjects, by_name):
-    """See that named cases are there, once, and no subject's in two lists; returns case -> list."""
+    """See that named cases are there, once, and no subject's in two lists.
+
+    Args:
+        subjects (dict): Case -> subject, of all cases.
+        by_name (dict): List -> names of cases.
+
+    Returns:
+        dict: Case -> list, of the named ones.
+
+    Raises:
+        UserError: Naming the list and the case that is not there, is named twice, or is of a subject in another list.
+    """
     taken, owners = {}, {}
     for key, words in by_name.items():
         for name in words:

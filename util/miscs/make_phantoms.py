@@ -56,7 +56,15 @@ def main(argv=None):
 
 
 def write_head(path, head):
-    """Write a head as .nii.gz, read back and flushed to the disk before it takes the place of an older file."""
+    """Write a head as .nii.gz, read back and flushed to the disk before it takes the place of an older file.
+
+    Args:
+        path (Path): The file; folders on the way are made.
+        head (~util.volumes.phantom.Head): From :func:`util.volumes.phantom.make_head`.
+
+    Raises:
+        UserError: If it cannot be written, or reads back otherwise.
+    """
     import numpy
     from util.files import replacing
     from util.volumes.phantom import head_image

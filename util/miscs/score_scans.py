@@ -51,7 +51,23 @@ def main(argv=None):
 
 
 def score(folder, case, sampling, lie):
-    """The scores of a case: {method: (consistency, dots, stripes, detail)}; the latter two of one axis made finer."""
+    """The scores of a case, on the grid that the network saw: of the network and of each interpolation.
+
+    Args:
+        folder (Path): The results of inference.py.
+        case (~util.dataset.case_lists.Case): The scan; its HR volume is not known.
+        sampling (~util.volumes.sampling.Sampling): The network's.
+        lie (~util.volumes.orientation.Lie or None): How the training's volumes lie; None: unknown.
+
+    Returns:
+        dict: Method -> tuple of the scores of `util.scores.consistency`: ``data_consistency`` and ``dots``, and, where
+        one axis alone has a rate above 1, ``stripes`` and ``detail_kept``. Floats, fractions of 1; the last one an
+        array (r,), float64.
+
+    Raises:
+        UserError: If a volume cannot be read, the result does not lie over the scan as the sampling says, or the scan
+            has no head.
+    """
     import numpy
     from util.scores.consistency import data_consistency, detail_kept, dots, stripes
     from util.volumes.geometry import check_pair

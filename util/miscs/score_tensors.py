@@ -54,7 +54,21 @@ def main(argv=None):
 
 
 def score(folder, case, config, halo, unsure):
-    """The scores of a case: {method: {metric: value}}, and {metric: value} of its deviation, empty if it has none."""
+    """The scores of a case (`util.scores.tensor_scores`), of the network and of each interpolation.
+
+    Args:
+        folder (Path): The results of inference.py.
+        case (~util.dataset.case_lists.Case): With an HR volume.
+        config (~util.config.Config): The experiment.
+        halo (int): How many LR voxels beyond its own place the network looks.
+        unsure (bool): Whether NAME_deviation.mhd is scored as well.
+
+    Returns:
+        (dict, dict): {method: {metric: value}}, and {metric: value} of the deviation, empty if it is not scored.
+
+    Raises:
+        UserError: If a volume cannot be read, or is no volume of tensors of HR's shape.
+    """
     import numpy
     from util.dataset.pairs import read_pair
     from util.scores.tensor_scores import deviation_scores, regions_of, tensor_scores

@@ -36,7 +36,8 @@ def save_case_figure(path, title, lr, linear, sr, hr, spacing, sampling, deviati
         hr (numpy.ndarray): The truth, of the same shape.
         spacing ((float, float, float)): HR voxel spacing in mm, x, y, z.
         sampling (~util.volumes.sampling.Sampling): Where LR voxels lie among HR voxels.
-        deviations (iterable): Heading, and standard deviation that the network predicts, of the truth's shape.
+        deviations (sequence of (str, numpy.ndarray)): Heading, and standard deviation that the network predicts, of
+            the truth's shape and units.
     """
     sx, sy, sz = spacing
     aspects = sy / sx, sz / sx, sz / sy  # height over width of a voxel in each plane

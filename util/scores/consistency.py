@@ -20,11 +20,11 @@ def slice_means(sr, sampling):
     has the weights 1/8, 1/4, 1/4, 1/4, 1/8 (trapezoidal rule), centred on HR voxel r i.
 
     Args:
-        sr (numpy.ndarray): (C, r_z*z, r_y*y, r_x*x).
+        sr (numpy.ndarray): (C, r_z*z, r_y*y, r_x*x), float32.
         sampling (~util.volumes.sampling.Sampling): Where LR voxels lie among HR voxels.
 
     Returns:
-        (numpy.ndarray, tuple of slice): the means, (C, z, y, x), float32; and where, z, y, x, SR has the whole extent:
+        (numpy.ndarray, tuple of slice): The means, (C, z, y, x), float32; and where, z, y, x, SR has the whole extent:
         with offset 0 it ends amid the first LR voxel.
     """
     means, whole = sr, []
@@ -46,8 +46,8 @@ def data_consistency(lr, sr, sampling, head):
     """How far SR, averaged back over each slice, is from LR.
 
     Args:
-        lr (numpy.ndarray): (C, z, y, x).
-        sr (numpy.ndarray): (C, r_z*z, r_y*y, r_x*x), in LR's intensity units.
+        lr (numpy.ndarray): (C, z, y, x), float32.
+        sr (numpy.ndarray): (C, r_z*z, r_y*y, r_x*x), float32, in LR's intensity units.
         sampling (~util.volumes.sampling.Sampling): Where LR voxels lie among HR voxels.
         head (numpy.ndarray): The head in LR, bool, (z, y, x): `util.volumes.head_mask`.
 

@@ -46,7 +46,7 @@ def region_errors(error, regions):
         regions (dict): As of :func:`error_regions`.
 
     Returns:
-        dict: name of the region -> sum of the squared error there over the number of all voxels of the volume.
+        dict: name of the region -> sum of the squared error there over the number of all voxels of all channels.
     """
     sums = numpy.zeros(len(regions))
     for z in range(error.shape[1]):  # plane by plane, which stays in the cache

@@ -85,9 +85,17 @@ def deviation_scores(hr, mean, deviation, regions, seed=0):
 
 
 def fa_deviation(mean, deviation, seed=0, draws=DRAWS):
-    """The standard deviation of FA where the elements are independent and normal, (z, y, x), float64.
+    """The standard deviation of FA where the elements are independent and normal, from draws of them.
 
     Plane by plane, so that the draws take little memory; each plane has a generator of its own.
+
+    Args:
+        mean, deviation (numpy.ndarray): Of the six elements, (6, z, y, x), float32, in the same unit, whichever it is.
+        seed (int): Of the draws, 0 or more.
+        draws (int): How many, 2 or more.
+
+    Returns:
+        numpy.ndarray: (z, y, x), float64, without a unit, as FA; the unbiased variance's root.
     """
     planes = []
     for z in range(mean.shape[1]):

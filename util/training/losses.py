@@ -78,6 +78,9 @@ def psnr(prediction, hr, *, floor=1e-5):
 
     Returns:
         ~chainer.Variable: Scalar, float32, in dB.
+
+    Raises:
+        ValueError: If the shapes differ.
     """
     error = _error(prediction, hr)
     errors = F.mean(error * error, axis=(-4, -3, -2, -1))
@@ -97,6 +100,9 @@ def charbonnier(prediction, hr, *, epsilon=1e-3):
 
     Returns:
         ~chainer.Variable: Scalar, float32.
+
+    Raises:
+        ValueError: If the shapes differ.
     """
     error = _error(prediction, hr)
     return F.mean(F.sqrt(error * error + epsilon ** 2))
@@ -121,6 +127,7 @@ def mse_ssim(prediction, hr, *, weight=0.01, peak=3.0):
 
     Raises:
         UserError: If an axis is shorter than SSIM's window.
+        ValueError: If the shapes differ.
     """
     _check_window(hr.shape)
     return mse(prediction, hr) + weight * (1 - ssim(mean_of(prediction), hr, peak))

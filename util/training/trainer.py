@@ -48,8 +48,8 @@ def make_trainer(config, net, pairs, val_pairs, out, stop=None, ranks=ALONE):
         its extension ``best`` is the :class:`BestModel`, and its extension ``keep`` writes the network and a snapshot.
 
     Raises:
-        UserError: If a volume is too small for the patches, or has other channels than the network, or the loss cannot
-            teach the network.
+        UserError: If a volume is too small for the patches, or has other channels than the network or intensities that
+            the loss cannot go by; if the loss cannot teach the network; or if ranks are more than a batch's examples.
     """
     out = Path(out)
     for name, (lr, hr) in zip(pairs.names + val_pairs.names, pairs.arrays + val_pairs.arrays):
@@ -116,9 +116,23 @@ def ran_with(config, pairs, val_pairs):
 
 
 def make_iterator(config, pairs, device, share):
-    """A share (a slice) of each batch of random patches, always in the same order, cut on the device.
+    """A share of each batch of random patches, always in the same order, cut on the device.
 
     The patches are random already, and example i is always the same one: in order, a resumed run repeats none.
+
+    Args:
+        config (~util.config.Config): The experiment.
+        pairs (list): (lr, hr) of each training case, as of `util.dataset.pairs.Pairs`: arrays (C, z, y, x), float32,
+            with scaled intensities.
+        device (~chainer.backend.Device): Where the network is.
+        share (slice): Which examples of each batch are given (`util.ranks.OneProcess.share`).
+
+    Returns:
+        ~util.dataset.batches.Batches: Of lists of examples, each an LR patch (C, d, h, w) and an HR patch
+        (C, r_z*d, r_y*h, r_x*w), float32; one batch more than there are iterations.
+
+    Raises:
+        UserError: As of :class:`util.dataset.patches.PatchDataset` and :class:`util.dataset.drawn.Drawing`.
     """
     # One batch more than is used: at its end the iterator would begin anew, also for a run that goes on for longer.
     length = (config.iteration + 1) * config.batchsize
@@ -159,7 +173,15 @@ def extend_with_reports(trainer, config):
 
 
 def extend_with_files(trainer, config, kinds, settings):
-    """The best network on validation, and every so often the network and a snapshot."""
+    """The best network on validation, and every so often the network and a snapshot.
+
+    Args:
+        trainer (~chainer.training.Trainer): What is extended.
+        config (~util.config.Config): The experiment.
+        kinds (tuple): How the LR volumes of the training lie and what they look like, as of
+            `util.inference.model_file.save_network`.
+        settings (dict): What :func:`ran_with` gives, for the snapshots.
+    """
     net, experiment = trainer.updater.get_optimizer('main').target, config.to_yaml()
     trainer.extend(BestModel(trainer.out / 'gen_best.npz', net, experiment, *kinds),
                    trigger=every(config.evaluation_interval, config))

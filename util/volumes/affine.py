@@ -53,10 +53,10 @@ def check_geometry(geometry):
     """Refuse a place in space that no scanner gives.
 
     Args:
-        geometry (~util.volumes.geometry.Geometry): Of a file.
+        geometry (~util.volumes.volume.Volume or ~util.volumes.geometry.Geometry): Of a file, or what is to be written.
 
     Raises:
-        UserError: If it is not finite, an axis has no length, or the axes are not at right angles.
+        UserError: If it is not finite, a spacing is not above 0, or the axes are not unit vectors at right angles.
     """
     spacing = numpy.asarray(geometry.spacing)
     if not (numpy.isfinite(spacing).all() and (spacing > 0).all()):

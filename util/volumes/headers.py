@@ -17,7 +17,11 @@ class Content(NamedTuple):
 
 
 def read_header(path):
-    """The first bytes of a file with a text header. A packed header is none: ITK does not unpack it."""
+    """The first bytes of a file with a text header, :data:`LONGEST` at most.
+
+    Raises:
+        UserError: If the file is packed as a whole, which ITK does not unpack.
+    """
     with open(path, 'rb') as file:
         if file.read(2) == b'\x1f\x8b':
             raise UserError(f'{path}: packed as a whole; unpack it with gunzip first')
@@ -68,7 +72,14 @@ def numbers(path, name, text, count, whole=False):
 
 
 def sizes(path, name, text, count):
-    """The voxels along each axis, refused if an axis has none or the sum of them is absurd."""
+    """The voxels along each axis; arguments as of :func:`numbers`.
+
+    Returns:
+        list of int: Each from 1 to 2^31 - 1.
+
+    Raises:
+        UserError: As of :func:`numbers`, or if one is out of that range.
+    """
     values = numbers(path, name, text, count, whole=True)
     if not all(1 <= value < 2 ** 31 for value in values):
         raise UserError(f'{path}: its header is damaged: {name} is {text!r}; each must be from 1 to {2 ** 31 - 1}')
@@ -76,7 +87,11 @@ def sizes(path, name, text, count):
 
 
 def check_text(path, name, text):
-    """Refuse a text that is longer than MetaIO has room for."""
+    """Refuse a text that is longer than MetaIO has room for, 250 bytes.
+
+    Raises:
+        UserError: If it is; naming the file and the field.
+    """
     if len(text.encode('utf-8', 'surrogateescape')) > _LONGEST_TEXT:
         raise UserError(f'{path}: its header is damaged: {name} is longer than {_LONGEST_TEXT} bytes')
 

@@ -32,7 +32,7 @@ def middle_of_white_matter(hr):
         hr (~util.volumes.volume.Volume): T1-weighted, (1, z, y, x).
 
     Returns:
-        numpy.ndarray: (z, y, x).
+        numpy.ndarray: Its indices z, y, x: (3,), int.
 
     Raises:
         UserError: If there is no head, or nothing of it is as bright and as deep.

@@ -25,7 +25,7 @@ class Sampling:
         offset ((float, float, float)): HR index of the centre of LR voxel 0, (z, y, x): whole or half numbers.
 
     Raises:
-        ValueError: If the rate is not one or three positive whole numbers, or the offset not three numbers.
+        ValueError: If the rate is not one or three positive whole numbers, or the offset not three whole or half ones.
 
     Example:
         >>> sampling = Sampling((4, 1, 1), (1.5, 0, 0))

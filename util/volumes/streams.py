@@ -69,6 +69,9 @@ def opened(path):
 
     Yields:
         (io.BufferedIOBase, int or None): The stream, and the file's length in bytes where it is not packed.
+
+    Raises:
+        UserError: As of :func:`check_file`, or if what is read of it in the block is damaged or cannot be read.
     """
     check_file(path)
     with one_line(path), open(path, 'rb') as file:
@@ -82,7 +85,11 @@ def opened(path):
 
 
 def first_bytes(path, count):
-    """The first bytes of a file, fewer if it is shorter; unpacked if need be."""
+    """The first bytes of a file, fewer if it is shorter; unpacked if need be.
+
+    Raises:
+        UserError: As of :func:`opened`.
+    """
     with opened(path) as (stream, _):
         return stream.read(count)
 
@@ -97,7 +104,11 @@ def is_dicom(path):
 
 
 def check_end(path, longest):
-    """Read a small file to its end, where gzip's checksum stands, and refuse one of more than `longest` bytes."""
+    """Read a small file to its end, where gzip's checksum stands, and refuse one of more than `longest` bytes.
+
+    Raises:
+        UserError: If it is longer; and as of :func:`opened`.
+    """
     with opened(path) as (stream, _):
         if _passed(stream, longest + 1) > longest:
             raise UserError(f'{path}: longer than {longest} bytes; a header is needed here')
@@ -168,7 +179,15 @@ def _wrong_length(path, needed, there):
 
 
 def check_memory(path, needed):
-    """Refuse voxels that take more than the machine's memory, before Linux would kill the process for them."""
+    """Refuse voxels that take more than the machine's memory, before Linux would kill the process for them.
+
+    Args:
+        path (Path): The file, for the message.
+        needed (int): Bytes that they take.
+
+    Raises:
+        UserError: If they take more.
+    """
     try:
         memory = os.sysconf('SC_PHYS_PAGES') * os.sysconf('SC_PAGE_SIZE')
     except (AttributeError, ValueError, OSError):  # not told here
