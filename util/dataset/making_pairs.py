@@ -54,7 +54,8 @@ def make_pairs(paths, config, out):
     for path in paths:
         for kind in ('LR', 'HR'):
             target = out / kind / path.name
-            if path.resolve() == target.resolve() or data_file(path).resolve() == target.with_suffix('.raw').resolve():
+            own = [file.resolve() for file in (path, data_file(path)) if file]  # voxels may lie in the header's file
+            if target.resolve() in own or target.with_suffix('.raw').resolve() in own:
                 raise UserError(f'{path}: the pairs would replace this volume; name another folder with -o')
     _make_all({path.stem: path for path in paths}, lambda case, path: make_pair(path, config), config, out,
               _subjects_of(paths))

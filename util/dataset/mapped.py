@@ -28,7 +28,9 @@ class MappedVolume:
             raise UserError(f'{path}: only voxels of .mhd files can be left on the disk; make_lr_img.py writes such')
         self._voxels, self._scale, self._device = metaimage.mapped(path), scale, None
         self.shape, self.size = self._voxels.shape, self._voxels.size
-        if not numpy.array_equal(self._voxels, array):
+        # A plane at a time, as float32: that is what they were read as, whatever they are stored as.
+        if self.shape != array.shape or not all(
+                numpy.array_equal(self._voxels[:, z].astype(numpy.float32), array[:, z]) for z in range(self.shape[1])):
             raise UserError(f'{path}: its voxels on the disk are not those that were read; it is being written')
 
     def to_device(self, device):

@@ -40,6 +40,8 @@ def make_tensor_pair(path, case, config):
     with blaming(path):
         hr = crop_to_multiple(series.images, rate)
         lr_mask, hr_mask = _whole_blocks(brain_mask(hr.array[series.bvals > B0].mean(axis=0)), rate)
+        if not lr_mask.any():
+            raise UserError(f'its brain fills no LR voxel by half, at the rate {rate} (z, y, x)')
     lr = degrade(hr.array, rate, degradation.name, degradation.noise_sigma, noise_rng(config.seed, case),
                  **degradation.settings)
     tensors = []

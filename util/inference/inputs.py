@@ -84,10 +84,7 @@ def volumes_of(folder):
     entries = sorted(path for path in _entries(folder) if not path.name.startswith('.'))
     files = [path for path in entries if path.is_file() or _is_lost(path)]
     images = [path for path in files if without_suffix(path.name) != path.name]
-    # one file of an Analyze pair stands for both
-    volumes = [path for path in images if not any(
-        path.name.lower().endswith(image) and path.with_name(path.name[:-len(image)] + header) in images
-        for image, header in (('.img', '.hdr'), ('.img.gz', '.hdr.gz')))]
+    volumes = [path for path in images if _header_beside(path) not in images]  # that stands for an Analyze pair
     parts = {data_file(path) for path in volumes if path.suffix.lower() in ('.mhd', '.nhdr')}
     others = [path.name for path in files if path not in images and path not in parts]
     if not volumes:
@@ -99,6 +96,15 @@ def volumes_of(folder):
     if others:
         note(f'{folder}: {len(volumes)} volumes; no images and passed over: {_some(others)}')
     return volumes
+
+
+def _header_beside(path):
+    """The header's file of the Analyze pair that a file of voxels belongs to; None of others."""
+    if not path.name.lower().endswith(('.img', '.img.gz')):
+        return None
+    from util.volumes import nifti  # here, since nibabel takes a while
+
+    return nifti.partner(path, '.hdr')
 
 
 def file_of_results(out, cases):

@@ -11,7 +11,8 @@ def dot_chart(rows, title, label):
     """A row per case, a dot per method.
 
     Args:
-        rows (dict): case -> {method: value}.
+        rows (dict): case -> {method: value}; of one that is not finite, such as the PSNR of equal volumes, there is no
+            dot.
         title (str): Heading.
         label (str): What the values are.
 
@@ -19,14 +20,17 @@ def dot_chart(rows, title, label):
         dict: For the template ``charts.svg.j2``.
     """
     width, height = 460, TOP + ROW * len(rows) + BOTTOM
-    values = [value for methods in rows.values() for value in methods.values()]
+    finite = {case: {method: value for method, value in methods.items() if math.isfinite(value)}
+              for case, methods in rows.items()}
+    values = [value for methods in finite.values() for value in methods.values()] or [0.0]
     ticks, place = _axis(values, 110, width - RIGHT)
     lines, dots, names = [], [], []
-    for number, (case, methods) in enumerate(rows.items()):
+    for number, (case, methods) in enumerate(finite.items()):
         y = TOP + ROW * (number + 0.5)
         names.append((y, case if len(case) <= 14 else case[:13] + '…'))
         ends = [place(value) for value in methods.values()]
-        lines.append({'name': 'span', 'points': f'{min(ends):.1f},{y:.1f} {max(ends):.1f},{y:.1f}'})
+        if ends:
+            lines.append({'name': 'span', 'points': f'{min(ends):.1f},{y:.1f} {max(ends):.1f},{y:.1f}'})
         dots += [{'name': method, 'x': place(value), 'y': y, 'title': f'{case}, {method}: {value:.2f}'}
                  for method, value in methods.items()]
     return {'width': width, 'height': height, 'left': 110, 'right': width - RIGHT, 'top': TOP,

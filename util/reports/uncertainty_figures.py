@@ -32,7 +32,7 @@ def save_uncertainty_figure(path, title, channels):
     scale = 'log' if ends[0] > 0 else 'linear'  # a logarithm would leave a group of no error out
     sparsification.axhline(1, label='at random', **grey)
     for number, curves in enumerate(channels):
-        colour, name = f'C{number}', f'channel {number}' if len(channels) > 1 else 'network'
+        colour, name = f'C{number}', f'channel {number + 1}' if len(channels) > 1 else 'network'
         calibration.plot(LEVELS, curves.coverage, 'o-', color=colour, markersize=4, label=name)
         reliability.plot(curves.predicted, curves.rmse, 'o-', color=colour, markersize=4, label=name)
         sparsification.plot(TAKEN_OUT, curves.left, color=colour, label=name)

@@ -86,7 +86,7 @@ def mapped(path):
     if start < 0:  # the voxels are the end of the file
         start = file.stat().st_size - content.values * content.bytes_each
     order = '>' if any(_flag(fields, flag) for flag in _SYNONYMS[-1]) else '<'
-    lengths = [int(size) for size in fields['DimSize'].split()][::-1]
+    lengths = sizes(path, 'DimSize', fields['DimSize'], _whole(path, fields, 'NDims', 0))[::-1]
     channels = _whole(path, fields, 'ElementNumberOfChannels', 1)
     voxels = numpy.memmap(file, order + _TYPES[fields['ElementType']], 'r', start,
                           (*lengths, channels) if len(lengths) == 3 else tuple(lengths))

@@ -49,7 +49,7 @@ def read(path):
         header, said = _header(path, block)
         shape, dtype, start = _shape(path, header), _dtype(path, header), _start(path, header, single)
         slope, intercept = header.get_slope_inter()
-        geometry = geometry_of_header(path, header, said, _partner(path, '.mat'))
+        geometry = geometry_of_header(path, header, said, partner(path, '.mat'))
     count = dtype.itemsize * int(numpy.prod(shape, dtype=object))
     tail = _EXTENSIONS if _suffix(path) in ('.mgh', '.mgz') else 0  # MGH: what was done with it, in words
     with _blaming_other(path, image_path):
@@ -86,7 +86,7 @@ def affine_of_header(path, block):
 def _files(path):
     """Whether header and voxels are one file, and the two files."""
     single = _suffix(path) not in ('.hdr', '.img')
-    return (single, path, path) if single else (single, _partner(path, '.hdr'), _partner(path, '.img'))
+    return (single, path, path) if single else (single, partner(path, '.hdr'), partner(path, '.img'))
 
 
 def _suffix(path):
@@ -94,8 +94,16 @@ def _suffix(path):
     return name[name.rfind('.'):]
 
 
-def _partner(path, suffix):
-    # a.hdr, A.HDR and a.hdr.gz have a.img, A.IMG and a.img.gz beside them
+def partner(path, suffix):
+    """A file of the same pair: a.hdr, A.HDR and a.hdr.gz have a.img, A.IMG and a.img.gz beside them.
+
+    Args:
+        path (Path): One of its files.
+        suffix (str): .hdr, .img or .mat.
+
+    Returns:
+        Path: The file of that suffix.
+    """
     end = path.name[-3:] if path.name.lower().endswith('.gz') else ''
     stem, old = path.name.removesuffix(end)[:-4], path.name.removesuffix(end)[-4:]
     return path.with_name(stem + (suffix.upper() if old.isupper() else suffix) + end)

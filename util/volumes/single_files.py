@@ -101,10 +101,15 @@ def _text(label):
 
 def _nifti_header(path, volume, label):
     from nibabel.nifti1 import Nifti1Header
+    from nibabel.spatialimages import HeaderDataError
 
     header, affine = Nifti1Header(endianness='<'), affine_of_geometry(volume)
     header.set_data_dtype(volume.array.dtype)
-    header.set_data_shape(_shape(volume))
+    try:
+        header.set_data_shape(_shape(volume))
+    except HeaderDataError:
+        raise UserError(f'{path}: NIfTI-1 has at most 32767 voxels along an axis; with {volume.size} (z, y, x) '
+                        'write .nrrd or .mhd') from None
     header.set_qform(affine, label.codes[1])  # first: it sets the spacing as well
     header.set_sform(affine, label.codes[0])
     header.set_xyzt_units('mm', 'sec')

@@ -42,6 +42,36 @@ def test_what_is_cut_out_is_what_was_written_and_scaled(tmp_path, channels, dtyp
         numpy.testing.assert_array_equal(part, (expected / scale)[window])
 
 
+@pytest.mark.parametrize('dtype', ['float64', 'int32'])
+def test_voxels_that_float32_rounds_are_left_on_the_disk_as_well(tmp_path, dtype):
+    """A scan with a NIfTI slope is one of float64."""
+    path = tmp_path / 'volume.mhd'
+    values = numpy.random.default_rng(0).uniform(2 ** 25, 2 ** 26, (4, 5, 6)).astype(dtype)
+    sitk.WriteImage(sitk.GetImageFromArray(values), str(path))
+    array = read_volume(path, numpy.float32).array
+    assert (array[0] != values).any()
+    volume = MappedVolume(path, array, numpy.ones((1, 1, 1, 1), numpy.float32))
+    numpy.testing.assert_array_equal(volume[(slice(None),) * 4], array)
+
+
+def test_sizes_that_are_written_as_decimals_are_read(tmp_path):
+    path = tmp_path / 'volume.mhd'
+    expected = write(path, 1, 'int16')
+    path.write_text(path.read_text().replace('DimSize = 6 5 4', 'DimSize = 6.0 5.0 4.0'))
+    array = read_volume(path, numpy.float32).array
+    numpy.testing.assert_array_equal(array, expected)
+    numpy.testing.assert_array_equal(MappedVolume(path, array, numpy.float32(1))[(slice(None),) * 4], expected)
+
+
+def test_other_voxels_than_those_that_were_read_are_refused(tmp_path):
+    path = tmp_path / 'volume.mhd'
+    write(path, 1, 'int16')
+    array = read_volume(path, numpy.float32).array
+    for other in (array + (numpy.indices(array.shape).sum(0) == 0), array[:, :3]):
+        with pytest.raises(UserError, match='are not those that were read'):
+            MappedVolume(path, other, numpy.float32(1))
+
+
 def test_what_cannot_be_read_in_place_is_refused(tmp_path):
     image = sitk.GetImageFromArray(numpy.ones((4, 4, 4), numpy.float32))
     for name, packed, words in (('packed.mhd', True, 'since they are compressed'), ('one.mha', False, 'only voxels of'),

@@ -1,9 +1,15 @@
+from pathlib import Path
+from types import SimpleNamespace
+
 import numpy
 import pytest
 
 from tests.util.dataset.diffusion import BVALS, VECTORS, ball, signals, tensor_field
+from tests.util.volumes.files import make_volume
+from util.config_files import load_config
+from util.dataset import tensor_pairs
 from util.dataset.tensor_pairs import LARGEST, brain_mask, fit_tensors
-from util.script import UserError
+from util.script import PROJECT, UserError
 from util.volumes.tensors import as_matrices
 
 
@@ -46,6 +52,16 @@ def test_the_brain_is_the_largest_bright_part_with_its_holes():
     mask = brain_mask(image + numpy.random.default_rng(0).uniform(0, 2, image.shape))
     assert mask[15, 14, 13] and not mask[2, 2, 2]
     assert mask[ball((30, 28, 26), 7.5)].all() and not mask[~inside].any()  # the median rounds it off
+
+
+def test_a_brain_that_fills_no_lr_voxel_by_half_is_refused(tmp_path, monkeypatch):
+    series = SimpleNamespace(images=make_volume(size=(8, 8, 8), channels=7), bvals=numpy.r_[0.0, [1000.0] * 6])
+    brain = numpy.zeros((8, 8, 8), bool)
+    brain[3:5, 3:5, 3:5] = True  # an eighth of each of eight blocks
+    monkeypatch.setattr(tensor_pairs, 'read_series', lambda path: series)
+    monkeypatch.setattr(tensor_pairs, 'brain_mask', lambda image: brain)
+    with pytest.raises(UserError, match=r'a.nii: its brain fills no LR voxel by half, at the rate \(4, 4, 4\)'):
+        tensor_pairs.make_tensor_pair(Path('a.nii'), 'a', load_config(PROJECT / 'configs/base.yml'))
 
 
 def test_a_volume_without_a_brain_is_refused():

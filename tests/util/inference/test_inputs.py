@@ -33,6 +33,13 @@ def test_a_folder_is_its_volumes_by_name_and_the_rest_is_said(folder, capsys):
     assert capsys.readouterr().err == f'note: {folder}: 4 volumes; no images and passed over: a.json, notes.txt\n'
 
 
+@pytest.mark.parametrize('header, voxels', [('a.hdr', 'a.img'), ('A.HDR', 'A.IMG'), ('a.hdr.gz', 'a.img.gz')])
+def test_a_pair_is_one_volume_as_the_reader_pairs_its_files(tmp_path, header, voxels):
+    for name in (header, voxels, 'alone.img'):
+        (tmp_path / name).touch()
+    assert [path.name for path in volumes_of(tmp_path)] == [header, 'alone.img']
+
+
 @pytest.mark.parametrize('name, result', [
     ('a.nii.gz', 'a_x4.nii.gz'), ('a.NII.GZ', 'a_x4.nii.gz'), ('a.nii', 'a_x4.nii'), ('a.mgz', 'a_x4.mgz'),
     ('a.mgh', 'a_x4.mgh'), ('a.nrrd', 'a_x4.nrrd'), ('a.nhdr', 'a_x4.nrrd'), ('a.mhd', 'a_x4.mhd'),

@@ -146,6 +146,19 @@ def test_subjects_go_from_the_table_of_the_volumes_to_the_pairs(folders, config,
     assert read_pairs_info(processed)['subjects'] == {'0000': 'sub-07'}
 
 
+def test_voxels_in_the_header_s_own_file_are_as_good(folders, config, script):
+    interim, processed = folders
+    path = interim / '0000.mhd'
+    expected = read_volume(path).array
+    text, raw = path.read_text(), path.with_suffix('.raw')
+    path.write_bytes(text.replace('ElementDataFile = 0000.raw', 'ElementDataFile = LOCAL').encode() + raw.read_bytes())
+    raw.unlink()
+    code, _, err = script(main, '-c', config(2, 'bspline'), '-i', interim, '-o', processed)
+    assert (code, err) == (0, '')
+    hr = read_volume(processed / 'HR/0000.mhd').array
+    numpy.testing.assert_array_equal(hr, expected[tuple(slice(n) for n in hr.shape)])
+
+
 def test_volumes_of_an_interrupted_clean_data_are_refused_and_no_pair_is_touched(folders, config, script):
     interim, processed = folders
     begin_table(interim, ['0000'])

@@ -31,7 +31,7 @@ def test_each_panel_has_its_curves_beside_what_would_be_right(tmp_path, monkeypa
         across, up = panels[panel]['right']
         numpy.testing.assert_array_equal(across, up)
     ends = panels['reliability']['right'][0]
-    for number, of_channel in enumerate(channels):
+    for number, of_channel in enumerate(channels, 1):  # as tables and pictures count them
         name = f'channel {number}'
         numpy.testing.assert_allclose(panels['calibration'][name], [numpy.arange(5, 100, 5) / 100, of_channel.coverage])
         numpy.testing.assert_array_equal(panels['reliability'][name], [of_channel.predicted, of_channel.rmse])

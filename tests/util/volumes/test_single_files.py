@@ -168,6 +168,13 @@ def test_a_byte_that_did_not_reach_the_disk_is_found(tmp_path, monkeypatch, plac
     assert (tmp_path / 'a.nii').read_bytes() == before and names(tmp_path) == ['a.nii']
 
 
+@pytest.mark.parametrize('suffix', ['.nii', '.nii.gz'])
+def test_an_axis_that_nifti_has_no_number_for_is_refused(tmp_path, suffix):
+    with pytest.raises(UserError, match=f'a{suffix}: NIfTI-1 has at most 32767 voxels'):
+        write_volume(tmp_path / f'a{suffix}', make_volume(size=(2, 2, 40000)))
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_place_too_far_away_for_32_bits_is_refused(tmp_path):
     volume = make_volume()
     far = Volume(volume.array, volume.spacing, (1e6 + 0.03, 0.0, 0.0), volume.direction)
