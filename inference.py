@@ -85,49 +85,21 @@ def infer(args, ranks, last):
         UserError: If the command line, the model or the cases cannot be carried out; what fails of a single case is
             told and costs that case alone.
     """
-    args.model = model_path(args.model)
-    check_there(args.model, 'model file')
-    check_there(args.config_path, 'config')
-    check_draws(args.samples)
-    check_jobs(args.jobs, args.gpu, ranks.launcher)
-    if args.hr and not args.input:
-        raise UserError('--hr names the HR volumes of the LR volumes that -i names, and there is no -i')
-    choose_out(args)
+    check_arguments(args, ranks)
     # Imported here: neither --help nor a wrong argument waits for them.
     with importing():
-        from models.network import BayesianNetwork
-        from util.device import get_device
-        from util.files import NAME
         from util.inference import derivative, experiment, sidecars
-        from util.inference.calibration import choose_calibration
-        from util.inference.case_results import Manner
         from util.inference.case_work import Work, outcomes, remove_strays
-        from util.inference.model_file import read_lie, read_looks
-        from util.inference.super_resolution import check_samples
         from util.inference.tally import Tally
         from util.lock import locked
         from util.versions import commit
 
-    device = get_device(ranks.gpu(args.gpu))
-    config, net = experiment.open_model(args.model, args.config_path, args.root)
-    net.to_device(device)
-    check_samples(net, args.samples)
-    if isinstance(net, BayesianNetwork) and args.samples is None:
-        note(f'{args.model}: its weights are uncertain, which the deviation says nothing of without --samples 32')
-    consistent = None
-    if args.consistent is not None:
-        consistent = experiment.parse_degradation('--consistent', args.consistent, config)
-    if consistent and args.interval is not None:
-        raise UserError('--interval: the intervals that calibrate.py learns hold without --consistent; leave one out')
-    calibration = None if consistent else choose_calibration(args.model, args.interval is not None, args.ensemble,
-                                                             args.samples)
+    config, net, manner = open_network(args, ranks)
     out, cases, refusals = choose_cases(args, config, net)
     experiment.check_results(out, cases)
     # asking git takes a moment
     version = commit() if args.bids or any(case.suffix != '.mhd' for case in cases) else None
-    manner = Manner(config.intensity_scaling, read_lie(args.model), read_looks(args.model, net.in_channels),
-                    args.ensemble, args.samples, consistent, args.like_input, calibration and calibration.factors,
-                    args.interval, f'{NAME} {args.model.name} {version or ""}'.strip())
+    manner = manner._replace(origin=f'{manner.origin} {version or ""}'.strip())
     if args.ensemble:
         experiment.check_mirrored(cases)
     provenance = args.bids and sidecars.Provenance(args.bids[0], sidecars.facts(args.model, config, manner, version))
@@ -148,6 +120,60 @@ def infer(args, ranks, last):
         tally.save()  # another process may have taken away a table, for an older one with the scores of its case
         failures += try_report(out, args.model, config, cases, tally.rows, tally.unsure, tally.unlike)
     return ranks.of_first(report(out, tally, failures, count, count - len(refusals) - len(cases)))
+
+
+def check_arguments(args, ranks):
+    """Refuse what is wrong with the command line by itself; sets ``args.model`` to a file's path, and ``args.out``.
+
+    Raises:
+        UserError: If a file is not there, or options do not go together.
+    """
+    args.model = model_path(args.model)
+    check_there(args.model, 'model file')
+    check_there(args.config_path, 'config')
+    check_draws(args.samples)
+    check_jobs(args.jobs, args.gpu, ranks.launcher)
+    if args.hr and not args.input:
+        raise UserError('--hr names the HR volumes of the LR volumes that -i names, and there is no -i')
+    choose_out(args)
+
+
+def open_network(args, ranks):
+    """The model file's network on its device, and how it is to be used.
+
+    Returns:
+        (~util.config.Config, ~chainer.Chain, ~util.inference.case_results.Manner): The Manner's ``origin`` lacks
+        the commit.
+
+    Raises:
+        UserError: If the model cannot be read, or cannot do what is asked for.
+    """
+    with importing():
+        from models.network import BayesianNetwork
+        from util.device import get_device
+        from util.files import NAME
+        from util.inference import experiment
+        from util.inference.calibration import choose_calibration
+        from util.inference.case_results import Manner
+        from util.inference.model_file import read_lie, read_looks
+        from util.inference.super_resolution import check_samples
+
+    device = get_device(ranks.gpu(args.gpu))
+    config, net = experiment.open_model(args.model, args.config_path, args.root)
+    net.to_device(device)
+    check_samples(net, args.samples)
+    if isinstance(net, BayesianNetwork) and args.samples is None:
+        note(f'{args.model}: its weights are uncertain, which the deviation says nothing of without --samples 32')
+    consistent = None
+    if args.consistent is not None:
+        consistent = experiment.parse_degradation('--consistent', args.consistent, config)
+    if consistent and args.interval is not None:
+        raise UserError('--interval: the intervals that calibrate.py learns hold without --consistent; leave one out')
+    calibration = None if consistent else choose_calibration(args.model, args.interval is not None, args.ensemble,
+                                                             args.samples)
+    return config, net, Manner(config.intensity_scaling, read_lie(args.model), read_looks(args.model, net.in_channels),
+                               args.ensemble, args.samples, consistent, args.like_input,
+                               calibration and calibration.factors, args.interval, f'{NAME} {args.model.name}')
 
 
 def choose_out(args):
