@@ -84,7 +84,7 @@ def train(args, config, device, stop, ranks, words):
     from util.files import remove_strays
     from util.inference.experiment import load_start
     from util.inference.network import build_network
-    from util.training.archive import archive_run
+    from util.training.archive import archive_run, read_start
     from util.training.resume import holds_run, remove_log_strays, resume
     from util.training.snapshot import copy_first
     from util.training.trainer import make_trainer, ran_with
@@ -99,21 +99,24 @@ def train(args, config, device, stop, ranks, words):
     numpy.random.seed(config.seed)  # the initial weights; they are drawn on the CPU and so are the same on every device
     net = build_network(config, args.root)
     if args.model:
-        load_start(args.model, net, config)
-    elif getattr(net, 'fixed_mean', False) and not args.resume:
-        raise UserError(f'{args.config_path}: models.generator.args.fixed_mean: what the network says of HR would stay '
-                        'that of random weights; give the model whose answers it is to have with -m')
+        load_start(args.model, net, config, args.root)
+    elif not args.resume:
+        check_start(args, net)
     net.to_device(device)
     pairs, val_pairs = load_data(args, config)
     with blaming(args.config_path):
         check_splits(config.dataset.model_dump(), args.root)
         trainer = make_trainer(config, net, pairs, val_pairs, args.out, stop, ranks)
     if args.resume and ranks.is_first:
-        archive = args.out / 'config.yml'
-        resume(trainer, None if args.resume == NEWEST else args.resume, ran_with(config, pairs, val_pairs),
-               lambda: load_config(archive) if archive.exists() else config)
+        def began():
+            check_start(args, net, read_start(args.out))
+            archive = args.out / 'config.yml'
+            return load_config(archive) if archive.exists() else config
+
+        resume(trainer, None if args.resume == NEWEST else args.resume, ran_with(config, pairs, val_pairs), began)
     if ranks.is_first:
-        archive_run(args.out, config, args.root, replace=bool(args.resume))
+        start = check_start(args, net) if trainer.updater.iteration == 0 else read_start(args.out)
+        archive_run(args.out, config, args.root, bool(args.resume), start)
     if ranks.size > 1:
         copy_first(trainer, ranks)
     stop.training = True
@@ -123,6 +126,31 @@ def train(args, config, device, stop, ranks, words):
     if ranks.is_first:
         finish(args, config, trainer, interrupted, ranks.launcher, words)
     return stop.exit_code if interrupted else 0
+
+
+def check_start(args, net, began=None):
+    """Refuse to begin with other weights than the run began with before, or than the network can be used with.
+
+    Args:
+        began (dict): What it began with before, as of `util.training.archive.read_start`.
+
+    Returns:
+        dict: What it begins with now, likewise.
+
+    Raises:
+        UserError: If that is another model, or none for a network whose mean stays as it is.
+    """
+    from util.files import sha256
+    from util.training.archive import START
+
+    start = {START: args.model and sha256(args.model)}
+    if began and began != start:
+        raise UserError(f'{args.out}: no snapshot there can be gone on from, and the run did not begin with '
+                        f'{args.model or "random weights"}; give -m as it was, or begin another run with -o')
+    if getattr(net, 'fixed_mean', False) and not args.model:
+        raise UserError(f'{args.config_path}: models.generator.args.fixed_mean: what the network says of HR would stay '
+                        'that of random weights; give the model whose answers it is to have with -m')
+    return start
 
 
 def finish(args, config, trainer, interrupted, launcher, words):
@@ -135,7 +163,8 @@ def finish(args, config, trainer, interrupted, launcher, words):
         print(f'interrupted; to go on from {args.out}/snapshot_iter_{done}.npz:\n{command}', file=sys.stderr)
         return
     print(f'model: {args.out}/gen_iter_{done}.npz')
-    print(f'best on validation: {best.path} ({best.psnr:.2f} dB at iteration {best.iteration})')
+    score = f'loss {best.loss:.4g}' if best.by_loss else f'{best.psnr:.2f} dB'
+    print(f'best on validation: {best.path} ({score} at iteration {best.iteration})')
     print(f'to super-resolve the test cases with that one:\n{inference_command(args, config, best.path)}')
 
 

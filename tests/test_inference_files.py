@@ -110,6 +110,17 @@ def test_scores_and_pictures_of_older_volumes_do_not_stay(experiment, infer):
     assert not {'scores.csv', '0001.png', 'report.html'} & results(experiment)
 
 
+@pytest.mark.parametrize('name', ['a,b', 'a"b', "a' b"])
+def test_nor_do_those_of_a_case_whose_name_a_table_writes_otherwise(experiment, infer, name):
+    for kind in ('LR', 'HR'):
+        write_volume(experiment / f'{kind}s/{name}.mhd', read_volume(experiment / f'{kind}/0001.mhd'))
+    assert infer('--pairs', 'LRs', 'HRs').returncode == 0 and 'scores.csv' in results(experiment)
+    write_volume(experiment / f'HRs/{name}.mhd', read_volume(experiment / 'LR/0001.mhd'))  # no truth of this LR
+    assert infer('--pairs', 'LRs', 'HRs').returncode == 2
+    assert infer('-i', f'LRs/{name}.mhd', '-o', f'out/{name}.mhd').returncode == 0
+    assert not {'scores.csv', 'report.html', f'{name}.png'} & results(experiment)
+
+
 def test_what_tells_of_an_older_deviation_does_not_stay_where_none_is_predicted(experiment, infer):
     plain = make_unsure(experiment)
     uncertain = {'0001_deviation.mhd', '0001_uncertainty.png', 'uncertainty.csv'}

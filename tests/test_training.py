@@ -281,6 +281,33 @@ def test_a_fixed_mean_stays_to_the_bit_while_the_deviation_learns(experiment, tr
     assert_same_weights(experiment / 'next/gen_iter_6.npz', experiment / 'resumed/gen_iter_6.npz')
 
 
+def test_a_run_that_begins_anew_begins_with_what_it_began_with(experiment, train):
+    """A kill came before the first snapshot. Random weights in the place of a model's would be another run."""
+    assert train().returncode == 0
+    model = '-m', 'run/gen_iter_6.npz'
+    assert train(*model, out='next').returncode == 0
+    for path in (experiment / 'next').glob('snapshot_iter_*'):
+        path.unlink()
+    before = weights(experiment / 'next/gen_best.npz')
+    for other in ((), ('-m', 'run/gen_iter_3.npz')):
+        assert_refused(train(*other, '--resume', out='next'),
+                       'next: no snapshot there can be gone on from, and the run did not begin with '
+                       f'{other[1] if other else "random weights"}; give -m as it was')
+    assert all((before[name] == array).all() for name, array in weights(experiment / 'next/gen_best.npz').items())
+    assert train(*model, '--resume', out='next').returncode == 0
+    assert train('--resume', 'next/snapshot_iter_3.npz', out='next').returncode == 0  # needs no -m
+    assert yaml.safe_load((experiment / 'next/versions.yml').read_text())['start'] is not None
+
+
+def test_a_mean_that_is_fixed_is_never_that_of_random_weights(experiment, train):
+    take_recipe(experiment, 'x4_uncertain')
+    fixed = '--set', 'models.generator.args.fixed_mean=true'
+    (experiment / 'run').mkdir()
+    (experiment / 'run/log').write_text('[]')
+    assert_refused(train(*fixed, '--resume'), 'would stay that of random weights; give the model whose answers')
+    assert not list((experiment / 'run').glob('gen_*'))
+
+
 def test_the_recipe_with_uncertain_weights_trains_resumes_and_is_drawn_from(experiment, train, here):
     """Its noise goes on where it was: a resumed run ends with the same weights as an uninterrupted one."""
     import inference

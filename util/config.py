@@ -10,7 +10,7 @@ from typing import Annotated
 # Plugins of other packages have no say in what a config means; looking for them takes as long as reading ten configs.
 os.environ.setdefault('PYDANTIC_DISABLE_PLUGINS', '__all__')
 
-from pydantic import BaseModel, Field, StrictInt, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, Field, StrictInt, ValidationError, model_validator
 import yaml
 
 from util.config_drawn import Drawn, degradation_setting
@@ -113,7 +113,7 @@ class Config(Section):
     flip: name_of(FLIPPED) = 'none'
     flip_until: Annotated[StrictInt, Field(ge=0)] | None = None  # iteration
     background_share: Annotated[Number, Field(ge=0, le=1)] | None = None
-    drawn: Drawn = Drawn()
+    drawn: Annotated[Drawn, BeforeValidator(lambda value: {} if value is None else value)] = Drawn()
     loss: Loss = Loss(name='mse')
     iteration: Count
     schedule: Schedule = Schedule(name='linear')

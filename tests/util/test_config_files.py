@@ -81,6 +81,13 @@ def test_a_folder_stands_for_the_three_lists_in_it(tmp_path):
     assert 'dataset: a folder with the three lists is wanted' in refusal(BASE, ['dataset=[a, b]'])
 
 
+def test_what_is_drawn_can_be_switched_off_where_a_config_extends_one_that_draws(tmp_path):
+    path = write(tmp_path / 'mine.yml', f'extends: {PROJECT}/configs/thick_slices_clinic.yml\ndrawn: null\n')
+    assert load_config(path).drawn == load_config(BASE).drawn
+    assert load_config(PROJECT / 'configs/x4_deep_robust.yml', ['drawn=null']).drawn == load_config(BASE).drawn
+    assert not load_config(path).drawn.anything
+
+
 def test_a_network_s_argument_that_is_called_as_a_choice_stays_what_it_is(tmp_path):
     args = '{loss: mse, dataset: a}'
     path = write(tmp_path / 'mine.yml', f'extends: {BASE}\nmodels: {{generator: {{args: {args}}}}}\n')

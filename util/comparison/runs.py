@@ -47,7 +47,7 @@ def plan_runs(recipes, out, degradations=None, seeds=None, iterations=None, chan
         list of Run: By recipe, degradation and seed.
 
     Raises:
-        UserError: If a recipe cannot be read, two have one name, or a degradation is unknown.
+        UserError: If a recipe cannot be read or begins with a model, two have one name, or a degradation is unknown.
     """
     names = [path.stem for path in recipes]
     if len(set(names)) < len(names):
@@ -58,6 +58,9 @@ def plan_runs(recipes, out, degradations=None, seeds=None, iterations=None, chan
     runs = []
     for path in recipes:
         recipe = load_config(path, changes)
+        if recipe.models.generator.args.get('fixed_mean'):
+            raise UserError(f'{path}: models.generator.args.fixed_mean: such a training begins with a model, which '
+                            'training.py takes with -m and a comparison has not; leave this recipe out')
         for degradation in degradations or [recipe.degradation.name]:
             made = changed(recipe, {**_degraded(recipe, degradation), **_shortened(recipe, iterations)}, path)
             pairs = out / 'pairs' / _pairs_name(made)

@@ -1,5 +1,6 @@
 """The results of one case in a folder: its volumes and, where the truth is known, its scores and its picture."""
 import contextlib
+import csv
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import NamedTuple
@@ -193,7 +194,7 @@ def forget_scores(out, case):
     for name in ('scores.csv', 'uncertainty.csv'):
         table = out / name
         with contextlib.suppress(FileNotFoundError):  # another process may have removed it meanwhile
-            if table.is_file() and f'\n{case.name},' in table.read_text(encoding='utf-8', errors='replace'):
+            if table.is_file() and _tells_of(table, case.name):
                 scored = True
                 table.unlink()
                 (out / 'report.html').unlink(missing_ok=True)  # which shows these scores
@@ -201,6 +202,12 @@ def forget_scores(out, case):
         path = out / f'{case.name}{end}'
         if scored or path.is_file() and _is_ours(path):
             path.unlink(missing_ok=True)
+
+
+def _tells_of(table, name):
+    """Whether a table of scores has a row of a case."""
+    with open(table, encoding='utf-8', errors='replace', newline='') as file:
+        return any(row[:1] == [name] for row in csv.reader(file))
 
 
 def _is_ours(path):

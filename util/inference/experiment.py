@@ -1,5 +1,9 @@
 """What an inference is about: the experiment that its model is used by, and the cases."""
+import chainer
+import numpy
+
 from models.gaussian import GaussianNetwork
+from models.network import mean_of
 from util.config import check_values
 from util.config_files import load_config, read_experiment
 from util.dataset.case_lists import read_list
@@ -63,7 +67,7 @@ def differences(config, other):
     return [(key, one, another) for key, one, another in values if one != another]
 
 
-def load_start(model, net, config):
+def load_start(model, net, config, root=PROJECT):
     """Fill a network that is to be trained with the weights of a model file.
 
     Another network's will do where they fit, such as those of one with uncertain weights for the same one without,
@@ -75,9 +79,11 @@ def load_start(model, net, config):
         model (Path): The model file.
         net (~chainer.Chain): The network; changed in place, or not at all.
         config (~util.config.Config): The experiment that it is trained in.
+        root (Path): Where the network's code may lie beside the project.
 
     Raises:
-        UserError: If the file cannot be read, or its weights do not fit.
+        UserError: If the file cannot be read, or its weights do not fit; or if the network is to answer as the model
+            does (``fixed_mean``), and would not.
     """
     trained = read_experiment(model)
     other = trained is not None and _described(trained) != _described(config)
@@ -89,8 +95,23 @@ def load_start(model, net, config):
         raise UserError(f'{model}: its weights do not fit; they are of {_described(trained)}, and the config says '
                         f'{_described(config)}. Start from a model of that, or leave -m out '
                         f'({str(error).removeprefix(f"{model}: ")})') from None
+    if trained is not None and getattr(net, 'fixed_mean', False):
+        _check_same_answers(model, net, trained, config, root)
     if other:
         note(f'{model}: its weights are of {_described(trained)}, and are trained further as {_described(config)}')
+
+
+def _check_same_answers(model, net, trained, config, root):
+    """Refuse a network whose mean is to stay that of a model, and which makes something else of an LR volume."""
+    check_code_of_model(trained, model, root)
+    own = build_network(trained, root)
+    load_network(model, own)
+    lr = numpy.random.default_rng(0).random((1, net.in_channels, 5, 6, 7), numpy.float32)
+    with chainer.no_backprop_mode(), chainer.using_config('train', False):
+        answers = [chainer.as_variable(mean_of(one(lr))).array for one in (own, net)]
+    if trained.intensity_scaling != config.intensity_scaling or not numpy.array_equal(*answers):
+        raise UserError(f'{model}: with fixed_mean its answers would not stay as they are: it is of '
+                        f'{_described(trained)}, and the config says {_described(config)}')
 
 
 def _load(model, net, part):
@@ -108,8 +129,8 @@ def _load(model, net, part):
 def _described(config):
     network = config.models.generator
     arguments = ', '.join(f'{key}={value!r}' for key, value in network.args.items())
-    return (f'{network.name}({arguments}) at rate {config.upsampling_rate}, intensity_scaling '
-            f'{config.intensity_scaling}')
+    return (f'{network.name}({arguments}) at rate {config.upsampling_rate}, degradation {config.degradation.name}, '
+            f'intensity_scaling {config.intensity_scaling}')
 
 
 def parse_degradation(source, text, config):

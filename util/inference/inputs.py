@@ -34,7 +34,7 @@ def scans(paths, rate, out):
         if found != [path] and path.resolve() == out.resolve():
             raise UserError(f'-i {path}: the results would lie among the scans, and be taken for scans the next time; '
                             'name another folder with -o')
-        volumes += found
+        volumes += _each_once(path, found)
     _check_once(volumes)
     end = f'_x{"x".join(map(str, rate if len(set(rate)) > 1 else rate[:1]))}'
     return [Case(name + end, path, None, _suffix_of_result(path)) for name, path in zip(_names(volumes), volumes)]
@@ -85,7 +85,7 @@ def volumes_of(folder):
     files = [path for path in entries if path.is_file() or _is_lost(path)]
     images = [path for path in files if without_suffix(path.name) != path.name]
     volumes = [path for path in images if _header_beside(path) not in images]  # that stands for an Analyze pair
-    parts = {data_file(path) for path in volumes if path.suffix.lower() in ('.mhd', '.nhdr')}
+    parts = {data_file(path) for path in volumes if path.suffix.lower() in ('.mhd', '.nhdr') and not _is_lost(path)}
     others = [path.name for path in files if path not in images and path not in parts]
     if not volumes:
         others += [f'{path.name}/' for path in entries if path.is_dir()]  # which are not looked through
@@ -166,6 +166,16 @@ def _by_name(folder):
 def _names(paths):
     # folders such as . and .. have their names elsewhere
     return distinct_names([path.resolve() if path.is_dir() else path for path in paths])
+
+
+def _each_once(folder, paths):
+    """The volumes of a folder without links to others of them, which are told."""
+    files = [path for path in paths if not path.is_symlink()]
+    once = {path.resolve(): path for path in (*paths, *files)}  # the file itself, where it is there
+    links = [path.name for path in paths if once[path.resolve()] != path]
+    if links:
+        note(f'{folder}: links to others of its volumes, passed over: {_some(links)}')
+    return [path for path in paths if once[path.resolve()] == path]
 
 
 def _check_once(paths):

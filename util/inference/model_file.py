@@ -1,6 +1,7 @@
 """The files that a trained network is kept in: its arrays, and the text of the experiment that made them."""
 import json
 import math
+from pathlib import Path
 
 import numpy
 from chainer.serializers import DictionarySerializer, NpzDeserializer
@@ -123,7 +124,7 @@ def put_told(path, entry, told):
     """Put an entry of JSON into a model file, or in the place of an older one; each array stays as it is, bit for bit.
 
     Args:
-        path (Path): The model file; replaced as a whole or not at all.
+        path (Path): The model file, or a link to it; replaced as a whole or not at all.
         entry (str): The entry's name.
         told (dict): Of what JSON can hold.
 
@@ -133,7 +134,7 @@ def put_told(path, entry, told):
     with Npz(path, 'model file') as archive:
         arrays = {name: archive.array(name) for name in archive.names}
     arrays[entry] = numpy.array(json.dumps(told, allow_nan=False))
-    with replacing(path) as temporary:
+    with replacing(Path(path).resolve()) as temporary:  # of a link, what it leads to
         numpy.savez_compressed(temporary, **arrays)
 
 
@@ -141,10 +142,17 @@ def read_experiment_text(path):
     """The YAML text of the experiment in a model file; None for a bare file, such as the reference's.
 
     Raises:
-        UserError: If the file cannot be read without pickle, or its experiment is no text.
+        UserError: If the file cannot be read without pickle, its experiment is no text, or it is a snapshot.
     """
     with Npz(path, 'model file') as archive:
+        _check_no_snapshot(path, archive)
         return archive.text(EXPERIMENT, MOST_BYTES) if EXPERIMENT in archive.names else None
+
+
+def _check_no_snapshot(path, archive):
+    if 'entries_that_are_none' in archive.names:
+        raise UserError(f'{path}: a snapshot; go on from it with --resume, or give the gen_iter_N.npz of the same '
+                        'number')
 
 
 def load_network(path, net):
@@ -161,10 +169,8 @@ def load_network(path, net):
     """
     entries = {}
     with Npz(path, 'model file') as archive:
+        _check_no_snapshot(path, archive)
         for name, wanted in sorted(arrays_of(net).items()):
-            if 'entries_that_are_none' in archive.names:
-                raise UserError(f'{path}: a snapshot; go on from it with --resume, or give the gen_iter_N.npz of the '
-                                'same number')
             if name not in archive.names:
                 raise UserError(f'{path}: no array {name}, which this network has; found: {", ".join(archive.names)}')
             try:

@@ -43,8 +43,9 @@ TABLE = {
 
 
 def is_published(path):
-    """Whether a model file is one of :data:`TABLE`, which stays as it was published."""
-    return path.resolve().parent == FOLDER and path.stem in TABLE
+    """Whether a model file, or what a link leads to, is one of :data:`TABLE`, which stays as it was published."""
+    path = path.resolve()
+    return path.parent == FOLDER and path.stem in TABLE
 
 
 def model_path(given):

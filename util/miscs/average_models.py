@@ -45,6 +45,7 @@ def main(argv=None):
     if args.out.exists():
         raise UserError(f'-o {args.out}: there already; name another file, or remove that one')
     # Imported here: neither --help nor a wrong argument waits for them.
+    from util.config_files import read_experiment
     from util.inference.experiment import choose_config, differences
     from util.inference.model_file import arrays_of, fill, load_network, read_lie, read_looks, save_network
     from util.inference.network import build_network
@@ -53,7 +54,9 @@ def main(argv=None):
     config = choose_config(last, None, args.root)
     for model in others:
         for key, theirs, its in differences(choose_config(model, None, args.root), config):
-            raise UserError(f'{model}: {key} is not that of {last}: {theirs} against {its}')
+            bare = [f' (of configs/base.yml, since {one} says nothing of its experiment)' for one in (model, last)
+                    if read_experiment(one) is None]
+            raise UserError(f'{model}: {key} is not that of {last}: {theirs} against {its}{"".join(bare)}')
     net = build_network(config, args.root)
     sums = {}
     for model in models:

@@ -51,7 +51,7 @@ def main(argv=None):
     from util.scores.intervals import fit
 
     device = get_device(args.gpu)
-    with locked(args.model.parent, 'calibrate a copy in another folder'):
+    with locked(args.model.resolve().parent, 'calibrate a copy in another folder'):
         config, net = experiment.open_model(args.model, args.config_path, args.root)
         net.to_device(device)
         subjects = held_out(args, config)

@@ -118,7 +118,8 @@ def stripes(sr, sampling, head):
 
     Returns:
         float: Of the means of thin slices within the middle third of the head's extent along each axis, the standard
-        deviation about their running mean of :data:`RUNNING`, relative to the mean. The mean over the channels.
+        deviation about their running mean of :data:`RUNNING`, relative to the mean's amount. The mean over the
+        channels.
     """
     from scipy import ndimage
 
@@ -126,11 +127,12 @@ def stripes(sr, sampling, head):
     block = []
     for voxels, r in zip(numpy.nonzero(head), sampling.rate):
         first, size = r * int(voxels.min()), r * (int(voxels.max()) + 1 - int(voxels.min()))
-        block.append(slice(first + size // 3, first + 2 * size // 3))
+        block.append(slice(first + size // 3, max(first + 2 * size // 3, first + size // 3 + 1)))
     thirds = [slice(None), *block[:axis], slice(None), *block[axis + 1:]]
     means = numpy.moveaxis(sr[tuple(thirds)], 1 + axis, 1).mean(axis=(2, 3), dtype=numpy.float64)
     off = means - ndimage.uniform_filter1d(means, RUNNING, axis=1, mode='nearest')
-    return float(numpy.mean(off[:, block[axis]].std(axis=1) / means[:, block[axis]].mean(axis=1)))
+    mean = numpy.maximum(numpy.abs(means[:, block[axis]].mean(axis=1)), numpy.finfo(numpy.float32).tiny)
+    return float(numpy.mean(off[:, block[axis]].std(axis=1) / mean))
 
 
 def _thick_axis(sampling):

@@ -9,6 +9,8 @@ from util.inference.model_file import save_network
 class BestModel(training.Extension):
     """Writes the network to a file whenever ``val/psnr`` is higher than ever before; trigger it with the validation.
 
+    Of a network whose mean is fixed, and so its PSNR: whenever ``val/loss`` is lower than ever before.
+
     The best weights so far travel in the trainer's snapshot, so that a resumed run has them too, in whatever folder.
 
     Args:
@@ -28,7 +30,8 @@ class BestModel(training.Extension):
         self.experiment = experiment
         self.kinds = lie, looks
         self.best = net.copy(mode='copy')
-        self.psnr = -math.inf
+        self.by_loss = getattr(net, 'fixed_mean', False)
+        self.psnr, self.loss = -math.inf, math.inf
         self.iteration = 0
 
     def initialize(self, trainer):
@@ -36,13 +39,15 @@ class BestModel(training.Extension):
             save_network(self.path, self.best, self.experiment, *self.kinds)
 
     def __call__(self, trainer):
-        psnr = float(trainer.observation['val/psnr'])
-        if psnr > self.psnr:
-            self.psnr, self.iteration = psnr, trainer.updater.iteration
+        psnr, loss = (float(trainer.observation[f'val/{name}']) for name in ('psnr', 'loss'))
+        if loss < self.loss if self.by_loss else psnr > self.psnr:
+            self.psnr, self.loss, self.iteration = psnr, loss, trainer.updater.iteration
             self.best.copyparams(self.net)
             save_network(self.path, self.best, self.experiment, *self.kinds)
 
     def serialize(self, serializer):
         self.psnr = serializer('psnr', self.psnr)
+        if self.by_loss:
+            self.loss = serializer('loss', self.loss)
         self.iteration = serializer('iteration', self.iteration)
         self.best.serialize(serializer['net'])

@@ -49,7 +49,7 @@ def resume(trainer, which, ran_with, archived):
             that is passed over is put aside as ``NAME.damaged``.
         ran_with (dict): What runs now, to be compared with what the snapshot ran with.
         archived: Function that gives the Config that has run in the trainer's folder. It is asked only where the
-            training is to start anew there: nothing else may.
+            training is to start anew there: nothing else may. What it raises ends that.
 
     Raises:
         UserError: If the snapshot named cannot be used or is of another experiment, its iteration is the last, or the

@@ -82,6 +82,12 @@ def test_two_recipes_of_one_name_are_refused(tmp_path):
         plan_runs([BASE, tmp_path / 'base.yml'], tmp_path)
 
 
+def test_a_recipe_that_begins_with_a_model_is_refused_before_anything_is_made(tmp_path):
+    with pytest.raises(UserError, match='x4_deep_uncertain.yml: .*fixed_mean: such a training begins with a model'):
+        plan_runs([PROJECT / 'configs/x4_deep_uncertain.yml'], tmp_path / 'out')
+    assert not (tmp_path / 'out').exists()
+
+
 def test_other_data_in_the_same_folder_are_refused(tmp_path):
     check_same_data(tmp_path, {'input': 'a', 'test': ['1']})
     keep_data(tmp_path, {'input': 'a', 'test': ['1']})

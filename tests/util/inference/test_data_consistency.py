@@ -53,6 +53,17 @@ def test_what_lr_hardly_tells_is_left_to_the_network():
     assert numpy.linalg.norm(noisy - sr) <= numpy.linalg.norm(noise) / (data_consistency.LEAST * largest)
 
 
+@pytest.mark.filterwarnings('error')
+@pytest.mark.parametrize('size', [1e-30, 1e34])
+def test_what_is_left_is_told_whatever_the_intensities_are(size):
+    lr, _, sr, sampling = volumes(rate=(2, 2, 2), name='gaussian', fwhm=3.0)
+    lr = numpy.random.default_rng(1).normal(size=lr.shape).astype(numpy.float32)
+    of_one = make_consistent(sr.copy(), lr, sampling, Degradation(name='gaussian', fwhm=3.0))
+    left = make_consistent(sr * numpy.float32(size), lr * numpy.float32(size), sampling,
+                           Degradation(name='gaussian', fwhm=3.0))
+    assert left == pytest.approx(of_one, rel=1e-4)
+
+
 def test_what_is_left_is_told():
     """Noise has waves that no HR volume has left after a wide Gaussian; block_mean leaves nothing."""
     for settings in ({'name': 'gaussian', 'fwhm': 3.0}, {'name': 'block_mean'}):

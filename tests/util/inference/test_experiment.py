@@ -43,6 +43,53 @@ def test_weights_of_another_rate_are_refused_with_both_named(tmp_path):
         start(tmp_path, made(UNCERTAIN, upsampling_rate=2), made(UNCERTAIN))
 
 
+def linear(fn, name, residual='linear', **args):
+    return {'fn': f'models/{fn}.py', 'name': name, 'args': {'residual': residual, **args}}
+
+
+@pytest.mark.parametrize('generator, trained, wanted', [
+    (linear('espcn3d', 'ESPCN3D'), {}, {}),
+    (linear('espcn3d', 'ESPCN3D'), {'seed': 3, 'loss': 'l1', 'batchsize': 1}, {}),
+    (linear('heteroscedastic_espcn3d', 'HeteroscedasticESPCN3D'), {'loss': 'gaussian_nll'}, {})])
+def test_a_mean_that_stays_is_that_of_the_model(tmp_path, generator, trained, wanted):
+    fixed = linear('heteroscedastic_espcn3d', 'HeteroscedasticESPCN3D', fixed_mean=True)
+    start(tmp_path, filled(made(generator, **trained)), made(fixed, **wanted))
+
+
+@pytest.mark.parametrize('generator, trained, wanted', [
+    (linear('espcn3d', 'ESPCN3D', 'none'), {}, {}),
+    (linear('espcn3d', 'ESPCN3D', 'nearest'), {}, {}),
+    (linear('espcn3d', 'ESPCN3D'), {'degradation': 'block_mean'}, {}),
+    (linear('espcn3d', 'ESPCN3D'), {}, {'intensity_scaling': 'percentile'})])
+def test_a_mean_that_would_not_stay_is_refused_with_both_named(tmp_path, generator, trained, wanted):
+    """The weights fit, and what is made of them is something else."""
+    fixed = linear('heteroscedastic_espcn3d', 'HeteroscedasticESPCN3D', fixed_mean=True)
+    with pytest.raises(UserError, match=r'with fixed_mean its answers would not stay as they are: it is of ESPCN3D\('
+                       r'.*degradation .*, and the config says HeteroscedasticESPCN3D\('):
+        start(tmp_path, filled(made(generator, **trained)), made(fixed, **wanted))
+
+
+def test_a_deeper_mean_that_loses_its_share_is_refused(tmp_path):
+    deep = {'width': 4, 'blocks': 1}
+    fixed = linear('heteroscedastic_deep_espcn3d', 'HeteroscedasticDeepESPCN3D', fixed_mean=True, **deep)
+    trained = filled(made(linear('deep_espcn3d', 'DeepESPCN3D', 'blended', **deep)))
+    with pytest.raises(UserError, match='would not stay as they are'):
+        start(tmp_path, trained, made(fixed))
+
+
+def test_another_degradation_is_told(tmp_path, capsys):
+    start(tmp_path, made(degradation='block_mean'), made())
+    assert 'degradation block_mean, intensity_scaling none, and are trained further as' in capsys.readouterr().err
+
+
+def filled(pair):
+    """The experiment and its network, all weights of which count."""
+    rng = numpy.random.default_rng(0)
+    for param in pair[1].params():
+        param.array[...] = rng.normal(0, 0.1, param.shape)
+    return pair
+
+
 def test_weights_of_another_network_that_fit_are_taken_which_is_told(tmp_path, capsys):
     trained, wanted = made(BAYESIAN), made(UNCERTAIN)
     start(tmp_path, trained, wanted)

@@ -67,7 +67,7 @@ def test_folders_that_do_not_say_what_is_meant_are_refused(folder, tmp_path):
     assert 'the results would lie among the scans' in refusal(scans, [folder], (2, 2, 2), folder)
     assert f'-i names a volume twice: {folder}/a.mhd' == refusal(scans, [folder, folder / 'a.mhd'], (2, 2, 2), tmp_path)
     (folder / 'z.nrrd').symlink_to(folder / 'c.nrrd')
-    assert refusal(scans, [folder], (2, 2, 2), tmp_path) == (
+    assert refusal(scans, [folder / 'c.nrrd', folder / 'z.nrrd'], (2, 2, 2), tmp_path) == (
         f'-i names a volume twice: {folder}/c.nrrd and {folder}/z.nrrd are one file')
     (folder / 'z.nrrd').unlink()
     save_series(folder, make_volume())
@@ -80,11 +80,21 @@ def test_folders_that_do_not_say_what_is_meant_are_refused(folder, tmp_path):
     assert refusal(volumes_of, tmp_path / 'empty').endswith('in this folder, but x.txt, series/')
 
 
-def test_a_link_to_a_scan_that_is_not_there_is_a_scan_that_cannot_be_read(folder):
+def test_a_folder_s_links_to_its_own_volumes_are_passed_over_which_is_said(folder, tmp_path, capsys):
+    """Whichever comes first by name; of two links to a volume elsewhere one is taken."""
+    for link, file in (('0.nrrd', 'c.nrrd'), ('z.nrrd', 'c.nrrd'), ('x.nii', '../out.nii'), ('y.nii', '../out.nii')):
+        (folder / link).symlink_to(folder / file)
+    found = scans([folder], (2, 2, 2), tmp_path / 'out')
+    assert [case.lr_path.name for case in found] == ['a.mhd', 'b.nii.gz', 'c.nrrd', 'pair.hdr', 'y.nii']
+    assert 'links to others of its volumes, passed over: 0.nrrd, x.nii, z.nrrd' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize('name', ['d.nii.gz', 'd.mhd', 'd.nhdr', 'd.hdr'])
+def test_a_link_to_a_scan_that_is_not_there_is_a_scan_that_cannot_be_read(folder, name):
     """As those of a data set whose files have not been fetched; a link to what is no scan is passed over."""
-    for name in ('d.nii.gz', 'e.txt'):
-        (folder / name).symlink_to(folder / 'not fetched')
-    assert [path.name for path in volumes_of(folder)][-2:] == ['d.nii.gz', 'pair.hdr']
+    for link in (name, 'e.txt'):
+        (folder / link).symlink_to(folder / 'not fetched')
+    assert [path.name for path in volumes_of(folder)][-2:] == [name, 'pair.hdr']
 
 
 def test_volumes_of_the_same_name_are_pairs_whatever_their_formats(folder, tmp_path):

@@ -90,6 +90,15 @@ def test_models_of_other_experiments_are_refused_and_nothing_is_written(models, 
     assert not (models / 'out.npz').exists()
 
 
+def test_a_snapshot_and_a_file_without_an_experiment_are_told_as_what_they_are(models, here):
+    numpy.savez(models / 'snapshot_iter_3.npz', entries_that_are_none='[]')
+    for names in (('snapshot_iter_3.npz', 'a.npz'), ('a.npz', 'snapshot_iter_3.npz')):
+        assert_refused(here(average_models.main, '-m', *names, '-o', 'out.npz'), 'snapshot_iter_3.npz: a snapshot; go')
+    numpy.savez(models / 'bare.npz', **weights(models / 'a.npz'))
+    assert_refused(here(average_models.main, '-m', 'bare.npz', 'a.npz', '-o', 'out.npz'),
+                   '(of configs/base.yml, since bare.npz says nothing of its experiment)')
+
+
 @pytest.mark.parametrize('arguments, words', [
     (('-m', 'a.npz', '-o', 'out.npz'), 'name two models at least, or --half'),
     (('-m', 'a.npz', 'b.npz', '-o', 'b.npz'), 'it is one of the models'),

@@ -151,8 +151,9 @@ def test_cases_of_the_training_are_refused_and_a_training_that_is_not_known_is_t
     assert done.returncode == 0 and 'not known whether the training has seen these cases' in done.stderr
 
 
-@pytest.mark.parametrize('model', ['x4_t1w_uncertain', PROJECT / 'models/pretrained/x4_t1w_uncertain.npz'])
-def test_a_model_that_comes_with_the_project_stays_as_it_was_published(model, here):
+@pytest.mark.parametrize('model', ['x4_t1w_uncertain', PROJECT / 'models/pretrained/x4_t1w_uncertain.npz', 'mine.npz'])
+def test_a_model_that_comes_with_the_project_stays_as_it_was_published(model, here, tmp_path):
+    (tmp_path / 'mine.npz').symlink_to(PROJECT / 'models/pretrained/x4_t1w_uncertain.npz')
     before = (PROJECT / 'models/pretrained/x4_t1w_uncertain.npz').read_bytes()
     assert_refused(here(calibrate.main, '-m', model), 'it comes with the project, and stays as it was published')
     assert (PROJECT / 'models/pretrained/x4_t1w_uncertain.npz').read_bytes() == before
@@ -183,6 +184,16 @@ def test_a_model_that_a_run_is_writing_is_not_changed(unsure, here):
     with locked(unsure):
         assert_refused(here(calibrate.main, *MODEL), 'wait for its end, or calibrate a copy in another folder')
     assert read_calibration(unsure / 'gen.npz') is None
+
+
+def test_of_a_link_the_model_that_it_leads_to_is_calibrated(unsure, here):
+    (unsure / 'elsewhere').mkdir()
+    (unsure / 'gen.npz').rename(unsure / 'elsewhere/gen.npz')
+    (unsure / 'gen.npz').symlink_to('elsewhere/gen.npz')
+    with locked(unsure / 'elsewhere'):
+        assert_refused(here(calibrate.main, *MODEL), 'wait for its end')
+    assert here(calibrate.main, *MODEL).returncode == 0
+    assert (unsure / 'gen.npz').is_symlink() and read_calibration(unsure / 'elsewhere/gen.npz') is not None
 
 
 @pytest.mark.parametrize('percent', ['96', '0', '95.5', '7'])

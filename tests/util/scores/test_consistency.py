@@ -109,3 +109,12 @@ def test_stripes_are_as_strong_as_the_unevenness_that_was_laid_on(axis):
     sr[:, 0, 0, 0] = 1e6  # not in the middle third
     assert stripes(sr, Sampling(rate), head) == pytest.approx(0.03 * 8 / 9, rel=1e-3)
     assert stripes(even, Sampling(rate), head) == 0
+    assert stripes(-sr, Sampling(rate), head) == stripes(sr, Sampling(rate), head)
+
+
+@pytest.mark.filterwarnings('error')
+def test_the_smallest_head_and_one_of_zeros_have_stripes_that_are_a_number():
+    head = numpy.zeros((2, 2, 2), bool)
+    head[0, 1, 1] = True
+    for sr in (numpy.ones((1, 8, 2, 2), numpy.float32), numpy.zeros((1, 8, 2, 2), numpy.float32)):
+        assert stripes(sr, Sampling((4, 1, 1)), head) == 0
