@@ -107,15 +107,17 @@ def train(args, config, device, stop, ranks, words):
     with blaming(args.config_path):
         check_splits(config.dataset.model_dump(), args.root)
         trainer = make_trainer(config, net, pairs, val_pairs, args.out, stop, ranks)
+    snapshot = None
     if args.resume and ranks.is_first:
         def began():
             check_start(args, net, read_start(args.out))
             archive = args.out / 'config.yml'
             return load_config(archive) if archive.exists() else config
 
-        resume(trainer, None if args.resume == NEWEST else args.resume, ran_with(config, pairs, val_pairs), began)
+        snapshot = resume(trainer, None if args.resume == NEWEST else args.resume, ran_with(config, pairs, val_pairs),
+                          began)
     if ranks.is_first:
-        start = check_start(args, net) if trainer.updater.iteration == 0 else read_start(args.out)
+        start = read_start(Path(snapshot).parent) if snapshot else check_start(args, net)
         archive_run(args.out, config, args.root, bool(args.resume), start)
     if ranks.size > 1:
         copy_first(trainer, ranks)
@@ -132,18 +134,18 @@ def check_start(args, net, began=None):
     """Refuse to begin with other weights than the run began with before, or than the network can be used with.
 
     Args:
-        began (dict): What it began with before, as of `util.training.archive.read_start`.
+        began (str or None): What it began with before, as `util.training.archive.read_start` has it.
 
     Returns:
-        dict: What it begins with now, likewise.
+        str: What it begins with now, likewise.
 
     Raises:
         UserError: If that is another model, or none for a network whose mean stays as it is.
     """
     from util.files import sha256
-    from util.training.archive import START
+    from util.training.archive import RANDOM
 
-    start = {START: args.model and sha256(args.model)}
+    start = sha256(args.model) if args.model else RANDOM
     if began and began != start:
         raise UserError(f'{args.out}: no snapshot there can be gone on from, and the run did not begin with '
                         f'{args.model or "random weights"}; give -m as it was, or begin another run with -o')

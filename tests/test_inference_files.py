@@ -110,7 +110,7 @@ def test_scores_and_pictures_of_older_volumes_do_not_stay(experiment, infer):
     assert not {'scores.csv', '0001.png', 'report.html'} & results(experiment)
 
 
-@pytest.mark.parametrize('name', ['a,b', 'a"b', "a' b"])
+@pytest.mark.parametrize('name', ['a,b', 'a"b', "a' b", 'case'])
 def test_nor_do_those_of_a_case_whose_name_a_table_writes_otherwise(experiment, infer, name):
     for kind in ('LR', 'HR'):
         write_volume(experiment / f'{kind}s/{name}.mhd', read_volume(experiment / f'{kind}/0001.mhd'))
@@ -119,6 +119,15 @@ def test_nor_do_those_of_a_case_whose_name_a_table_writes_otherwise(experiment, 
     assert infer('--pairs', 'LRs', 'HRs').returncode == 2
     assert infer('-i', f'LRs/{name}.mhd', '-o', f'out/{name}.mhd').returncode == 0
     assert not {'scores.csv', 'report.html', f'{name}.png'} & results(experiment)
+
+
+def test_scores_of_others_stay_whatever_a_new_case_is_called_and_whatever_the_table_is(experiment, infer):
+    assert infer().returncode == 0
+    assert infer('-i', 'LR/0000.mhd', '-o', 'out/case.mhd').returncode == 0
+    assert {'scores.csv', 'report.html', '0001.png'} <= results(experiment)
+    (experiment / 'out/scores.csv').write_text('case,"' + 'x' * 200_000)
+    assert infer('-i', 'LR/0001.mhd', '-o', 'out/0001.mhd').returncode == 0
+    assert 'scores.csv' in results(experiment)
 
 
 def test_what_tells_of_an_older_deviation_does_not_stay_where_none_is_predicted(experiment, infer):

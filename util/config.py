@@ -95,7 +95,7 @@ class Dataset(Section):
     @model_validator(mode='before')
     @classmethod
     def _short_form(cls, value):
-        if not isinstance(value, (str, dict, cls)):
+        if not value or not isinstance(value, (str, dict, cls)):
             raise ValueError('a folder with the three lists is wanted, or a mapping of each to a file')
         return lists_in(value) if isinstance(value, str) else value
 

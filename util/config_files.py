@@ -125,7 +125,7 @@ def _long_form(keys, value):
     """A choice's name alone, or the folder of the lists alone, as the mapping that it stands for."""
     if not isinstance(value, str):
         return value
-    return {'name': value} if keys in CHOICES else lists_in(value) if keys == ('dataset',) else value
+    return {'name': value} if keys in CHOICES else lists_in(value) if value and keys == ('dataset',) else value
 
 
 def _merged(below, above, keys=()):

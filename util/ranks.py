@@ -262,4 +262,4 @@ def _exit_code(error):
         return error.code if isinstance(error.code, int) else 1
     if isinstance(error, KeyboardInterrupt):
         return 130
-    return 2 if isinstance(error, (UserError, OSError, MemoryError)) else 1
+    return 2 if isinstance(error, (UserError, OSError, MemoryError, ModuleNotFoundError)) else 1

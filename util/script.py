@@ -171,8 +171,8 @@ def run(main):
     except UserError as error:
         sys.exit(_say(f'error: {error}', 2))
     except ModuleNotFoundError as error:
-        package = (error.name or '').partition('.')[0]
-        if not package or any((PROJECT / name).exists() for name in (package, f'{package}.py')):
+        package = error.name
+        if not package or '.' in package or any((PROJECT / name).exists() for name in (package, f'{package}.py')):
             raise
         missing = UserError(f'the package {package} is not installed for {sys.executable}; use the Python of the '
                             'virtual environment (README.md: Install), or pip install it there')

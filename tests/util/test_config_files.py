@@ -78,7 +78,8 @@ def test_a_folder_stands_for_the_three_lists_in_it(tmp_path):
         assert config.dataset.model_dump() == lists
     assert load_config(other).dataset.model_dump() == {**lists, 'val_list': 'other.txt'}
     assert 'this key is changed twice' in refusal(BASE, ['dataset=a', 'dataset.val_list=b'])
-    assert 'dataset: a folder with the three lists is wanted' in refusal(BASE, ['dataset=[a, b]'])
+    for wrong in ('[a, b]', '""', '2024'):
+        assert 'dataset: a folder with the three lists is wanted' in refusal(BASE, [f'dataset={wrong}'])
 
 
 def test_what_is_drawn_can_be_switched_off_where_a_config_extends_one_that_draws(tmp_path):

@@ -56,8 +56,11 @@ def test_so_is_a_lack_of_memory_and_an_error_without_a_file(error, words, capsys
     assert code == 2 and words in text and text.count('\n') == 1
 
 
-@pytest.mark.parametrize('arguments', [['training.py'], ['inference.py', '-m', 'x4_t1w'],
-                                       ['util/miscs/make_phantoms.py', '-o', 'raw']])
+@pytest.mark.parametrize('arguments', [
+    ['training.py'], ['inference.py', '-m', 'x4_t1w'], ['util/miscs/make_phantoms.py', '-o', 'raw'],
+    ['util/miscs/make_lists.py', '--val', '1', '--test', '1'], ['util/miscs/make_lr_img.py'],
+    ['util/miscs/average_models.py', '-m', 'x4_t1w', 'x2_t1w', '-o', 'a.npz'],
+    ['util/miscs/compare.py', PROJECT / 'configs/base.yml', '--val', '1', '--test', '1']])
 def test_a_python_without_the_packages_is_told_how_to_get_them_in_one_line(arguments, tmp_path):
     """As that of the system is, for who forgets to activate the environment. -S: site-packages is left out."""
     script, *rest = arguments
@@ -67,8 +70,8 @@ def test_a_python_without_the_packages_is_told_how_to_get_them_in_one_line(argum
 
 
 def test_a_module_of_the_project_itself_that_is_missing_is_a_fault_and_no_package():
-    for name in ('util.no_such_module', 'models.none', 'inference'):
-        with pytest.raises(ModuleNotFoundError):
+    for name in ('util.no_such_module', 'models.none', 'inference', 'scipy.misc_gone'):
+        with pytest.raises(ModuleNotFoundError):  # nor is a part of a package that is there
             run(fail(ModuleNotFoundError(f'No module named {name!r}', name=name)))
 
 

@@ -1,5 +1,7 @@
 """What a case is called: results are named after it."""
+import os
 from collections import Counter
+from pathlib import Path
 
 SUFFIXES = ('.nii.gz', '.nii', '.hdr.gz', '.img.gz', '.hdr', '.img', '.mgz', '.mgh', '.mhd', '.mha', '.nrrd', '.nhdr')
 
@@ -37,11 +39,12 @@ def distinct_names(paths):
         >>> distinct_names([Path('sub-01/T1.nii.gz'), Path('sub-02/T1.nii.gz'), Path('b.mgz')])
         ['sub-01_T1', 'sub-02_T1', 'b']
     """
-    beside = Counter((path.resolve().parent, without_suffix(path.name)) for path in paths)
+    parents = [Path(os.path.realpath(path)).parent for path in paths]  # resolve() raises where links go round
+    beside = Counter((parent, without_suffix(path.name)) for path, parent in zip(paths, parents))
     # only the suffix tells scan.nii and scan.mhd of one folder apart
-    own = [path.name.replace('.', '_') if beside[path.resolve().parent, without_suffix(path.name)] > 1 else
-           without_suffix(path.name) for path in paths]
-    names, folders = own, [path.resolve().parent.parts[1:] for path in paths]
+    own = [path.name.replace('.', '_') if beside[parent, without_suffix(path.name)] > 1 else without_suffix(path.name)
+           for path, parent in zip(paths, parents)]
+    names, folders = own, [parent.parts[1:] for parent in parents]
     for depth in range(1, max(map(len, folders), default=0) + 1):
         counts = Counter(names)
         if max(counts.values()) == 1:

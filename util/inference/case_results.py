@@ -205,9 +205,14 @@ def forget_scores(out, case):
 
 
 def _tells_of(table, name):
-    """Whether a table of scores has a row of a case."""
+    """Whether a table of scores has a row of a case; what is no table has none."""
     with open(table, encoding='utf-8', errors='replace', newline='') as file:
-        return any(row[:1] == [name] for row in csv.reader(file))
+        rows = csv.reader(file)
+        try:
+            next(rows, None)  # the names of the columns
+            return any(row[:1] == [name] for row in rows)
+        except csv.Error:
+            return False
 
 
 def _is_ours(path):

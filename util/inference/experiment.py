@@ -1,4 +1,6 @@
 """What an inference is about: the experiment that its model is used by, and the cases."""
+import os
+
 import chainer
 import numpy
 
@@ -103,7 +105,8 @@ def load_start(model, net, config, root=PROJECT):
 
 def _check_same_answers(model, net, trained, config, root):
     """Refuse a network whose mean is to stay that of a model, and which makes something else of an LR volume."""
-    check_code_of_model(trained, model, root)
+    if trained.models.generator.fn != config.models.generator.fn:  # which the user has named, and so trusts
+        check_code_of_model(trained, model, root)
     own = build_network(trained, root)
     load_network(model, own)
     lr = numpy.random.default_rng(0).random((1, net.in_channels, 5, 6, 7), numpy.float32)
@@ -210,10 +213,11 @@ def check_results(out, cases):
         raise UserError(f'{out} holds the volumes of clean_data.py; name another folder with -o')
     if out.name in ('LR', 'HR') and read_pairs_info(out.parent):
         raise UserError(f'{out} holds the volumes of LR-HR pairs; name another folder with -o')
-    inputs = {path.resolve() for case in cases for path in (case.lr_path, case.hr_path) if path}
+    # Path.resolve raises where links go round
+    inputs = {os.path.realpath(path) for case in cases for path in (case.lr_path, case.hr_path) if path}
     for case in cases:
         for kind in ('', *kinds):
             path = out / case.file(kind)
-            if path.resolve() in inputs:
+            if os.path.realpath(path) in inputs:
                 raise UserError(f'{path} is a volume to be read, and the result would replace it; name another folder '
                                 'with -o')

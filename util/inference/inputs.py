@@ -1,4 +1,5 @@
 """From the paths of a command line to cases: files, folders of volumes, DICOM series, the pairs of two folders."""
+import os
 from pathlib import Path
 
 from util.dataset.case_lists import Case
@@ -169,23 +170,25 @@ def _names(paths):
 
 
 def _each_once(folder, paths):
-    """The volumes of a folder without links to others of them, which are told."""
+    """The volumes of a folder, of several links to one file one; the others are told."""
     files = [path for path in paths if not path.is_symlink()]
-    once = {path.resolve(): path for path in (*paths, *files)}  # the file itself, where it is there
-    links = [path.name for path in paths if once[path.resolve()] != path]
-    if links:
-        note(f'{folder}: links to others of its volumes, passed over: {_some(links)}')
-    return [path for path in paths if once[path.resolve()] == path]
+    # the file itself, where it is there; Path.resolve raises where a link leads to itself
+    once = {os.path.realpath(path): path for path in (*paths, *files)}
+    taken = [path for path in paths if once[os.path.realpath(path)] == path]
+    if len(taken) < len(paths):
+        note(f'{folder}: links to volumes that are taken already, passed over: '
+             f'{_some([path.name for path in paths if path not in taken])}')
+    return taken
 
 
 def _check_once(paths):
     seen = {}
     for path in paths:
-        other = seen.get(path.resolve())
+        other = seen.get(os.path.realpath(path))
         if other:
             raise UserError(f'-i names a volume twice: {other}'
                             + (f' and {path} are one file' if other != path else ''))
-        seen[path.resolve()] = path
+        seen[os.path.realpath(path)] = path
 
 
 def _checked(cases):

@@ -140,7 +140,10 @@ def _import(path):
         sys.modules[name] = module
         try:
             spec.loader.exec_module(module)
-        except BaseException:
+        except BaseException as error:
             del sys.modules[name]
+            if isinstance(error, ModuleNotFoundError):
+                raise UserError(f'{path}: it imports {error.name}, which {sys.executable} does not find; a module of '
+                                "your own has to be on Python's path (PYTHONPATH)") from None
             raise
     return sys.modules[name]

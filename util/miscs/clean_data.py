@@ -3,6 +3,7 @@
     python util/miscs/clean_data.py
 """
 import argparse
+import os
 import sys
 from pathlib import Path
 
@@ -45,7 +46,7 @@ def main(argv=None):
         raise UserError('; '.join([f'{args.input}: no file name matches {pattern!r}; put the volumes there, in any '
                                    'tree, or choose others with -i or --pattern'] + found.refusals + found.account()))
     for path in found.files:
-        if path.resolve().parent == args.output.resolve():
+        if os.path.dirname(os.path.realpath(path)) == os.path.realpath(args.output):
             raise UserError(f'{path}: lies in the folder of the result and could be replaced; name another with -o')
     # Imported here: neither --help nor a wrong argument waits for them.
     with importing():

@@ -4,6 +4,7 @@
     python util/miscs/make_lists.py --train 0000 0001 --val 0003 --test 0010
 """
 import argparse
+import json
 import random
 import shlex
 import sys
@@ -12,7 +13,6 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # run as a file, Python looks beside that file only
 
 from util.dataset.case_lists import Case, relative_below, write_list
-from util.dataset.pairs_info import complete_pairs_info, subject_of_case
 from util.script import PROJECT, UserError, run
 
 
@@ -112,6 +112,10 @@ def take_named(subjects, by_name):
 def main(argv=None):
     """Run the script with a command line (default: the process's)."""
     args = parse_arguments(argv)
+    # Imported here: neither --help nor a wrong argument waits for them.
+    from util.dataset.pairs_info import complete_pairs_info, subject_of_case
+    from util.yaml_text import load_yaml
+
     lr, hr = args.input / 'LR', args.input / 'HR'
     cases = {path.stem: Case(path.stem, path, hr / path.name) for path in sorted(lr.glob('*.mhd'))
              if (hr / path.name).is_file()}
@@ -131,7 +135,10 @@ def main(argv=None):
         write_list(path, [cases[name] for name in names], PROJECT)
         of = {subjects[name] for name in names}
         print(f'{path}: {" ".join(names)}' + f' ({len(names)} cases of {len(of)} subjects)' * (len(of) < len(names)))
-    print(f'for training.py: --set {shlex.quote(f"dataset={relative_below(out, PROJECT)}")}')
+    folder = relative_below(out, PROJECT)
+    if load_yaml(folder, str(out)) != folder:  # such as a year, which YAML takes for a number
+        folder = json.dumps(folder)
+    print(f'for training.py: --set {shlex.quote(f"dataset={folder}")}')
 
 
 if __name__ == '__main__':

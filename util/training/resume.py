@@ -51,6 +51,9 @@ def resume(trainer, which, ran_with, archived):
         archived: Function that gives the Config that has run in the trainer's folder. It is asked only where the
             training is to start anew there: nothing else may. What it raises ends that.
 
+    Returns:
+        Path, str or None: The snapshot; None: the training starts anew.
+
     Raises:
         UserError: If the snapshot named cannot be used or is of another experiment, its iteration is the last, or the
             trainer's folder holds another run.
@@ -60,7 +63,7 @@ def resume(trainer, which, ran_with, archived):
         if holds_run(out) and Path(which).resolve().parent != out.resolve():
             raise UserError(f'{out} holds another run than that of {which}; name another folder with -o')
         _load(which, trainer, ran_with)
-        return
+        return which
     for path in find_snapshots(out):
         try:
             _load(path, trainer, ran_with)
@@ -70,10 +73,11 @@ def resume(trainer, which, ran_with, archived):
             print(f'passed over: {error}', file=sys.stderr)
         else:
             print(f'going on from {path}', file=sys.stderr)
-            return
+            return path
     _compare(out / 'config.yml', settings_of(archived()),
              {key: value for key, value in ran_with.items() if not key.endswith(' cases')})
     print(f'{out}: no usable snapshot there; the training starts anew', file=sys.stderr)
+    return None
 
 
 def _compare(path, then, now):

@@ -12,6 +12,7 @@ from util.script import UserError
 NONES = 'entries_that_are_none'  # the entry that names what None stands in
 MOST_TEXT = 2 ** 28  # characters of a log: a million of its lines
 RAN_WITH = 'ran_with'  # the entry that holds what the training ran with, as JSON
+NEWER = {'extensions/best/loss'}  # entries that older snapshots lack; the trainer's own are taken then
 
 
 def save_snapshot(path, trainer, ran_with=None):
@@ -111,7 +112,9 @@ def _fitting(archive, wanted):
                 raise ValueError(f'{name} is none')
             entries[name] = numpy.array(None)
         elif name not in archive.names:
-            raise ValueError(f'{name} is missing')
+            if name not in NEWER:
+                raise ValueError(f'{name} is missing')
+            entries[name] = own
         elif own.dtype.kind == 'U':
             entries[name] = numpy.array(_text(archive, name))
         else:

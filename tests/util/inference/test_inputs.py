@@ -86,7 +86,7 @@ def test_a_folder_s_links_to_its_own_volumes_are_passed_over_which_is_said(folde
         (folder / link).symlink_to(folder / file)
     found = scans([folder], (2, 2, 2), tmp_path / 'out')
     assert [case.lr_path.name for case in found] == ['a.mhd', 'b.nii.gz', 'c.nrrd', 'pair.hdr', 'y.nii']
-    assert 'links to others of its volumes, passed over: 0.nrrd, x.nii, z.nrrd' in capsys.readouterr().err
+    assert 'links to volumes that are taken already, passed over: 0.nrrd, x.nii, z.nrrd' in capsys.readouterr().err
 
 
 @pytest.mark.parametrize('name', ['d.nii.gz', 'd.mhd', 'd.nhdr', 'd.hdr'])
@@ -94,6 +94,10 @@ def test_a_link_to_a_scan_that_is_not_there_is_a_scan_that_cannot_be_read(folder
     """As those of a data set whose files have not been fetched; a link to what is no scan is passed over."""
     for link in (name, 'e.txt'):
         (folder / link).symlink_to(folder / 'not fetched')
+    (folder / 'loop.nii').symlink_to(folder / 'loop.nii')
+    found = [case.lr_path.name for case in scans([folder], (2, 2, 2), folder.parent)]
+    assert found[-3:] == [name, 'loop.nii', 'pair.hdr']
+    (folder / 'loop.nii').unlink()
     assert [path.name for path in volumes_of(folder)][-2:] == [name, 'pair.hdr']
 
 

@@ -44,12 +44,14 @@ def test_cases_are_given_by_name_and_by_number_together(processed, script, tmp_p
     assert len(set(sum(split.values(), []))) == 6
 
 
-def test_the_last_line_is_what_a_training_takes_the_lists_by(processed, script, tmp_path):
-    _, text, _ = script(main, '--val', '0001', '--test', '0002', '-i', processed, '-o', tmp_path / 'my lists')
+@pytest.mark.parametrize('folder', ['my lists', '2024', 'a: b', 'a #1', '- a', "it's", 'null'])
+def test_the_last_line_is_what_a_training_takes_the_lists_by(processed, script, tmp_path, monkeypatch, folder):
+    monkeypatch.setattr('util.miscs.make_lists.PROJECT', tmp_path)  # so that the folder's name is all there is
+    _, text, _ = script(main, '--val', '0001', '--test', '0002', '-i', processed, '-o', tmp_path / folder)
     option, change = shlex.split(text.splitlines()[-1].partition(':')[2])
     assert option == '--set'
     config = load_config(PROJECT / 'configs/base.yml', [change])
-    assert [case.name for case in read_list(config.dataset.val_list, PROJECT)] == ['0001']
+    assert [case.name for case in read_list(tmp_path / config.dataset.val_list, tmp_path)] == ['0001']
 
 
 def test_paths_below_the_project_are_written_relative_to_it(processed, script, tmp_path, monkeypatch):
