@@ -142,6 +142,7 @@ def check_start(args, net, began=None):
     Raises:
         UserError: If that is another model, or none for a network whose mean stays as it is.
     """
+    from models.network import has_fixed_mean
     from util.files import sha256
     from util.training.archive import RANDOM
 
@@ -149,7 +150,7 @@ def check_start(args, net, began=None):
     if began and began != start:
         raise UserError(f'{args.out}: no snapshot there can be gone on from, and the run did not begin with '
                         f'{args.model or "random weights"}; give -m as it was, or begin another run with -o')
-    if getattr(net, 'fixed_mean', False) and not args.model:
+    if has_fixed_mean(net) and not args.model:
         raise UserError(f'{args.config_path}: models.generator.args.fixed_mean: what the network says of HR would stay '
                         'that of random weights; give the model whose answers it is to have with -m')
     return start

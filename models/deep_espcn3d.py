@@ -10,7 +10,8 @@ from models.upscaling import BLENDED, RESIDUALS, UpscalingNetwork, check_size, i
 
 
 # Adam moves all weights alike. Without this the share of an untrained network runs to B-spline interpolation, which is
-# better than it at first, until its sigmoid is 1: nothing has a gradient then, and the network never learns.
+# better than it at first, until its sigmoid is 1: nothing has a gradient then, and the network never learns. With too
+# large an alpha it does not learn either (docs/training-notes.md).
 SHARE_SCALE = 1 / 16
 
 

@@ -20,6 +20,8 @@ starts the same computations for each batch of one shape, without random numbers
 for it. On an NVIDIA GPU a training then records them once (`util.training.recording`) and takes a fraction of the
 time.
 
+A network may have the attribute ``fixed_mean``, True: a training leaves its mean as it is (:func:`has_fixed_mean`).
+
 A network whose weights are uncertain is a :class:`BayesianNetwork` as well.
 
 The constructor raises :class:`ArgumentError` for arguments that cannot be, which a user is told in one line. Any other
@@ -39,6 +41,11 @@ POINT = 'point'  # the one map of a prediction that is an array
 
 class ArgumentError(ValueError):
     """An argument of a network that cannot be; its text says what is allowed."""
+
+
+def has_fixed_mean(net):
+    """Whether a training leaves what the network says of HR as it is, and teaches its deviation alone."""
+    return getattr(net, 'fixed_mean', False)
 
 
 class Predictive(NamedTuple):

@@ -12,10 +12,11 @@ import time
 import pytest
 
 import training
-from tests.experiment import TRAINING_ARGUMENTS, assert_refused, assert_same_weights, change, command
+from tests.experiment import TRAINING_ARGUMENTS, assert_refused, assert_same_weights, change, command, weights
 from tests.util.dataset.test_drawn import EVERYTHING
-from util.files import replacing
+from util.files import replacing, sha256
 from util.training import schedules
+from util.training.archive import RANDOM, read_start
 
 
 def sets(*changes):
@@ -98,6 +99,30 @@ def test_a_signal_before_the_training_begins_ends_it_with_the_same_code(experime
     done = here(training.main, *TRAINING_ARGUMENTS, '-o', 'run')
     assert (done.returncode, done.stderr.strip()) == (code, 'interrupted before the training began')
     assert signal.getsignal(getattr(signal, number)) == before and not (experiment / 'run').exists()
+
+
+def test_a_run_that_begins_anew_begins_with_what_it_began_with(experiment, train):
+    """A kill came before the first snapshot. Random weights in the place of a model's would be another run."""
+    assert train().returncode == 0
+    model = '-m', 'run/gen_iter_6.npz'
+    assert train(*model, out='next').returncode == 0
+    for path in (experiment / 'next').glob('snapshot_iter_*'):
+        path.unlink()
+    before = weights(experiment / 'next/gen_best.npz')
+    for other in ((), ('-m', 'run/gen_iter_3.npz')):
+        assert_refused(train(*other, '--resume', out='next'),
+                       'next: no snapshot there can be gone on from, and the run did not begin with '
+                       f'{other[1] if other else "random weights"}; give -m as it was')
+    assert all((before[name] == array).all() for name, array in weights(experiment / 'next/gen_best.npz').items())
+    assert train(*model, '--resume', out='next').returncode == 0
+    began = read_start(experiment / 'next')
+    assert began == sha256(experiment / 'run/gen_iter_6.npz') and read_start(experiment / 'run') == RANDOM
+    assert train('--resume', 'next/snapshot_iter_3.npz', out='next').returncode == 0  # needs no -m
+    assert train('--resume', 'next/snapshot_iter_3.npz', out='other').returncode == 0
+    assert read_start(experiment / 'next') == read_start(experiment / 'other') == began
+    (experiment / 'next/snapshot_iter_6.npz').unlink()
+    (experiment / 'next/versions.yml').write_text('start: [1\n')  # says nothing, and stands in no one's way
+    assert train('--resume', out='next').returncode == 0
 
 
 class TestResumeWithoutAName:

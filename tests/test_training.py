@@ -13,11 +13,9 @@ import yaml
 from tests.experiment import (HR_GEOMETRY, LR_GEOMETRY, TRAINING_ARGUMENTS, assert_refused, assert_same_weights, call,
                               change, weights)
 from util.config_files import load_config, read_experiment
-from util.files import sha256
 from util.lock import locked
 from util.script import PROJECT
 from util.training import trainer as trainer_module
-from util.training.archive import RANDOM, read_start
 from util.volumes.reading import read_volume
 from util.volumes.volume import Volume
 from util.volumes.writing import write_volume
@@ -281,30 +279,6 @@ def test_a_fixed_mean_stays_to_the_bit_while_the_deviation_learns(experiment, tr
         assert numpy.array_equal(before[name], after[name]) == name.startswith('mean/'), name
     assert train(*fixed[:2], '--resume', 'next/snapshot_iter_3.npz', out='resumed').returncode == 0
     assert_same_weights(experiment / 'next/gen_iter_6.npz', experiment / 'resumed/gen_iter_6.npz')
-
-
-def test_a_run_that_begins_anew_begins_with_what_it_began_with(experiment, train):
-    """A kill came before the first snapshot. Random weights in the place of a model's would be another run."""
-    assert train().returncode == 0
-    model = '-m', 'run/gen_iter_6.npz'
-    assert train(*model, out='next').returncode == 0
-    for path in (experiment / 'next').glob('snapshot_iter_*'):
-        path.unlink()
-    before = weights(experiment / 'next/gen_best.npz')
-    for other in ((), ('-m', 'run/gen_iter_3.npz')):
-        assert_refused(train(*other, '--resume', out='next'),
-                       'next: no snapshot there can be gone on from, and the run did not begin with '
-                       f'{other[1] if other else "random weights"}; give -m as it was')
-    assert all((before[name] == array).all() for name, array in weights(experiment / 'next/gen_best.npz').items())
-    assert train(*model, '--resume', out='next').returncode == 0
-    began = read_start(experiment / 'next')
-    assert began == sha256(experiment / 'run/gen_iter_6.npz') and read_start(experiment / 'run') == RANDOM
-    assert train('--resume', 'next/snapshot_iter_3.npz', out='next').returncode == 0  # needs no -m
-    assert train('--resume', 'next/snapshot_iter_3.npz', out='other').returncode == 0
-    assert read_start(experiment / 'next') == read_start(experiment / 'other') == began
-    (experiment / 'next/snapshot_iter_6.npz').unlink()
-    (experiment / 'next/versions.yml').write_text('start: [1\n')  # says nothing, and stands in no one's way
-    assert train('--resume', out='next').returncode == 0
 
 
 def test_a_mean_that_is_fixed_is_never_that_of_random_weights(experiment, train):

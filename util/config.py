@@ -5,6 +5,7 @@ The names that a key allows stand in the tables beside the functions they choose
 """
 import math
 import os
+from pathlib import Path
 from typing import Annotated
 
 # Plugins of other packages have no say in what a config means; looking for them takes as long as reading ten configs.
@@ -83,7 +84,7 @@ LISTS = 'training_list', 'val_list', 'test_list'  # the keys; with .txt, the fil
 
 def lists_in(folder):
     """The short form of a :class:`Dataset`, a folder (str) that make_lists.py has written into, as a mapping."""
-    return {key: os.path.join(folder, f'{key}.txt') for key in LISTS}
+    return {key: (Path(folder) / f'{key}.txt').as_posix() for key in LISTS}
 
 
 class Dataset(Section):

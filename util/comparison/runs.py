@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import yaml
 
-from util.config import Config, check_values
+from util.config import Config, check_values, lists_in
 from util.config_files import load_config
 from util.dataset.case_lists import relative_below
 from util.dataset.pairs_info import pairs_made_at, read_pairs_info
@@ -64,8 +64,7 @@ def plan_runs(recipes, out, degradations=None, seeds=None, iterations=None, chan
         for degradation in degradations or [recipe.degradation.name]:
             made = changed(recipe, {**_degraded(recipe, degradation), **_shortened(recipe, iterations)}, path)
             pairs = out / 'pairs' / _pairs_name(made)
-            lists = {f'{kind}_list': relative_below(pairs / f'lists/{kind}_list.txt', PROJECT)
-                     for kind in ('training', 'val', 'test')}
+            lists = lists_in(relative_below(pairs / 'lists', PROJECT))
             for seed in seeds or [recipe.seed]:
                 name = '-'.join([path.stem, *[degradation] * bool(degradations), *[f'seed{seed}'] * bool(seeds)])
                 runs.append(Run(path.stem, changed(made, {'seed': seed, 'dataset': lists}, path), recipe.seed,

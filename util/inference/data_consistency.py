@@ -4,8 +4,6 @@ With A the degradation, y the LR and x the SR volume that is x + A+ (y - A x), A
 among those volumes if LR was made so, without noise, and a projection leads away from none of them: SR then comes no
 farther from the truth, whatever the network and the head are. A is a matrix along each axis, and so is A+.
 """
-import math
-
 import numpy
 
 from models.product import along_axes
@@ -40,5 +38,6 @@ def make_consistent(sr, lr, sampling, degradation):
     for slab in slabs:
         sr[:, slab] += along_axes(missing, [back[0][slab], *back[1:]])
     missing -= along_axes(missing, [one @ other for one, other in zip(forward, back)])
-    norms = [math.sqrt(numpy.sum(numpy.square(array, dtype=numpy.float64))) for array in (missing, lr)]
-    return norms[0] / max(norms[1], numpy.finfo(numpy.float32).tiny)
+    # in float64: float32's squares end at intensities of 1e19
+    left, whole = (numpy.linalg.norm(array.astype(numpy.float64)) for array in (missing, lr))
+    return float(left / max(whole, numpy.finfo(numpy.float32).tiny))

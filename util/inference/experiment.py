@@ -5,7 +5,7 @@ import chainer
 import numpy
 
 from models.gaussian import GaussianNetwork
-from models.network import mean_of
+from models.network import has_fixed_mean, mean_of
 from util.config import check_values
 from util.config_files import load_config, read_experiment
 from util.dataset.case_lists import read_list
@@ -79,7 +79,7 @@ def load_start(model, net, config, root=PROJECT):
 
     Args:
         model (Path): The model file.
-        net (~chainer.Chain): The network; changed in place, or not at all.
+        net (~chainer.Chain): The network; changed in place, or not at all where the weights do not fit.
         config (~util.config.Config): The experiment that it is trained in.
         root (Path): Where the network's code may lie beside the project.
 
@@ -97,7 +97,7 @@ def load_start(model, net, config, root=PROJECT):
         raise UserError(f'{model}: its weights do not fit; they are of {_described(trained)}, and the config says '
                         f'{_described(config)}. Start from a model of that, or leave -m out '
                         f'({str(error).removeprefix(f"{model}: ")})') from None
-    if trained is not None and getattr(net, 'fixed_mean', False):
+    if trained is not None and has_fixed_mean(net):
         _check_same_answers(model, net, trained, config, root)
     if other:
         note(f'{model}: its weights are of {_described(trained)}, and are trained further as {_described(config)}')

@@ -3,6 +3,7 @@ import math
 
 from chainer import training
 
+from models.network import has_fixed_mean
 from util.inference.model_file import save_network
 
 
@@ -30,7 +31,7 @@ class BestModel(training.Extension):
         self.experiment = experiment
         self.kinds = lie, looks
         self.best = net.copy(mode='copy')
-        self.by_loss = getattr(net, 'fixed_mean', False)
+        self.by_loss = has_fixed_mean(net)
         self.psnr, self.loss = -math.inf, math.inf
         self.iteration = 0
 

@@ -7,7 +7,7 @@ from chainer import training
 from chainer.distribution import Distribution
 from chainer.training import extensions
 
-from models.network import BayesianNetwork, check_prediction
+from models.network import BayesianNetwork, check_prediction, has_fixed_mean
 from util.dataset.batches import Batches
 from util.dataset.drawn import Drawing
 from util.dataset.patches import PatchDataset
@@ -67,7 +67,7 @@ def make_trainer(config, net, pairs, val_pairs, out, stop=None, ranks=ALONE):
     if is_bayesian and not is_likelihood:
         raise UserError(f'loss: {config.loss.name} is no likelihood, which a network with uncertain weights is '
                         f'trained with; allowed for this one: {", ".join(LIKELIHOODS)}')
-    if getattr(net, 'fixed_mean', False) and not is_likelihood:
+    if has_fixed_mean(net) and not is_likelihood:
         raise UserError(f'loss: {config.loss.name} looks at the mean alone, which fixed_mean leaves as it is, so that '
                         f'nothing would be learned; allowed here: {", ".join(LIKELIHOODS)}')
     is_to_look = ranks.is_first and not is_likelihood
