@@ -2,8 +2,11 @@
 
 Where it is, it describes the volumes that are there. While volumes are being replaced there is none, but
 cases.incomplete, which names them: a kill leaves that, and the volumes are taken for neither the old nor the new ones.
+The table of before lies aside meanwhile, as cases.earlier.tsv, for the subjects that were set by hand in it.
 """
+import contextlib
 import csv
+import os
 from pathlib import Path
 
 from util.dataset.bids import subject_in
@@ -14,23 +17,25 @@ from util.script import UserError
 TABLE = 'cases.tsv'
 COLUMNS = 'case', 'source', 'size_xyz', 'spacing_xyz_mm', 'subject', 'orientation'
 _INCOMPLETE = 'cases.incomplete'
+_EARLIER = 'cases.earlier.tsv'
 MOST_BYTES = 2 ** 24
 _AGAIN = 'make the volumes anew with: python util/miscs/clean_data.py'
 
 
 def begin_table(folder, cases):
-    """Say, before volumes change, that they are about to; the table goes.
+    """Say, before volumes change, that they are about to; the table goes aside.
 
     Args:
         folder (Path): The folder of the volumes.
         cases (iterable of str): Names of all that may then be there.
     """
     write_text(folder / _INCOMPLETE, ''.join(f'{case}\n' for case in sorted(cases)))
-    (folder / TABLE).unlink(missing_ok=True)
+    with contextlib.suppress(FileNotFoundError):  # nor is there one from the second volume on
+        os.replace(folder / TABLE, folder / _EARLIER)
 
 
 def write_table(folder, rows):
-    """Write the table, when all volumes are there.
+    """Write the table, when all volumes are there; that of before goes.
 
     Args:
         folder (Path): The folder of the volumes.
@@ -41,7 +46,8 @@ def write_table(folder, rows):
         table = csv.DictWriter(file, COLUMNS, delimiter='\t', lineterminator='\n')
         table.writeheader()
         table.writerows({'case': case, **row} for case, row in rows.items())
-    (folder / _INCOMPLETE).unlink(missing_ok=True)
+    for name in (_EARLIER, _INCOMPLETE):
+        (folder / name).unlink(missing_ok=True)
 
 
 def read_table(folder):
@@ -59,22 +65,29 @@ def read_table(folder):
     Raises:
         UserError: If the table is damaged, or the making of the volumes was interrupted.
     """
-    path = Path(folder) / TABLE
+    try:
+        return _read(Path(folder) / TABLE)
+    except FileNotFoundError:
+        if (Path(folder) / _INCOMPLETE).exists():
+            raise UserError(f'{folder}: the making of these volumes was interrupted; {_AGAIN}') from None
+        return None
+
+
+def _read(path):
+    """What a table says, as of :func:`read_table`; a FileNotFoundError where it is not there."""
     try:
         # -sig: spreadsheet programs put a mark before the first column's name
         with open(path, encoding='utf-8-sig', newline='') as file:
             table = csv.DictReader(file, delimiter='\t', strict=True)
             rows, columns = list(table), table.fieldnames or ()
     except FileNotFoundError:
-        if (path.parent / _INCOMPLETE).exists():
-            raise UserError(f'{folder}: the making of these volumes was interrupted; {_AGAIN}') from None
-        return None
+        raise
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise UserError(f'{path}: damaged: {error}; move {folder} away and {_AGAIN}') from None
+        raise UserError(f'{path}: damaged: {error}; move {path.parent} away and {_AGAIN}') from None
     if not ({'case', 'source'} <= set(columns) and all(is_case_name(row['case']) and row['source'] for row in rows)
             and len({row['case'] for row in rows}) == len(rows)):
-        raise UserError(f'{path}: damaged: a line has no case or no source, or a case has two; move {folder} '
-                        f'away and {_AGAIN}')
+        raise UserError(f'{path}: damaged: a line has no case or no source, or a case has two; move '
+                        f'{path.parent} away and {_AGAIN}')
     for row in rows:  # tables of before there was this column
         row['subject'] = row.get('subject') or subject_in(row['source']) or without_suffix(row['source'])
     return {row['case']: row for row in rows}
@@ -92,10 +105,12 @@ def check_own(folder, cases, earlier):
 
 
 def subjects_of_sources(folder):
-    """Whose each volume is, by its source, as far as a table of a folder says it: {source: subject}."""
-    if not (Path(folder) / TABLE).exists():
-        return {}
-    return {row['source']: row['subject'] for row in read_table(folder).values()}
+    """Whose each volume is, by its source, as far as a table of a folder says it: {source: subject}.
+
+    Where a run was interrupted, that is the table of before it.
+    """
+    tables = [path for path in (Path(folder) / TABLE, Path(folder) / _EARLIER) if path.exists()]
+    return {row['source']: row['subject'] for path in tables[:1] for row in _read(path).values()}
 
 
 def is_case_name(name):

@@ -1,6 +1,6 @@
 import pytest
 
-from util.dataset.cases_table import begin_table, known_cases, read_table, write_table
+from util.dataset.cases_table import begin_table, known_cases, read_table, subjects_of_sources, write_table
 from util.script import UserError
 
 ROW = {'source': 'sub-01/anat/sub-01_T1w.nii', 'size_xyz': '2x3x4', 'spacing_xyz_mm': '1x1x1', 'subject': 'sub-01',
@@ -23,6 +23,17 @@ def test_from_the_first_change_of_a_volume_to_the_end_there_is_no_table(tmp_path
         read_table(tmp_path)
     write_table(tmp_path, {'0000': ROW})
     assert known_cases(tmp_path) == {'0000'} == set(read_table(tmp_path))
+    assert [path.name for path in tmp_path.iterdir()] == ['cases.tsv']
+
+
+def test_subjects_outlive_runs_that_are_interrupted(tmp_path):
+    """However often; the table aside is taken for no table, and goes when the next one is written."""
+    write_table(tmp_path, {'0000': {**ROW, 'subject': 'Ada'}})
+    for case in ('0000', '0001', '0000'):
+        begin_table(tmp_path, {case})
+        assert subjects_of_sources(tmp_path) == {ROW['source']: 'Ada'} and known_cases(tmp_path) == {case}
+    write_table(tmp_path, {'0000': ROW})
+    assert subjects_of_sources(tmp_path) == {ROW['source']: 'sub-01'}
     assert [path.name for path in tmp_path.iterdir()] == ['cases.tsv']
 
 

@@ -8,6 +8,7 @@ import numpy
 import pytest
 import SimpleITK as sitk
 
+from util.dataset import cleaning
 from util.dataset.cases_table import read_table
 from util.miscs.clean_data import main
 from util.script import PROJECT
@@ -252,6 +253,25 @@ def test_a_subject_that_was_set_by_hand_stays_so(folders, script, make_head):
     code, _, err = script(main, '-i', raw, '-o', interim)
     assert code == 0 and 'its subject stays Ada, as cases.tsv of the earlier run says; its path says 1_T1w' in err
     assert [row['subject'] for row in read_table(interim).values()] == ['0_T1w', 'Ada'] and err.count('note') == 1
+
+
+def test_a_subject_that_was_set_by_hand_outlives_an_interrupted_run(folders, script, make_head, monkeypatch):
+    raw, interim = folders
+    for seed in range(2):
+        save(raw / f'{seed}_T1w.nii', make_head(seed))
+    script(main, '-i', raw, '-o', interim)
+    text = (interim / 'cases.tsv').read_text()
+    (interim / 'cases.tsv').write_text(text.replace('1_T1w\t', 'Ada\t'))
+    with monkeypatch.context() as patched:
+        patched.setattr(cleaning, 'write_volume', interrupted)
+        assert script(main, '-i', raw, '-o', interim)[0] == 130
+    assert not (interim / 'cases.tsv').exists()
+    assert script(main, '-i', raw, '-o', interim)[0] == 0
+    assert [row['subject'] for row in read_table(interim).values()] == ['0_T1w', 'Ada']
+
+
+def interrupted(*arguments):
+    raise KeyboardInterrupt
 
 
 def test_where_nothing_can_be_taken_what_is_there_stays(folders, script, make_head):
