@@ -84,6 +84,8 @@ def _read(path):
         raise
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise UserError(f'{path}: damaged: {error}; move {path.parent} away and {_AGAIN}') from None
+    for row in rows:
+        row['case'] = _as_written(row.get('case'), path.parent)
     if not ({'case', 'source'} <= set(columns) and all(is_case_name(row['case']) and row['source'] for row in rows)
             and len({row['case'] for row in rows}) == len(rows)):
         raise UserError(f'{path}: damaged: a line has no case or no source, or a case has two; move '
@@ -91,6 +93,13 @@ def _read(path):
     for row in rows:  # tables of before there was this column
         row['subject'] = row.get('subject') or subject_in(row['source']) or without_suffix(row['source'])
     return {row['case']: row for row in rows}
+
+
+def _as_written(case, folder):
+    """The name of a case that a spreadsheet program may have taken for a number: it leaves 0 of 0000."""
+    if not case or not case.isdecimal() or (folder / f'{case}.mhd').exists():
+        return case
+    return case.zfill(4)
 
 
 def check_own(folder, cases, earlier):

@@ -48,6 +48,15 @@ def test_a_table_that_a_spreadsheet_program_saved_is_read(tmp_path):
     assert read_table(tmp_path)['0000']['subject'] == 'anna'
 
 
+def test_cases_of_which_a_spreadsheet_program_made_numbers_are_the_volumes_that_are_there(tmp_path):
+    for name in ('0000', '0011', '7'):
+        (tmp_path / f'{name}.mhd').touch()
+    (tmp_path / 'cases.tsv').write_text('case\tsource\tsubject\n0\ta.nii\tanna\n11\tb.nii\tbob\n7\tc.nii\tcarl\n')
+    assert {case: row['subject'] for case, row in read_table(tmp_path).items()} == {
+        '0000': 'anna', '0011': 'bob', '7': 'carl'}
+    assert known_cases(tmp_path) == {'0000', '0011', '7'}
+
+
 @pytest.mark.parametrize('content', [
     b'\xff\xfe\x00', b'', b'something', b'something\nelse\n', b'case\tsource\n0000\t\n', b'case\tsource\n0000\n',
     b'case\tsource\n0000\ta.nii\n0000\tb.nii\n', b'case\tsource\n0000\t"a\n',
