@@ -17,6 +17,7 @@ from util.scores.metrics import METRICS
 from util.script import PROJECT, UserError
 from util.volumes.degradation import DEGRADATIONS
 from util.volumes.interpolation import METHODS
+from util.volumes.writing import data_file
 from util.yaml_text import MOST_BYTES, load_yaml
 
 _DATA = 'comparison.yml'
@@ -102,12 +103,25 @@ def _pairs_name(config):
     return '-'.join(parts)
 
 
-def check_same_data(out, data):
+def states_of(folder):
+    """What tells the cleaned volumes of a folder from others that take their place, or change, under the same names.
+
+    Returns:
+        dict: Case -> [size in bytes, time of change in ns] of its header, and the two of its voxels, if they lie in
+        another file, after them.
+    """
+    return {header.stem: [number for path in (header, data_file(header)) if path
+                          for number in (path.stat().st_size, path.stat().st_mtime_ns)]
+            for header in sorted(folder.glob('*.mhd'))}
+
+
+def check_same_data(out, data, states):
     """Refuse to go on with a comparison of other volumes or another split, whose results would stand beside these.
 
     Args:
         out (Path): Folder of the comparison.
         data (dict): What it is made on; :func:`keep_data` keeps that of the earlier one.
+        states (dict): Of the volumes, as of :func:`states_of`; comparisons of before they were kept pass.
 
     Raises:
         UserError: Naming what differs.
@@ -115,17 +129,22 @@ def check_same_data(out, data):
     path = out / _DATA
     if path.exists():
         earlier = load_yaml(read_text(path, MOST_BYTES), path)
-        if not isinstance(earlier, dict):
+        if not isinstance(earlier, dict) or not isinstance(earlier.get('volumes', {}), dict):
             raise UserError(f'{path}: damaged; name another folder with -o, or remove {out}')
         for key, value in data.items():
             if earlier.get(key) != value:
                 raise UserError(f'{out} holds a comparison with {key} {earlier.get(key)}, this one has {value}; name '
                                 'another folder with -o, or remove that one')
+        former = earlier.get('volumes', states)
+        other = [str(case) for case in {**former, **states} if former.get(case) != states.get(case)]
+        if other:
+            raise UserError(f'{out} holds a comparison of volumes that are others now, or were written since: '
+                            f'{", ".join(other)}; name another folder with -o, or remove that one')
 
 
-def keep_data(out, data):
+def keep_data(out, data, states):
     """Keep what a comparison is made on, once its lists are there: a misspelt name must not hold its folder."""
-    write_text(out / _DATA, yaml.safe_dump(data, sort_keys=False))
+    write_text(out / _DATA, yaml.safe_dump({**data, 'volumes': states}, sort_keys=False))
 
 
 def make_pairs(run, volumes, split):
@@ -137,9 +156,9 @@ def make_pairs(run, volumes, split):
         split (list of str): Arguments of make_lists.py, such as ``['--val', '0004', '--test', '0009']``.
     """
     info = read_pairs_info(run.pairs)
-    headers = sorted(volumes.glob('*.mhd'))
-    made = info and info.get('complete') and info['cases'] == [path.stem for path in headers]
-    if not made or max(path.stat().st_mtime_ns for path in headers) > pairs_made_at(run.pairs):
+    states = states_of(volumes)
+    made = info and info.get('complete') and info['cases'] == list(states)
+    if not made or max(time for state in states.values() for time in state[1::2]) > pairs_made_at(run.pairs):
         config = run.pairs.with_suffix('.yml')
         write_text(config, run.config.model_copy(update={'seed': run.noise_seed}).to_yaml())
         script('util/miscs/make_lr_img.py', '-c', config, '-i', volumes, '-o', run.pairs)

@@ -50,18 +50,18 @@ def parse_arguments(argv):
 def prepare(args):
     """Plan the runs and make their pairs; returns the runs."""
     # Imported here and below: neither --help nor a wrong argument waits for them.
-    from util.comparison.runs import check_same_data, keep_data, make_pairs, plan_runs
+    from util.comparison.runs import check_same_data, keep_data, make_pairs, plan_runs, states_of
 
     runs = plan_runs(args.recipes, args.out, args.degradation, args.seeds, args.iterations, args.set)
     if not any(args.input.glob('*.mhd')):
         raise UserError(f'{args.input}: no .mhd volumes there; make them with: python util/miscs/clean_data.py')
     split = {'train': args.train, 'val': args.val, 'test': args.test}
-    data = {'input': str(args.input.resolve()), **split}
-    check_same_data(args.out, data)
+    data, states = {'input': str(args.input.resolve()), **split}, states_of(args.input)
+    check_same_data(args.out, data, states)
     words = [word for key, names in split.items() if names for word in (f'--{key}', *names)]
     for run in {run.pairs: run for run in runs}.values():
         make_pairs(run, args.input, words)
-    keep_data(args.out, data)
+    keep_data(args.out, data, states)
     return runs
 
 

@@ -3,17 +3,21 @@ import os
 import time
 from pathlib import Path
 
+import numpy
 import pytest
 import yaml
 
+from tests.experiment import HR_GEOMETRY
 from util.comparison import runs
-from util.comparison.runs import check_same_data, infer, keep_data, make_pairs, plan_runs, train
+from util.comparison.runs import check_same_data, infer, keep_data, make_pairs, plan_runs, states_of, train
 from util.config_files import load_config
 from util.dataset.case_lists import Case
 from util.reports.score_table import save_csv
 from util.scores.metrics import METRICS
 from util.script import PROJECT, UserError
 from util.volumes.interpolation import METHODS
+from util.volumes.volume import Volume
+from util.volumes.writing import write_volume
 
 BASE = PROJECT / 'configs/base.yml'
 
@@ -89,15 +93,35 @@ def test_a_recipe_that_begins_with_a_model_is_refused_before_anything_is_made(tm
 
 
 def test_other_data_in_the_same_folder_are_refused(tmp_path):
-    check_same_data(tmp_path, {'input': 'a', 'test': ['1']})
-    keep_data(tmp_path, {'input': 'a', 'test': ['1']})
-    check_same_data(tmp_path, {'input': 'a', 'test': ['1']})
+    check_same_data(tmp_path, {'input': 'a', 'test': ['1']}, {})
+    keep_data(tmp_path, {'input': 'a', 'test': ['1']}, {})
+    check_same_data(tmp_path, {'input': 'a', 'test': ['1']}, {})
     with pytest.raises(UserError, match=r"test \['1'\], this one has \['2'\]; name another folder with -o"):
-        check_same_data(tmp_path, {'input': 'a', 'test': ['2']})
-    for text, words in (('- a', 'comparison.yml: damaged'), ('input: a\ninput: a', 'input: this key is given twice')):
+        check_same_data(tmp_path, {'input': 'a', 'test': ['2']}, {})
+    for text, words in (('- a', 'comparison.yml: damaged'), ('input: a\ninput: a', 'input: this key is given twice'),
+                        ('input: a\nvolumes: 1', 'comparison.yml: damaged')):
         (tmp_path / 'comparison.yml').write_text(text)
         with pytest.raises(UserError, match=words):
-            check_same_data(tmp_path, {'input': 'a'})
+            check_same_data(tmp_path, {'input': 'a'}, {})
+
+
+def test_other_volumes_under_the_same_path_are_refused(tmp_path):
+    interim, out = tmp_path / 'interim', tmp_path / 'out'
+    for name in ('0000', '0001'):
+        write_volume(interim / f'{name}.mhd', Volume(numpy.ones((1, 4, 4, 4), numpy.int16), *HR_GEOMETRY))
+    data, states = {'input': str(interim)}, states_of(interim)
+    keep_data(out, data, states)
+    check_same_data(out, data, states_of(interim))
+    older(interim / '0001.mhd')  # another folder, moved here
+    with pytest.raises(UserError, match='volumes that are others now, or were written since: 0001; name'):
+        check_same_data(out, data, states_of(interim))
+    keep_data(out, data, states_of(interim))
+    (interim / '0000.raw').write_bytes(bytes(128))
+    newer(interim / '0000.raw')
+    with pytest.raises(UserError, match='since: 0000; name'):
+        check_same_data(out, data, states_of(interim))
+    (out / 'comparison.yml').write_text(yaml.safe_dump(data))  # of before the volumes' states were kept
+    check_same_data(out, data, states_of(interim))
 
 
 def test_pairs_that_are_there_are_not_made_again(tmp_path, called):
@@ -116,6 +140,13 @@ def test_pairs_that_are_there_are_not_made_again(tmp_path, called):
     make_pairs(run, tmp_path, ['--val', '1'])
     assert [Path(call[0]).name for call in called] == ['make_lists.py']
     newer(tmp_path / '0001.mhd')  # another volume under the same name
+    called.clear()
+    make_pairs(run, tmp_path, ['--val', '1'])
+    assert len(called) == 2
+    (tmp_path / '0001.mhd').write_text('ElementDataFile = 0001.raw\n')
+    for name in ('0001.mhd', '0001.raw'):
+        (tmp_path / name).touch()
+    newer(tmp_path / '0001.raw')  # other voxels under the same header
     called.clear()
     make_pairs(run, tmp_path, ['--val', '1'])
     assert len(called) == 2
@@ -164,6 +195,10 @@ def test_a_finished_run_of_other_cases_is_not_taken_for_this_one(tmp_path, calle
 
 def newer(path):
     os.utime(path, ns=(time.time_ns() + 10**10,) * 2)
+
+
+def older(path):
+    os.utime(path, ns=(time.time_ns() - 10**10,) * 2)
 
 
 def test_a_finished_run_of_older_pairs_is_not_taken_for_this_one(tmp_path, called):

@@ -1,5 +1,6 @@
 """The whole comparison on a tiny dataset: made once, continued, refused where it would mix two."""
 import csv
+import os
 
 import numpy
 import pytest
@@ -72,6 +73,8 @@ def test_a_comparison_is_made_and_continued(dataset, compared):
     assert (dataset / 'out/comparison.png').stat().st_size > 5000
 
     assert_refused(compared('a.yml', '--val', '0002', '--test', '0003'), 'holds a comparison with val')
+    os.utime(dataset / 'interim/0003.raw', ns=(0, 0))  # other voxels, and older than all that is made of them
+    assert_refused(compared('a.yml', *SPLIT), 'holds a comparison of volumes that are others now, or were written')
 
 
 @pytest.mark.parametrize('arguments, words', [
