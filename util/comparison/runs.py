@@ -48,11 +48,16 @@ def plan_runs(recipes, out, degradations=None, seeds=None, iterations=None, chan
         list of Run: By recipe, degradation and seed.
 
     Raises:
-        UserError: If a recipe cannot be read or begins with a model, two have one name, or a degradation is unknown.
+        UserError: If a recipe cannot be read or begins with a model, two have one name, a degradation is unknown, or a
+            degradation or a seed is there twice.
     """
     names = [path.stem for path in recipes]
     if len(set(names)) < len(names):
         raise UserError(f'two recipes of one name, and results are named after recipes: {", ".join(names)}')
+    for option, values in (('--degradation', degradations or ()), ('--seeds', seeds or ())):
+        if len(set(values)) < len(values):
+            raise UserError(f'{option} {" ".join(map(str, values))}: one of these is there twice, and its run would '
+                            'count as two; name each once')
     for name in degradations or ():
         if name not in DEGRADATIONS:
             raise UserError(f'--degradation {name}: no such degradation; allowed: {", ".join(DEGRADATIONS)}')

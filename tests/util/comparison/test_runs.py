@@ -86,6 +86,14 @@ def test_two_recipes_of_one_name_are_refused(tmp_path):
         plan_runs([BASE, tmp_path / 'base.yml'], tmp_path)
 
 
+@pytest.mark.parametrize('degradations, seeds, words', [
+    (None, [1, 2, 1], '--seeds 1 2 1: one of these is there twice'),
+    (['bspline', 'bspline'], [1, 2], '--degradation bspline bspline: one of these is there twice')])
+def test_one_run_does_not_count_as_two(tmp_path, degradations, seeds, words):
+    with pytest.raises(UserError, match=words):
+        plan_runs([BASE], tmp_path, degradations, seeds)
+
+
 def test_a_recipe_that_begins_with_a_model_is_refused_before_anything_is_made(tmp_path):
     with pytest.raises(UserError, match='x4_deep_uncertain.yml: .*fixed_mean: such a training begins with a model'):
         plan_runs([PROJECT / 'configs/x4_deep_uncertain.yml'], tmp_path / 'out')
