@@ -164,7 +164,7 @@ def make_pairs(run, volumes, split):
     states = states_of(volumes)
     made = info and info.get('complete') and info['cases'] == list(states)
     if not made or max(time for state in states.values() for time in state[1::2]) > pairs_made_at(run.pairs):
-        config = run.pairs.with_suffix('.yml')
+        config = run.pairs.with_name(f'{run.pairs.name}.yml')
         write_text(config, run.config.model_copy(update={'seed': run.noise_seed}).to_yaml())
         script('util/miscs/make_lr_img.py', '-c', config, '-i', volumes, '-o', run.pairs)
     script('util/miscs/make_lists.py', '-i', run.pairs, '-o', run.pairs / 'lists', *split)

@@ -61,6 +61,16 @@ def test_pairs_of_other_settings_or_noise_are_other_pairs(tmp_path):
     assert len(folders) == 4
 
 
+def test_the_settings_that_pairs_were_made_with_lie_beside_each_of_them(tmp_path, called):
+    (tmp_path / '0000.mhd').touch()
+    for fwhm in (0.6, 0.8):  # what follows the point is no suffix
+        run, = plan_runs([BASE], tmp_path, changes=[f'degradation={{name: gaussian, fwhm: {fwhm}}}'])
+        make_pairs(run, tmp_path, ['--val', '1'])
+    for fwhm in (0.6, 0.8):
+        config = load_config(tmp_path / f'pairs/4x4x4-gaussian-fwhm{fwhm}.yml')
+        assert config.degradation.settings == {'fwhm': fwhm}
+
+
 def test_another_degradation_keeps_the_noise_and_leaves_the_settings_of_the_first_behind(tmp_path):
     values = yaml.safe_load(BASE.read_text()) | {'degradation': {'name': 'gaussian', 'fwhm': 2, 'noise_sigma': 5}}
     (tmp_path / 'a.yml').write_text(yaml.safe_dump(values))
