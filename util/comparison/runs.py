@@ -1,5 +1,6 @@
 """The runs of a comparison: what each recipe becomes on a dataset, and the scripts that do it, once each."""
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +10,7 @@ import yaml
 
 from util.config import Config, check_values, lists_in
 from util.config_files import load_config
-from util.dataset.case_lists import relative_below
+from util.dataset.case_lists import in_list
 from util.dataset.pairs_info import pairs_made_at, read_pairs_info
 from util.files import read_text, write_text
 from util.reports.score_table import columns_of, is_current
@@ -48,8 +49,8 @@ def plan_runs(recipes, out, degradations=None, seeds=None, iterations=None, chan
         list of Run: By recipe, degradation and seed.
 
     Raises:
-        UserError: If a recipe cannot be read or begins with a model, two have one name, a degradation is unknown, or a
-            degradation or a seed is there twice.
+        UserError: If a recipe cannot be read or begins with a model, two have one name, a degradation is unknown, a
+            degradation or a seed is there twice, or paths below `out` cannot stand in a case list.
     """
     names = [path.stem for path in recipes]
     if len(set(names)) < len(names):
@@ -70,7 +71,7 @@ def plan_runs(recipes, out, degradations=None, seeds=None, iterations=None, chan
         for degradation in degradations or [recipe.degradation.name]:
             made = changed(recipe, {**_degraded(recipe, degradation), **_shortened(recipe, iterations)}, path)
             pairs = out / 'pairs' / _pairs_name(made)
-            lists = lists_in(relative_below(pairs / 'lists', PROJECT))
+            lists = lists_in(in_list(pairs / 'lists', PROJECT, f'-o {out}'))
             for seed in seeds or [recipe.seed]:
                 name = '-'.join([path.stem, *[degradation] * bool(degradations), *[f'seed{seed}'] * bool(seeds)])
                 runs.append(Run(path.stem, changed(made, {'seed': seed, 'dataset': lists}, path), recipe.seed,
@@ -242,7 +243,7 @@ def script(name, *arguments, settings=None, started=None):
         UserError: If it ends with an exit code other than 0; it has said why by then.
     """
     words = [sys.executable, str(PROJECT / name), *map(str, arguments)]
-    print('$', ' '.join(['python', name, *words[2:]]), flush=True)
+    print('$', shlex.join(['python', name, *words[2:]]), flush=True)
     process = subprocess.Popen(words, env={**os.environ, **(settings or {})},
                                stdout=subprocess.DEVNULL if started else None)
     if started:

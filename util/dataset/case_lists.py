@@ -87,14 +87,31 @@ def write_list(path, cases, root):
     """
     lines = []
     for case in cases:
-        fields = [relative_below(volume, root) for volume in (case.lr_path, case.hr_path) if volume is not None]
-        for field in fields:
-            # As read_list would see it: names that are no UTF-8, and a byte order mark, would not come back either.
-            if field.encode(errors='ignore').decode('utf-8-sig').split() != [field]:
-                raise UserError(f'{path}: a path with white space, or one that is not UTF-8, cannot stand in a case '
-                                f'list: {field!r}; use a folder without, or one below the project')
+        fields = [in_list(volume, root, path) for volume in (case.lr_path, case.hr_path) if volume is not None]
         lines.append(' '.join(fields) + '\n')
     write_text(path, ''.join(lines))
+
+
+def in_list(path, root, where):
+    """A path as it stands in a case list: relative to ``root`` if it lies below it, absolute if not.
+
+    Args:
+        path (Path): A volume, or the folder of some.
+        root (Path): Folder from which relative paths start.
+        where (Path or str): The list, or what else is to blame.
+
+    Returns:
+        str: The path.
+
+    Raises:
+        UserError: If it holds white space, which separates the paths of a line, or is not UTF-8.
+    """
+    field = relative_below(path, root)
+    # As read_list would see it: names that are no UTF-8, and a byte order mark, would not come back either.
+    if field.encode(errors='ignore').decode('utf-8-sig').split() != [field]:
+        raise UserError(f'{where}: a path with white space, or one that is not UTF-8, cannot stand in a case list: '
+                        f'{field!r}; use a folder without, or one below the project')
+    return field
 
 
 def relative_below(path, root):

@@ -104,6 +104,13 @@ def test_one_run_does_not_count_as_two(tmp_path, degradations, seeds, words):
         plan_runs([BASE], tmp_path, degradations, seeds)
 
 
+def test_a_folder_that_no_case_list_can_name_is_refused_before_anything_is_made(tmp_path):
+    with pytest.raises(UserError, match="-o .*/my results: a path with white space.*; use a folder without, or one"):
+        plan_runs([BASE], tmp_path / 'my results')
+    with pytest.raises(UserError, match="white space.*'results/my comparison/pairs"):
+        plan_runs([BASE], PROJECT / 'results/my comparison')
+
+
 def test_a_recipe_that_begins_with_a_model_is_refused_before_anything_is_made(tmp_path):
     with pytest.raises(UserError, match='x4_deep_uncertain.yml: .*fixed_mean: such a training begins with a model'):
         plan_runs([PROJECT / 'configs/x4_deep_uncertain.yml'], tmp_path / 'out')
@@ -281,6 +288,7 @@ def test_results_that_are_stale_are_made_again(inferred, tmp_path):
         (tmp_path / name).touch()
 
 
-def test_a_script_that_fails_stops_the_comparison(tmp_path):
+def test_a_script_that_fails_stops_the_comparison(tmp_path, capsys):
     with pytest.raises(UserError, match='inference.py ended with exit code 2'):
-        runs.script('inference.py', '-m', tmp_path / 'none.npz')
+        runs.script('inference.py', '-m', tmp_path / 'no model.npz')
+    assert capsys.readouterr().out == f"$ python inference.py -m '{tmp_path}/no model.npz'\n"  # as it can be typed
