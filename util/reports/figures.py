@@ -1,6 +1,7 @@
 """Pictures of reconstructed cases and of comparisons, as PNG files.
 
-Figures are made without pyplot, so that the backend and the open figures of a notebook stay what they are.
+Figures are made without pyplot, so that the backend and the open figures of a notebook stay what they are. Names of
+cases and recipes are shown as they are: what stands between dollar signs is no formula of matplotlib's.
 """
 import numpy
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -60,7 +61,8 @@ def save_case_figure(path, title, lr, linear, sr, hr, spacing, sampling, deviati
         bar = figure.add_axes([1 - 1 / width, (top - 0.75 * block) / height, 0.15 / width, 0.5 * block / height])
         figure.colorbar(shown, cax=bar, label=f'error{" or deviation" * bool(own)}, intensity units')
     axes.set(xlim=(0, width), ylim=(0, height), aspect='auto')
-    figure.suptitle(title, y=1 - 0.1 / height)  # 2 % of a picture of six channels would lie among the first titles
+    # at 2 % the title of a picture of six channels would lie among the first titles
+    figure.suptitle(title, y=1 - 0.1 / height, parse_math=False)
     save_figure(figure, path, 80)
 
 
@@ -129,7 +131,7 @@ def save_gain_figure(path, bars):
         axis.grid(axis='x', alpha=0.3)
         axis.set_title(region)
         axis.set_xlabel('PSNR over the best interpolation [dB]')
-    axes[0, 0].set_yticks(range(len(bars)), list(bars))
+    axes[0, 0].set_yticks(range(len(bars)), list(bars), parse_math=False)
     axes[0, 0].invert_yaxis()
     save_figure(figure, path, 100)
 
@@ -155,5 +157,5 @@ def save_spectrum_figure(path, title, spectra, rate):
         axis.set_xlabel(f'frequency along {"zyx"[index]} [cycles per voxel]')
     axes[0].set_ylabel('power of the error')
     axes[0].legend()
-    figure.suptitle(title)
+    figure.suptitle(title, parse_math=False)
     save_figure(figure, path, 80)

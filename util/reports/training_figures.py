@@ -85,7 +85,7 @@ def save_sample_figure(path, title, lr, sr, hr, spacing, sampling):
     (y0, y1), (x0, x1) = numpy.multiply(rows, height / whole.shape[0]), numpy.multiply(columns, side / whole.shape[1])
     axes.plot(left + numpy.array([x0, x1, x1, x0, x0]), bottom + numpy.array([y0, y0, y1, y1, y0]), linewidth=1)
     axes.set(xlim=(0, width), ylim=(0, 2 * height + gap + above), aspect='auto')
-    axes.text(width / 2, 2 * height + gap + 0.32, title, ha='center')
+    axes.text(width / 2, 2 * height + gap + 0.32, title, ha='center', parse_math=False)  # as in figures.py
     save_figure(figure, path, 80)
 
 

@@ -53,5 +53,5 @@ def save_uncertainty_figure(path, title, channels):
     for axes in (calibration, reliability):
         axes.legend(loc='upper left')
     sparsification.legend(loc='upper left', bbox_to_anchor=(1.02, 1))  # inside it would lie on a curve
-    figure.suptitle(title)
+    figure.suptitle(title, parse_math=False)  # as in figures.py
     save_figure(figure, path, 80)

@@ -262,6 +262,17 @@ def test_lines_are_the_spectra_by_name_and_dotted_lines_the_multiples_of_the_rat
             numpy.testing.assert_array_equal(line.get_xydata().T, [values[1:] for values in spectra[name][index]])
 
 
+def test_a_name_with_dollar_signs_is_shown_as_it_is(tmp_path, drawn):
+    """And ends nothing where it would be no formula."""
+    name, spectra = 'a$_$', {'network': error_spectra(numpy.random.default_rng(0).normal(size=(1, 4, 4, 4)))}
+    save_case_figure(tmp_path / 'case.png', name, **make_case(), spacing=SPACING, sampling=SAMPLING)
+    save_gain_figure(tmp_path / 'gain.png', {name: {'head': numpy.ones(2)}})
+    save_spectrum_figure(tmp_path / 'spectrum.png', name, spectra, (2, 2, 2))
+    case, gain, spectrum = drawn
+    assert case.get_suptitle() == spectrum.get_suptitle() == name
+    assert [label.get_text() for label in gain.axes[0].get_yticklabels()] == [name]
+
+
 def test_neither_pyplot_nor_the_backend_nor_an_open_figure_is_touched(tmp_path):
     """In a fresh interpreter, since pytest's may have pyplot by other ways."""
     code = ('import sys, numpy\n'

@@ -73,10 +73,11 @@ def make_case(plane):
 def test_a_sample_shows_where_interpolation_fails_the_most(drawn, tmp_path, plane):
     """In the first channel alone: LR, interpolation, network and truth of that plane, and of a ninth of it."""
     lr, sr, hr = make_case(plane)
-    save_sample_figure(tmp_path / 'a.png', 'a case', lr, sr, hr, SPACING, SAMPLING)
+    name = 'a case, $_$'  # which matplotlib would take for a formula, and for a wrong one
+    save_sample_figure(tmp_path / 'a.png', name, lr, sr, hr, SPACING, SAMPLING)
     figure, = drawn
     axes, = figure.axes
-    assert [text.get_text() for text in axes.texts] == ['LR', 'linear', 'network', 'truth', 'a case']
+    assert [text.get_text() for text in axes.texts] == ['LR', 'linear', 'network', 'truth', name]
     blocks = lr.repeat(2, 1).repeat(3, 2)  # its voxels' centres are amid their blocks
     volumes = blocks, upsample(lr, SAMPLING, 'linear'), sr, hr
     white = numpy.percentile(numpy.take(hr[0], hr.shape[plane + 1] // 2, plane), 99.5)

@@ -17,7 +17,7 @@ def curves(channels=2):
 
 def save(path, channels, monkeypatch):
     made = remember_figures(monkeypatch, uncertainty_figures)
-    save_uncertainty_figure(path, '0001', channels)
+    save_uncertainty_figure(path, '0001 $_$', channels)  # no formula, and matplotlib must not take it for one
     assert [file.name for file in path.parent.iterdir()] == [path.name]
     assert image.imread(path)[..., :3].std() > 0.05
     return {axes.get_title(): {line.get_label(): line.get_xydata().T for line in axes.lines} for axes in made[0].axes}
