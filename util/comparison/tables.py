@@ -2,6 +2,7 @@
 import numpy
 
 from util.comparison.results import best_interpolation, gains, rows_of, values
+from util.reports.score_table import UNITS
 from util.scores.error_regions import ERROR_REGIONS, RIM
 from util.scores.metrics import REGIONS
 
@@ -35,12 +36,12 @@ def _region_table(rows, region):
     lines = []
     for row in rows:
         best = best_interpolation(row.scores, region)
-        scored = [_spread(values(row.scores, f'{metric}{region}_network'), digits)
-                  for metric, digits in (('psnr', 2), ('ssim', 4), ('rmse', 3))]
-        interpolated = [f'{values(row.scores, f"{metric}{region}_{best}").mean():.{digits}f}'
-                        for metric, digits in (('psnr', 2), ('ssim', 4))]
-        gained = [_spread(gains(row.scores, metric, region), digits, '+')
-                  for metric, digits in (('psnr', 2), ('ssim', 4))]
+        scored = [_spread(values(row.scores, f'{metric}{region}_network'), form)
+                  for metric, (_, form) in UNITS.items()]
+        interpolated = [f'{values(row.scores, f"{metric}{region}_{best}").mean():{form}}'
+                        for metric, form in (('psnr', '.2f'), ('ssim', '.4f'))]
+        gained = [_spread(gains(row.scores, metric, region), form, '+')
+                  for metric, form in (('psnr', '.2f'), ('ssim', '.4f'))]
         each = [', '.join(f'{gains(scores, "psnr", region).mean():+.2f}' for scores in row.seeds)] * several
         lines.append([row.name, row.lr, *scored, best, *interpolated, *gained, *each])
     return _table(head, lines)
@@ -89,9 +90,9 @@ def _pattern_table(rows):
             'the mean of the phases.\n\n' + _table(head, lines))
 
 
-def _spread(array, digits, sign=''):
-    deviation = f' ± {array.std(ddof=1):.{digits}f}' if len(array) > 1 else ''
-    return f'{array.mean():{sign}.{digits}f}{deviation}'
+def _spread(array, form, sign=''):
+    deviation = f' ± {array.std(ddof=1):{form}}' if len(array) > 1 else ''
+    return f'{array.mean():{sign}{form}}{deviation}'
 
 
 def _table(head, lines):

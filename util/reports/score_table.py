@@ -6,7 +6,8 @@ import numpy
 from util.files import replacing
 from util.scores.metrics import REGIONS
 
-UNITS = {'psnr': ('PSNR [dB]', '.2f'), 'ssim': ('SSIM', '.4f'), 'rmse': ('RMSE', '.3f')}
+# heading and format; an RMSE is in the volume's units, and those of a map in mm^2/s are thousandths
+UNITS = {'psnr': ('PSNR [dB]', '.2f'), 'ssim': ('SSIM', '.4f'), 'rmse': ('RMSE', '.4g')}
 RANGES = ('PSNR and SSIM: range max - min of the true HR volume; the head: as found in the true HR volume\n'
           'psnr_robust in scores.csv: range 99.5th percentile - min of the true HR volume')
 
@@ -102,12 +103,16 @@ def format_table(rows):
 
 
 def _format_block(table, methods, suffix, name):
-    name_width = max(map(len, table))
-    group_width = sum(len(method.rjust(7)) + 1 for method in methods)
-    lines = [name, ' ' * name_width + ''.join(f'  {UNITS[metric][0]:<{group_width}}' for metric in UNITS),
-             'case'.ljust(name_width) + ''.join('  ' + ''.join(f'{method:<7} ' for method in methods) for _ in UNITS)]
-    for case, values in table.items():
-        groups = (''.join(f'{values[metric + suffix, method]:<{max(7, len(method))}{UNITS[metric][1]}} '
-                          for method in methods) for metric in UNITS)
-        lines.append(case.ljust(name_width) + ''.join('  ' + group for group in groups))
-    return '\n'.join(line.rstrip() for line in lines)
+    firsts, groups = ['', 'case', *table], [_format_group(table, methods, metric, suffix) for metric in UNITS]
+    name_width = max(map(len, firsts))
+    lines = ('  '.join([first.ljust(name_width), *parts]).rstrip() for first, *parts in zip(firsts, *groups))
+    return '\n'.join([name, *lines])
+
+
+def _format_group(table, methods, metric, suffix):
+    """The lines of a metric's columns: its heading, the methods, and a line per row of the table."""
+    heading, form = UNITS[metric]
+    rows = [methods, *([f'{values[metric + suffix, method]:{form}}' for method in methods]
+                       for values in table.values())]
+    width = max(7, *(len(text) for row in rows for text in row))
+    return [heading.ljust((width + 1) * len(methods)), *(''.join(f'{text:<{width}} ' for text in row) for row in rows)]

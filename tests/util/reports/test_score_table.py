@@ -147,3 +147,15 @@ def test_text_puts_each_number_below_its_name():
             column = heads.index(metric)
             assert names[column:].startswith('network')
             assert float(lines[0][column:].split()[0]) == pytest.approx(ROWS['0014']['network'][at + suffix])
+
+
+@pytest.mark.parametrize('unit', [1e-4, 1e-6, 1e5])
+def test_an_rmse_shows_four_digits_below_its_name_whatever_the_unit(unit):
+    """Such as of a map of diffusivities in mm^2/s."""
+    rows = {case: {method: {**scores, 'rmse': unit * scores['rmse'] / 3} for method, scores in methods.items()}
+            for case, methods in ROWS.items()}
+    _, heads, names, line, *_ = format_table(rows).splitlines()
+    for method in rows['0014']:
+        column = names.index(method, heads.index('RMSE'))
+        assert float(line[column:].split()[0]) == pytest.approx(rows['0014'][method]['rmse'], rel=1e-3)
+        assert line[column - 1] == ' ' != line[column]
