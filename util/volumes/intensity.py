@@ -64,10 +64,12 @@ def like_input(sr, lr):
     Returns:
         numpy.ndarray: ``sr``'s shape, ``lr``'s type; rounded if that is an integer type.
     """
-    result = numpy.empty(sr.shape, lr.dtype)
+    result, is_integer = numpy.empty(sr.shape, lr.dtype), lr.dtype.kind in 'iu'
     for image, given, channel in zip(sr, result, lr):
         low, high = channel.min(), channel.max()
+        if is_integer and float(high) > int(high):  # beyond the end of a 64-bit type it would wrap around
+            high = numpy.nextafter(float(high), -numpy.inf)
         for plane, out in zip(image, given):  # plane by plane, since float64 takes twice the memory
             clipped = plane.astype(numpy.float64).clip(low, high)  # float32 does not hold every 32-bit integer
-            out[...] = numpy.rint(clipped) if lr.dtype.kind in 'iu' else clipped
+            out[...] = numpy.rint(clipped) if is_integer else clipped
     return result

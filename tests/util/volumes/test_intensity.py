@@ -90,6 +90,16 @@ def test_like_input_does_not_wrap_around_at_the_end_of_an_integer_type():
     assert like_input(lr.astype(numpy.float32), lr).tolist() == lr.tolist()
 
 
+@pytest.mark.parametrize('dtype', ['int64', 'uint64'])
+def test_like_input_does_not_wrap_around_at_the_end_of_a_64_bit_type(dtype):
+    """Nor goes beyond a channel's maximum that float64 does not hold."""
+    last = numpy.iinfo(dtype).max
+    for highest in (last, last // 2 - 1, 2**53 + 3):
+        lr = numpy.array([[[[0, highest]]]], dtype)
+        image = like_input(lr.astype(numpy.float32), lr)
+        assert image[..., 0] == 0 and highest * (1 - 2**-50) < image[..., 1].item() <= highest
+
+
 @pytest.mark.parametrize('dtype', ['int16', 'float32'])
 def test_like_input_keeps_each_channel_in_its_own_range(dtype):
     rng = numpy.random.default_rng(0)
