@@ -3,7 +3,8 @@ import os
 from collections import Counter
 from pathlib import Path
 
-SUFFIXES = ('.nii.gz', '.nii', '.hdr.gz', '.img.gz', '.hdr', '.img', '.mgz', '.mgh', '.mhd', '.mha', '.nrrd', '.nhdr')
+SUFFIXES = ('.nii.gz', '.nii', '.hdr.gz', '.img.gz', '.hdr', '.img', '.mgz.gz', '.mgh.gz', '.mgz', '.mgh', '.mhd',
+            '.mha', '.nrrd', '.nhdr')
 
 
 def without_suffix(name):

@@ -8,6 +8,7 @@ from tests.util.volumes.files import make_volume
 from util.dataset.case_lists import Case
 from util.inference.inputs import file_of_results, pairs, pairs_of_folders, scans, volumes_of
 from util.script import UserError
+from util.volumes import itk, nifti
 from util.volumes.writing import write_volume
 
 
@@ -33,6 +34,13 @@ def test_a_folder_is_its_volumes_by_name_and_the_rest_is_said(folder, capsys):
     assert capsys.readouterr().err == f'note: {folder}: 4 volumes; no images and passed over: a.json, notes.txt\n'
 
 
+def test_each_suffix_that_is_read_is_found_in_a_folder_as_well(tmp_path):
+    suffixes = sorted({*itk.FORMATS, *(suffix + packed for suffix in nifti.FORMATS for packed in ('', '.gz'))})
+    for number, suffix in enumerate(suffixes):
+        (tmp_path / f'{number:02}{suffix}').touch()
+    assert [path.name[2:] for path in volumes_of(tmp_path)] == suffixes
+
+
 @pytest.mark.parametrize('header, voxels', [('a.hdr', 'a.img'), ('A.HDR', 'A.IMG'), ('a.hdr.gz', 'a.img.gz')])
 def test_a_pair_is_one_volume_as_the_reader_pairs_its_files(tmp_path, header, voxels):
     for name in (header, voxels, 'alone.img'):
@@ -43,7 +51,8 @@ def test_a_pair_is_one_volume_as_the_reader_pairs_its_files(tmp_path, header, vo
 @pytest.mark.parametrize('name, result', [
     ('a.nii.gz', 'a_x4.nii.gz'), ('a.NII.GZ', 'a_x4.nii.gz'), ('a.nii', 'a_x4.nii'), ('a.mgz', 'a_x4.mgz'),
     ('a.mgh', 'a_x4.mgh'), ('a.nrrd', 'a_x4.nrrd'), ('a.nhdr', 'a_x4.nrrd'), ('a.mhd', 'a_x4.mhd'),
-    ('a.mha', 'a_x4.mhd'), ('a.hdr', 'a_x4.nii'), ('a.img.gz', 'a_x4.nii.gz'), ('a_0.7mm.nii', 'a_0.7mm_x4.nii')])
+    ('a.mha', 'a_x4.mhd'), ('a.hdr', 'a_x4.nii'), ('a.img.gz', 'a_x4.nii.gz'),
+    ('a.mgh.gz', 'a_x4.nii.gz'), ('a_0.7mm.nii', 'a_0.7mm_x4.nii')])
 def test_a_result_is_called_and_written_as_its_scan(name, result):
     case, = scans([Path(name)], (4, 4, 4), Path('out'))
     assert case.name + case.suffix == result and case.lr_path == Path(name) and case.hr_path is None
