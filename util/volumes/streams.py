@@ -39,8 +39,10 @@ def check_file(path):
 def _what_is_there(path):
     if path.is_dir():
         return 'a folder; a file is needed'
+    if path.exists():  # asked first: the shell names a pipe by a link that leads to no path
+        return 'not a regular file'
     if not path.is_symlink():
-        return 'not a regular file' if path.exists() else 'no such file'
+        return 'no such file'
     # git-annex keeps content in .git/annex/objects, in .git/modules/NAME/annex/objects for a submodule
     if 'annex/objects' in os.path.realpath(path).replace('\\', '/'):
         return f'a link of git-annex to content that is not here; fetch it with: git annex get {path.name}'

@@ -6,6 +6,7 @@ import resource
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import nibabel
 import numpy
@@ -118,6 +119,17 @@ def test_a_file_that_may_not_be_read_is_one_line(tmp_path, monkeypatch):
 
     monkeypatch.setattr(streams, 'open', refuse, raising=False)
     assert refusal(path) == f'{path}: cannot be read: Permission denied'
+
+
+@pytest.mark.skipif(not os.path.isdir('/dev/fd'), reason='no pipe has a name here')
+def test_a_pipe_of_the_shell_is_no_link_to_a_file_that_is_not_there():
+    """Such as -i <(cat a.nii)."""
+    reading, writing = os.pipe()
+    try:
+        assert refusal(Path(f'/dev/fd/{reading}')) == f'/dev/fd/{reading}: not a regular file'
+    finally:
+        os.close(reading)
+        os.close(writing)
 
 
 def test_a_name_that_is_too_long_is_one_line(tmp_path):
