@@ -7,7 +7,7 @@ from util.files import replacing
 from util.scores.metrics import REGIONS
 
 # heading and format; an RMSE is in the volume's units, and those of a map in mm^2/s are thousandths
-UNITS = {'psnr': ('PSNR [dB]', '.2f'), 'ssim': ('SSIM', '.4f'), 'rmse': ('RMSE', '.4g')}
+UNITS = {'psnr': ('PSNR [dB]', '.2f'), 'ssim': ('SSIM', '.4f'), 'rmse': ('RMSE', '#.4g')}
 RANGES = ('PSNR and SSIM: range max - min of the true HR volume; the head: as found in the true HR volume\n'
           'psnr_robust in scores.csv: range 99.5th percentile - min of the true HR volume')
 

@@ -20,7 +20,7 @@ def test_markdown_has_means_deviations_and_gains():
     deviation = numpy.std([31.0, 32.0], ddof=1)
     assert base['PSNR [dB]'] == f'31.50 ± {deviation:.2f}' and base['gain PSNR [dB]'] == f'+0.50 ± {deviation:.2f}'
     assert best['gain PSNR [dB]'].startswith('+1.75') and best['gain PSNR of each seed'] == '+1.50, +2.00'
-    assert base['RMSE'] == f'8.5 ± {deviation:.4g}'
+    assert base['RMSE'] == f'8.500 ± {deviation:.4g}'
     assert base['best interpolation'] == 'linear' and base['its PSNR'] == '31.00'
     assert table_lines(markdown, REGIONS['_head'].capitalize())[0]['best interpolation'] == 'bspline'
     assert table_lines(markdown, 'Each case')[0]['0010'] == '+1.00 / +0.50'
@@ -34,4 +34,4 @@ def test_an_rmse_in_small_units_is_not_nothing():
     scores = {case: {column: value * (1e-6 if column.startswith('rmse') else 1) for column, value in columns.items()}
               for case, columns in result().scores.items()}
     line, = table_lines(format_markdown([result()._replace(scores=scores)]), 'Whole volume')
-    assert line['RMSE'] == '7.5e-06 ± 7.071e-07'
+    assert line['RMSE'] == '7.500e-06 ± 7.071e-07'
