@@ -16,16 +16,16 @@ class Pretrained(NamedTuple):
 
 TABLE = {
     'x4_t1w': Pretrained(
-        'f759ae67abe22c6f3b3acd15076a9acc4a356fb69b2e918a77699e1ee4684e74',
+        '29a68f1b210d6dc0eaff7d4ea50e23234e752fb032405d5b9ebe957cc7d57cc1',
         'T1w heads, x4 along each axis: the deeper network, trained on two scanners and on scans that differ'),
     'x4_t1w_uncertain': Pretrained(
-        '2ddd51d6e65c1c6733dd5eb894fa7d4aec743d94faa419de8de3faafc4b36320',
+        '1892709dd433fb8b683e1055dd02928cc56cccc38982000f712c049a63ca62e4',
         'the network of x4_t1w, with a standard deviation for each voxel'),
     'x2_t1w': Pretrained(
-        'fb1ed73f781ddd8c5c98cda0b0e242b2def43be3f7e801491a217af4fb2bb112',
+        '68609350e44456f37fe9d1f141b780db650936585aafe6cffe94097d66a0ce72',
         'T1w heads, x2 along each axis: the same network and training'),
     'thick_t1w': Pretrained(
-        '667177914adf4b45bed9d6e1101725958c0d325f6f4921ef0af1a989f4fe231a',
+        '6e45fd04e906ea23b7351d97098c03df98a1ddcc88e23d2998baf7705ee37064',
         'T1w heads, thick slices, x4 across them: the same network and training'),
     'thick_clinic': Pretrained(
         '53d9416be4fe29fdd3ab1382a40c5ad934d92a9a5cca0faaca5d00202b277c34',
