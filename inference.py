@@ -118,7 +118,7 @@ def infer(args, ranks, last):
     if tally.rows:
         from util.reports.report import try_report
         tally.save()  # another process may have taken away a table, for an older one with the scores of its case
-        failures += try_report(out, args.model, config, cases, tally.rows, tally.unsure, tally.unlike)
+        failures += try_report(out, args.model, config, cases, tally.samplings, tally.rows, tally.unsure, tally.unlike)
     return ranks.of_first(report(out, tally, failures, count, count - len(refusals) - len(cases)))
 
 

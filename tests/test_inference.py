@@ -11,12 +11,15 @@ import inference
 from models.espcn3d import ESPCN3D
 from models.product import along_axes
 from tests.experiment import INFERENCE_ARGUMENTS, LR_GEOMETRY, assert_refused, call, change, make_experiment
+from tests.util.reports.page import Reader
 from util.config_files import load_config
 from util.inference.model_file import save_network
 from util.reports.score_table import read_csv
 from util.scores.metrics import METRICS
 from util.scores.uncertainty import uncertainty_scores
 from util.volumes.axis_matrices import degradation_matrix
+from util.volumes.degradation import degrade
+from util.volumes.geometry import lr_volume_geometry
 from util.volumes.head_mask import head_mask
 from util.volumes.reading import read_volume
 from util.volumes.sampling import Sampling
@@ -44,6 +47,14 @@ def save_model(folder, in_channels=1):
     for param in net.params():
         param.array[...] = 0
     save_network(folder / 'gen.npz', net, load_config(folder / 'experiment.yml').to_yaml())
+
+
+def make_block_means(folder, name):
+    """Let the network have been trained with block means too, and the LR volume of a case be of these."""
+    change(folder / 'experiment.yml', 'seed: 0', 'drawn: {degradation: [bspline, block_mean]}\nseed: 0')
+    hr, sampling = read_volume(folder / f'HR/{name}.mhd'), Sampling(2, (0.5, 0.5, 0.5))
+    lr = degrade(hr.array, sampling.rate, 'block_mean').astype(numpy.float32)
+    write_volume(folder / f'LR/{name}.mhd', Volume(lr, *lr_volume_geometry(hr, sampling)))
 
 
 def results(folder):
@@ -119,6 +130,17 @@ def test_a_consistent_result_is_one_that_the_lr_volume_is_made_of(experiment, in
     sr, lr = (read_volume(experiment / name).array for name in ('out/0001.mhd', 'LR/0001.mhd'))
     numpy.testing.assert_allclose(along_axes(sr, matrices), lr, atol=1e-3)
     assert scores(experiment)['0001']['rmse_network'] < 0.8 * before
+
+
+def test_the_report_shows_each_pair_where_its_own_lr_voxels_lie(experiment, infer):
+    """A block mean's lie half an HR voxel from those of the network, on each axis."""
+    make_block_means(experiment, '0001')
+    save_model(experiment)
+    (experiment / 'test_list.txt').write_text('LR/0001.mhd HR/0001.mhd\nLR/0002.mhd HR/0002.mhd\n')
+    done = infer()
+    assert done.returncode == 0 and 'LR/0001.mhd: its voxels are centred elsewhere' in done.stderr, done.stderr
+    views = Reader((experiment / 'out/report.html').read_text(encoding='utf-8')).views
+    assert {view['name']: view['offset'] for view in views} == {'0001': [0.5] * 3, '0002': [0.0] * 3}
 
 
 @pytest.mark.parametrize('arguments, words', [

@@ -19,6 +19,7 @@ from util.inference.super_resolution import parts_of
 from util.script import UserError
 from util.volumes import writing
 from util.volumes.reading import read_volume
+from util.volumes.sampling import Sampling
 
 
 class Work(NamedTuple):
@@ -37,6 +38,7 @@ class Outcome(NamedTuple):
     difference: str | None = None  # from the scans of the training, where it is unlike these
     scores: dict = {}              # both as `util.inference.case_results.score_case` gives them
     uncertainty: dict = {}
+    sampling: Sampling | None = None  # where its LR voxels lie among HR voxels; None: it is not done
 
 
 def outcomes(work, net, cases, processes, ranks):
@@ -137,4 +139,4 @@ def do(work, net, case, parts=parts_of):
         return Outcome(False, [str(error) if isinstance(error, UserError) else f'{case.name}: {error!r}'])
     forget_scores(work.out, case)
     scored = ({}, {}, []) if hr is None else score_case(work.out, case, lr, sr, hr, sampling, work.manner.factors)
-    return Outcome(True, scored[2], difference, *scored[:2])
+    return Outcome(True, scored[2], difference, *scored[:2], sampling)

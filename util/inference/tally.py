@@ -38,6 +38,11 @@ class Tally:
         return {case.name: outcome.uncertainty for case, outcome in self._pairs() if outcome.uncertainty}
 
     @property
+    def samplings(self):
+        """dict: Name of each scored case -> the ~util.volumes.sampling.Sampling that its LR and HR volume lie as."""
+        return {case.name: outcome.sampling for case, outcome in self._pairs() if outcome.scores}
+
+    @property
     def unlike(self):
         """dict: LR file of each case that is unlike the scans of the training -> how it differs."""
         return {case.lr_path: outcome.difference for case, outcome in self._pairs() if outcome.difference}

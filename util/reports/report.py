@@ -27,7 +27,7 @@ _PAGE = Path(__file__).with_name('page')
 _SCRIPTS = 'decode.js', 'viewer.js', 'controls.js'
 
 
-def try_report(out, model, config, cases, rows, unsure, unlike):
+def try_report(out, model, config, cases, samplings, rows, unsure, unlike):
     """Write ``report.html`` of the scored cases; that it cannot be had never costs the other results.
 
     Args:
@@ -35,6 +35,8 @@ def try_report(out, model, config, cases, rows, unsure, unlike):
         model (Path): The model file; the log of its training may lie beside it.
         config (~util.config.Config): The experiment.
         cases (list of ~util.dataset.case_lists.Case): The cases, scored or not.
+        samplings (dict): Of the scored ones: case -> where LR voxels lie among HR voxels
+            (~util.volumes.sampling.Sampling), which may be elsewhere than the network's do.
         rows (dict): Of the scored ones: case -> {method: {metric: value}}.
         unsure (dict): case -> {metric: value} of the predicted deviation; none where there is none.
         unlike (dict): case -> how it differs from the scans of the training.
@@ -45,13 +47,13 @@ def try_report(out, model, config, cases, rows, unsure, unlike):
     try:
         with replacing(out / 'report.html') as temporary, open(
                 temporary, 'w', encoding='utf-8', errors='backslashreplace', newline='\n') as file:
-            file.writelines(_pieces(out, model, config, cases, rows, unsure, unlike))
+            file.writelines(_pieces(out, model, config, cases, samplings, rows, unsure, unlike))
     except Exception as error:
         return [f'{out / "report.html"}: no report: {type(error).__name__}: {error}']
     return []
 
 
-def _pieces(out, model, config, cases, rows, unsure, unlike):
+def _pieces(out, model, config, cases, samplings, rows, unsure, unlike):
     """The page, piece by piece, so that one case's volumes at a time lie in memory."""
     environment = Environment(loader=FileSystemLoader(_PAGE), autoescape=True, undefined=StrictUndefined,
                               trim_blocks=True, lstrip_blocks=True)
@@ -64,10 +66,10 @@ def _pieces(out, model, config, cases, rows, unsure, unlike):
         scores=_score_blocks(rows), ranges=RANGES, unsure=_uncertainty_blocks(unsure), meaning=MEANING,
         charts=charts, why_no_charts=why_no_charts, config=config.to_yaml(), versions=versions(),
         notes=list(script.said), unlike=unlike, left_out=left_out,
-        views=_fitting_views(out, config, [case for case in cases if case.name in rows], left_out))
+        views=_fitting_views(out, samplings, [case for case in cases if case.name in rows], left_out))
 
 
-def _fitting_views(out, config, cases, left_out):
+def _fitting_views(out, samplings, cases, left_out):
     """The views that there is room for, as they are asked for; the names of the other cases go into a list.
 
     Three cases always find room as far as coarser values help: they are right to half a step, which the page says.
@@ -76,7 +78,7 @@ def _fitting_views(out, config, cases, left_out):
     for number, case in enumerate(cases):
         share = room // max(min(len(cases), 3) - number, 1)
         for coarser in (1, 2, 4):
-            views = views_of(case, out, config.sampling, coarser)
+            views = views_of(case, out, samplings[case.name], coarser)
             size = sum(map(_size, views))
             if size <= share:
                 break

@@ -24,7 +24,8 @@ class Results(SimpleNamespace):
     def write(self, **changes):
         """The report, with other arguments where some are given, as a Reader; its text is kept."""
         given = {**vars(self), 'unlike': {}, **changes}
-        wanted = 'out', 'model', 'config', 'cases', 'rows', 'unsure', 'unlike'
+        given['samplings'] = dict.fromkeys(given['rows'], self.config.sampling)
+        wanted = 'out', 'model', 'config', 'cases', 'samplings', 'rows', 'unsure', 'unlike'
         failures = try_report(*(given[name] for name in wanted))
         assert failures == []
         self.text = (self.out / 'report.html').read_text(encoding='utf-8')

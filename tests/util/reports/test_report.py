@@ -16,7 +16,6 @@ from util.reports import report, score_table, uncertainty_table, views
 from util.reports.report import try_report
 from util.volumes.head_mask import head_mask
 from util.volumes.reading import read_volume
-from util.volumes.sampling import Sampling
 
 def test_tables_have_the_figures_of_the_csv_files(tmp_path):
     results = make_results(tmp_path, ('0001', '0002'))
@@ -81,7 +80,7 @@ def test_names_and_texts_of_others_are_text_and_run_nothing(tmp_path):
     rows = dict(zip(HOSTILE, results.rows.values()))
     evil = ''.join(HOSTILE)
     (tmp_path / 'log').write_text('{"' + evil)
-    config = SimpleNamespace(sampling=Sampling(RATE), to_yaml=lambda: evil)
+    config = SimpleNamespace(to_yaml=lambda: evil)
     script.said[:] = [evil]
 
     def views_of(case, *arguments):
@@ -151,6 +150,7 @@ def test_a_report_that_cannot_be_written_is_told_and_leaves_the_old_one(tmp_path
     results = make_results(tmp_path)
     results.write()
     (tmp_path / 'HR/0001.mhd').unlink()
-    failure, = try_report(results.out, results.model, results.config, results.cases, results.rows, {}, {})
+    failure, = try_report(results.out, results.model, results.config, results.cases,
+                          dict.fromkeys(results.rows, results.config.sampling), results.rows, {}, {})
     assert failure.startswith(f'{results.out / "report.html"}: no report: UserError: ')
     assert (results.out / 'report.html').read_text(encoding='utf-8') == results.text
