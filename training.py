@@ -93,6 +93,8 @@ def train(args, config, device, stop, ranks, words):
         if holds_run(args.out) and not args.resume:
             raise UserError(f'{args.out} holds a run already; go on with it with --resume, or name another folder with '
                             '-o')
+        if args.resume and args.model:
+            check_model(args)
         remove_log_strays(args.out)
         remove_strays(args.out / 'samples')
 
@@ -130,6 +132,23 @@ def train(args, config, device, stop, ranks, words):
     return stop.exit_code if interrupted else 0
 
 
+def check_model(args):
+    """Refuse to go on with a run with another model (-m) than it began with.
+
+    Raises:
+        UserError: If its folder says that it began with another one, or with random weights.
+    """
+    from util.files import sha256
+    from util.training.archive import read_start
+
+    folder = args.out if args.resume == NEWEST else Path(args.resume).parent
+    began = read_start(folder)
+    if began and began != sha256(args.model):
+        raise UserError(f'{folder}: the run there did not begin with {args.model}; to go on with it give -m as it was, '
+                        'or none once it has a snapshot; or begin another run from these weights with -o, without '
+                        '--resume')
+
+
 def check_start(args, net, began=None):
     """Refuse to begin with other weights than the run began with before, or than the network can be used with.
 
@@ -147,9 +166,9 @@ def check_start(args, net, began=None):
     from util.training.archive import RANDOM
 
     start = sha256(args.model) if args.model else RANDOM
-    if began and began != start:
-        raise UserError(f'{args.out}: no snapshot there can be gone on from, and the run did not begin with '
-                        f'{args.model or "random weights"}; give -m as it was, or begin another run with -o')
+    if began and began != start:  # another model has been refused already
+        raise UserError(f'{args.out}: no snapshot there can be gone on from, and the run did not begin with random '
+                        'weights; give -m as it was, or begin another run with -o')
     if has_fixed_mean(net) and not args.model:
         raise UserError(f'{args.config_path}: models.generator.args.fixed_mean: what the network says of HR would stay '
                         'that of random weights; give the model whose answers it is to have with -m')

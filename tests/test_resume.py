@@ -109,10 +109,10 @@ def test_a_run_that_begins_anew_begins_with_what_it_began_with(experiment, train
     for path in (experiment / 'next').glob('snapshot_iter_*'):
         path.unlink()
     before = weights(experiment / 'next/gen_best.npz')
-    for other in ((), ('-m', 'run/gen_iter_3.npz')):
-        assert_refused(train(*other, '--resume', out='next'),
-                       'next: no snapshot there can be gone on from, and the run did not begin with '
-                       f'{other[1] if other else "random weights"}; give -m as it was')
+    assert_refused(train('--resume', out='next'), 'next: no snapshot there can be gone on from, and the run did not '
+                                                  'begin with random weights; give -m as it was')
+    assert_refused(train('-m', 'run/gen_iter_3.npz', '--resume', out='next'),
+                   'next: the run there did not begin with run/gen_iter_3.npz; to go on with it give -m as it was')
     assert all((before[name] == array).all() for name, array in weights(experiment / 'next/gen_best.npz').items())
     assert train(*model, '--resume', out='next').returncode == 0
     began = read_start(experiment / 'next')
@@ -123,6 +123,20 @@ def test_a_run_that_begins_anew_begins_with_what_it_began_with(experiment, train
     (experiment / 'next/snapshot_iter_6.npz').unlink()
     (experiment / 'next/versions.yml').write_text('start: [1\n')  # says nothing, and stands in no one's way
     assert train('--resume', out='next').returncode == 0
+
+
+def test_a_run_with_snapshots_is_not_gone_on_with_from_another_model(experiment, train):
+    """Its snapshot would be taken, and not a word be said of the model."""
+    assert train().returncode == 0
+    model = '-m', 'run/gen_iter_6.npz'
+    assert train(*model, out='next').returncode == 0
+    before = {path: path.read_bytes() for path in (experiment / 'next').iterdir() if path.is_file()}
+    for out, other in (('run', 'run/gen_iter_6.npz'), ('next', 'run/gen_iter_3.npz')):
+        for name, folder in (((), out), ([f'{out}/snapshot_iter_3.npz'], 'new')):
+            done = train('-m', other, '--resume', *name, '--set', 'iteration=9', out=folder)
+            assert_refused(done, f'{out}: the run there did not begin with {other}; to go on with it give -m')
+    assert {path: path.read_bytes() for path in before} == before and not (experiment / 'new').exists()
+    assert train(*model, '--resume', '--set', 'iteration=7', out='next').returncode == 0
 
 
 class TestResumeWithoutAName:
