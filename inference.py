@@ -219,7 +219,22 @@ def choose_cases(args, config, net):
             cases = experiment.listed_cases(config, args.config_path or args.model, args.root)
         except UserError as error:
             raise UserError(f'{error}; or name volumes with -i') from None
+        tell_of_seen(args, config, cases)
     return *inputs.file_of_results(args.out, cases), []
+
+
+def tell_of_seen(args, config, cases):
+    """Say which cases of the test list the training has seen, such as after lists were made anew."""
+    from util.dataset.splits import shared
+    from util.inference.experiment import read_training_list
+
+    training_list, seen = read_training_list(args.model, config, args.root)
+    both = []
+    with contextlib.suppress(UserError):  # what is said of the training's pairs is damaged: no matter here
+        both = shared(cases, seen)
+    if both:
+        note(f'{training_list}: the training has seen cases of the test list, whose scores are not those of new scans: '
+             f'{", ".join(case.name for case in both)}')
 
 
 def report(out, tally, failures, count, kept):

@@ -95,6 +95,20 @@ def test_model_file_alone_gives_volume_scores_and_picture(experiment, infer):
     assert picture.shape[1] > picture.shape[0] > 300 and picture[..., :3].std() > 0.1
 
 
+def test_cases_of_the_test_list_that_the_training_has_seen_are_named(experiment, infer):
+    """Lists were made anew: the training's own list lies beside its model."""
+    (experiment / 'run').mkdir()
+    (experiment / 'gen.npz').rename(experiment / 'run/gen.npz')
+    (experiment / 'training_list.txt').rename(experiment / 'run/training_list.txt')
+    (experiment / 'training_list.txt').write_text('LR/0002.mhd HR/0002.mhd\n')
+    (experiment / 'test_list.txt').write_text('LR/0001.mhd HR/0001.mhd\nLR/0000.mhd HR/0000.mhd\n')
+    done = infer('-m', 'run/gen.npz')
+    assert done.returncode == 0 and set(scores(experiment)) == {'0001', '0000', 'mean'}
+    assert done.stderr == (f'note: {experiment}/run/training_list.txt: the training has seen cases of the test list, '
+                           'whose scores are not those of new scans: 0000\n')
+    assert infer('-m', 'run/gen.npz', '--pairs', 'LR', 'HR').stderr == ''  # which are named on purpose
+
+
 def test_lr_volumes_of_one_s_own_need_no_list_and_no_truth(experiment, infer):
     (experiment / 'mine').mkdir()
     volume = sitk.ReadImage(str(experiment / 'LR/0000.mhd'))

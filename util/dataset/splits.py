@@ -78,6 +78,23 @@ def _marks(case, infos):
     return marks
 
 
+def shared(cases, others):
+    """Those of some cases that share a file, a name in one folder or a subject with other cases. No volume is read.
+
+    Args:
+        cases, others (list of ~util.dataset.case_lists.Case): Cases.
+
+    Returns:
+        list of Case: Of ``cases``, in order.
+
+    Raises:
+        UserError: If what is known of them cannot be read.
+    """
+    infos = {}
+    marks = {mark for other in others for mark in _marks(other, infos)}
+    return [case for case in cases if marks & _marks(case, infos).keys()]
+
+
 def by_subject(cases):
     """Cases that are of one subject, together.
 

@@ -1,5 +1,6 @@
 """What an inference is about: the experiment that its model is used by, and the cases."""
 import os
+from pathlib import Path
 
 import chainer
 import numpy
@@ -176,6 +177,28 @@ def listed_cases(config, source, root=PROJECT):
     """
     with blaming(f'{source}: dataset.test_list'):
         return read_list(root / config.dataset.test_list, root)
+
+
+def read_training_list(model, config, root=PROJECT):
+    """The cases that a model was trained on, as far as they are known.
+
+    Beside the model lies the list of its training. Where the config has it, another one may have been made since.
+
+    Args:
+        model (Path): The model file.
+        config (~util.config.Config): Its experiment.
+        root (Path): Where relative paths start.
+
+    Returns:
+        (Path, list of ~util.dataset.case_lists.Case): The list, absolute; and its cases: none where there is no such
+        list, or its volumes are not there, as where a run came from another machine.
+    """
+    kept = Path(os.path.realpath(model)).parent / 'training_list.txt'
+    path = kept if kept.is_file() else (root / config.dataset.training_list).absolute()
+    try:
+        return path, read_list(path, root)
+    except UserError:
+        return path, []
 
 
 def check_mirrored(cases):

@@ -73,11 +73,11 @@ def held_out(args, config):
 
     Raises:
         UserError: If the list cannot be read, a case has no HR volume, cannot be mirrored where that is asked for, or
-            is of the training list or of a subject in it.
+            is of the list that the model was trained on or of a subject in it.
     """
     from util.dataset.case_lists import read_list
     from util.dataset.splits import by_subject, check_splits
-    from util.inference.experiment import check_mirrored
+    from util.inference.experiment import check_mirrored, read_training_list
 
     name, path = ('--list', args.list_path) if args.list_path else ('val_list', args.root / config.dataset.val_list)
     with blaming(name):
@@ -87,11 +87,12 @@ def held_out(args, config):
             raise UserError(f'{path}: case {case.name} has no HR volume; a calibration needs LR and HR')
     if args.ensemble:
         check_mirrored(cases)
-    training_list = args.root / config.dataset.training_list
-    if training_list.exists():
+    training_list, seen = read_training_list(args.model, config, args.root)
+    if seen:
         check_splits({'training_list': training_list, name: path.absolute()}, args.root)
     else:
-        note(f'{training_list}: no such case list, so that it is not known whether the training has seen these cases')
+        note(f'{training_list}: no such case list, or its volumes are not there, so that it is not known whether the '
+             'training has seen these cases')
     return by_subject(cases)
 
 

@@ -151,6 +151,24 @@ def test_cases_of_the_training_are_refused_and_a_training_that_is_not_known_is_t
     assert done.returncode == 0 and 'not known whether the training has seen these cases' in done.stderr
 
 
+def test_cases_of_the_training_are_known_by_its_own_list_when_lists_were_made_anew(unsure, here):
+    """A training keeps its list beside the model; the config's path holds another split by now."""
+    (unsure / 'run').mkdir()
+    shutil.copyfile(unsure / 'gen.npz', unsure / 'run/gen.npz')
+    shutil.copyfile(unsure / 'training_list.txt', unsure / 'run/training_list.txt')
+    for name, case in (('training', '0002'), ('val', '0000')):
+        (unsure / f'{name}_list.txt').write_text(f'LR/{case}.mhd HR/{case}.mhd\n')
+    before = (unsure / 'run/gen.npz').read_bytes()
+    arguments = '-m', 'run/gen.npz', '-R', '.'
+    assert_refused(here(calibrate.main, *arguments), 'training_list and val_list are not independent')
+    assert (unsure / 'run/gen.npz').read_bytes() == before
+    (unsure / 'val_list.txt').write_text('LR/0002.mhd HR/0002.mhd\n')  # which that training has not seen
+    assert here(calibrate.main, *arguments).stderr == ''
+    (unsure / 'run/training_list.txt').write_text('LR/gone.mhd HR/gone.mhd\n')  # of another machine
+    done = here(calibrate.main, *arguments)
+    assert done.returncode == 0 and 'not known whether the training has seen these cases' in done.stderr
+
+
 @pytest.mark.parametrize('model', ['x4_t1w_uncertain', PROJECT / 'models/pretrained/x4_t1w_uncertain.npz', 'mine.npz'])
 def test_a_model_that_comes_with_the_project_stays_as_it_was_published(model, here, tmp_path):
     (tmp_path / 'mine.npz').symlink_to(PROJECT / 'models/pretrained/x4_t1w_uncertain.npz')
