@@ -46,7 +46,7 @@ def measure(args, ranks):
     net.to_device(device)
     hr = numpy.random.default_rng(0).random((1, 128, 128, 128), numpy.float32)
     pairs = Pairs(['random'], [(hr[:, ::4, ::4, ::4].copy(), hr)], [Geometry((4.0,) * 3, (0.0,) * 3, tuple(
-        numpy.eye(3).ravel()))])
+        numpy.eye(3).ravel()))], [0])
     trainer = make_trainer(config, net, pairs, pairs, PROJECT / 'results/scaling', ranks=ranks)
     spent = {'waiting': [], 'exchanging': []}
     if ranks.size > 1:

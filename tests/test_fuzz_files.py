@@ -172,7 +172,7 @@ def make(tmp_path, monkeypatch):
     config = load_config(PROJECT / 'configs/base.yml', SMALL)
     hr = numpy.random.default_rng(0).normal(size=(1, 8, 4, 4)).astype(numpy.float32)
     place = Geometry((1.0, 1.0, 2.0), (0.0, 0.0, 0.0), (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0))
-    pairs = Pairs(['0000'], [(numpy.ascontiguousarray(hr[:, ::2]), hr)], [place])
+    pairs = Pairs(['0000'], [(numpy.ascontiguousarray(hr[:, ::2]), hr)], [place], [0])
 
     def trainer():
         numpy.random.seed(0)

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -15,8 +16,11 @@ import training
 from tests.experiment import TRAINING_ARGUMENTS, assert_refused, assert_same_weights, change, command, weights
 from tests.util.dataset.test_drawn import EVERYTHING
 from util.files import replacing, sha256
-from util.training import schedules
+from util.training import schedules, trainer
 from util.training.archive import RANDOM, read_start
+from util.training.resume import VOXELS
+from util.volumes.reading import read_volume
+from util.volumes.writing import write_volume
 
 
 def sets(*changes):
@@ -228,6 +232,37 @@ def test_a_run_goes_on_with_what_it_began_with(experiment, train, changes, key, 
     for name in ((), ('run/snapshot_iter_3.npz',)):
         assert_refused(train('--resume', *name, *sets('iteration=9', *changes)), words)
     assert {path: path.read_bytes() for path in before} == before
+
+
+@pytest.mark.parametrize('kind, case, words', [('LR', '0000', 'training case 0000'),
+                                               ('HR', '0002', 'validation case 0002')])
+def test_a_run_does_not_go_on_with_other_volumes_of_the_same_names(experiment, train, kind, case, words):
+    """Such as pairs that were made anew, of other people. Where a pair lies, and in which format, may change."""
+    assert train().returncode == 0
+    path = experiment / f'{kind}/{case}.mhd'
+    volume = read_volume(path)
+    array = volume.array.copy()
+    array[0, 1, 2, 3] += 1
+    write_volume(path, replace(volume, array=array))
+    for name in ((), ('run/snapshot_iter_3.npz',)):
+        assert_refused(train('--resume', *name, '--set', 'iteration=9'),
+                       f'the volumes of {words} are not those that the run began with')
+    write_volume(experiment / f'moved/{kind}/{case}.nii.gz', volume)
+    change(experiment / ('training_list.txt' if case == '0000' else 'val_list.txt'), f'{kind}/{case}.mhd',
+           f'moved/{kind}/{case}.nii.gz')
+    assert train('--resume', '--set', 'iteration=9').returncode == 0
+
+
+def test_a_snapshot_of_before_voxels_were_kept_is_gone_on_from(experiment, train, monkeypatch):
+    ran_with = trainer.ran_with
+
+    def older(*given):
+        return {key: value for key, value in ran_with(*given).items() if key != VOXELS}
+
+    with monkeypatch.context() as patch:
+        patch.setattr(trainer, 'ran_with', older)
+        assert train().returncode == 0
+    assert train('--resume', '--set', 'iteration=9').returncode == 0
 
 
 def test_length_and_intervals_may_change(experiment, train):

@@ -13,6 +13,7 @@ from util.volumes.degradation import sampling_of
 from util.volumes.geometry import Geometry, check_pair
 from util.volumes.intensity import intensity_scale
 from util.volumes.reading import read_volume
+from util.volumes.volume import checksum
 
 
 def read_pair(case, config):
@@ -74,6 +75,7 @@ class Pairs(NamedTuple):
     arrays: list      # (lr, hr) of each case: (C, z, y, x), float32, both divided by the LR's intensity scale; hr may
                       # be a ~util.dataset.mapped.MappedVolume
     geometries: list  # ~util.volumes.geometry.Geometry of each LR volume
+    checksums: list   # ~util.volumes.volume.checksum of the voxels of each case, LR and HR, as they were read
 
 
 def load_pairs(list_path, config, root, on_disk=False):
@@ -93,7 +95,7 @@ def load_pairs(list_path, config, root, on_disk=False):
         UserError: If a volume is missing, has no HR, gives no intensity scale or cannot be left on the disk; and as
             :func:`read_pair`.
     """
-    pairs = Pairs([], [], [])
+    pairs = Pairs([], [], [], [])
     for case in read_list(list_path, root):
         if case.hr_path is None:
             raise UserError(f'{list_path}: case {case.name} has no HR volume; training and validation need LR and HR')
@@ -104,4 +106,5 @@ def load_pairs(list_path, config, root, on_disk=False):
         scaled = MappedVolume(case.hr_path, hr.array, scale) if on_disk else hr.array / scale
         pairs.arrays.append((lr.array / scale, scaled))
         pairs.geometries.append(Geometry(lr.spacing, lr.origin, lr.direction))
+        pairs.checksums.append(checksum(lr.array, hr.array))
     return pairs

@@ -10,6 +10,7 @@ from util.training.snapshot import load_snapshot, read_ran_with
 
 # What may be other than when the snapshot was written: how long, how often looked at, what is kept.
 MAY_CHANGE = {'iteration', 'display_interval', 'evaluation_interval', 'snapshot_interval', 'snapshots_kept'}
+VOXELS = 'voxels'  # of what a snapshot ran with: each case's checksum, by its name; older snapshots lack it
 
 
 def find_snapshots(out, last=math.inf):
@@ -75,17 +76,22 @@ def resume(trainer, which, ran_with, archived):
             print(f'going on from {path}', file=sys.stderr)
             return path
     _compare(out / 'config.yml', settings_of(archived()),
-             {key: value for key, value in ran_with.items() if not key.endswith(' cases')})
+             {key: value for key, value in ran_with.items() if not key.endswith(' cases') and key != VOXELS})
     print(f'{out}: no usable snapshot there; the training starts anew', file=sys.stderr)
     return None
 
 
 def _compare(path, then, now):
-    for key in now.keys() | then.keys():
+    for key in (now.keys() | then.keys()) - {VOXELS}:
         if key not in MAY_CHANGE and then.get(key) != now.get(key):
             raise UserError(f'{path}: {key} was {then.get(key)} and is {now.get(key)} now; a run goes on with what it '
                             f'began with (only {", ".join(sorted(MAY_CHANGE))} may change). Start another run with -o, '
                             'from these weights with -m')
+    kept = then.get(VOXELS)
+    others = [case for case in (now[VOXELS] if isinstance(kept, dict) else ()) if kept.get(case) != now[VOXELS][case]]
+    if others:
+        raise UserError(f'{path}: the volumes of {", ".join(others)} are not those that the run began with; put these '
+                        'where the lists say, or start another run with -o, from these weights with -m')
 
 
 def settings_of(config):

@@ -22,7 +22,7 @@ from util.training.losses import LIKELIHOODS, LOSSES, check_intensities
 from util.training.margin import with_margin
 from util.training.pictures import MOST, draw_curves, sampler
 from util.training.progress_line import ProgressLine, Table, is_watched
-from util.training.resume import find_snapshots, settings_of
+from util.training.resume import VOXELS, find_snapshots, settings_of
 from util.training.schedules import AlphaSchedule
 from util.training.snapshot import save_snapshot
 from util.training.stopping import StopTrigger, stop_on_non_finite_loss
@@ -107,12 +107,15 @@ def make_trainer(config, net, pairs, val_pairs, out, stop=None, ranks=ALONE):
 
 
 def ran_with(config, pairs, val_pairs):
-    """What a run is resumed with: each setting by its dotted key, and the cases by name (where they lie may change).
+    """What a run is resumed with: each setting by its dotted key, and the cases by name and voxels (where they lie may
+    change).
 
     Returns:
         dict: As :func:`util.training.resume.resume` compares it.
     """
-    return {**settings_of(config), 'training cases': pairs.names, 'validation cases': val_pairs.names}
+    voxels = {f'{kind} case {name}': checksum for kind, its in (('training', pairs), ('validation', val_pairs))
+              for name, checksum in zip(its.names, its.checksums)}
+    return {**settings_of(config), 'training cases': pairs.names, 'validation cases': val_pairs.names, VOXELS: voxels}
 
 
 def make_iterator(config, pairs, device, share):

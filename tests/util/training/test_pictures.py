@@ -16,7 +16,8 @@ def test_the_first_case_is_drawn_when_that_is_due(tmp_path, monkeypatch):
     monkeypatch.setattr(training_figures, 'save_sample_figure', lambda *arguments: calls.append(arguments))
     hr = numpy.random.default_rng(0).uniform(size=(2, 1, 4, 8, 8)).astype(numpy.float32)
     arrays = [(volume[:, :, ::2, ::4], volume) for volume in hr]
-    pairs = Pairs(['a', 'b'], arrays, [Geometry((4.0, 3.0, 2.0), (0.0,) * 3, (1.0, 0, 0, 0, 1, 0, 0, 0, 1))] * 2)
+    pairs = Pairs(['a', 'b'], arrays, [Geometry((4.0, 3.0, 2.0), (0.0,) * 3, (1.0, 0, 0, 0, 1, 0, 0, 0, 1))] * 2,
+                  [0, 0])
     sampling, trainer = Sampling((1, 2, 4)), SimpleNamespace(out=tmp_path, updater=SimpleNamespace(iteration=50))
     made = hr[0] / 2
     sample = sampler(pairs, sampling, lambda trainer: trainer.updater.iteration == 100)

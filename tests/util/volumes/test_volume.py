@@ -5,7 +5,7 @@ import pytest
 
 from tests.util.volumes.files import make_geometry, make_volume
 from util.script import UserError
-from util.volumes.volume import Volume, check_finite
+from util.volumes.volume import Volume, check_finite, checksum
 
 
 @pytest.mark.parametrize('shape', [(5, 6, 7), (1, 1, 5, 6, 7)])
@@ -13,6 +13,16 @@ def test_a_volume_has_four_axes_the_channels_first(shape):
     with pytest.raises(ValueError, match=re.escape(f'(C, z, y, x); got an array of shape {shape}')):
         Volume(numpy.zeros(shape), *make_geometry(make_volume()))
     assert make_volume(channels=2).size == (5, 6, 7)
+
+
+def test_a_checksum_is_of_shapes_and_voxels_whatever_their_order_in_memory():
+    array = numpy.arange(2 * 3 * 4, dtype=numpy.float32).reshape(2, 3, 4)
+    own = checksum(array, array)
+    assert own == checksum(numpy.asfortranarray(array), array.astype('>f4'))
+    other = array.copy()
+    other[1, 1, 1] += 1
+    assert len({own, checksum(array), checksum(array, other), checksum(other, array),
+                checksum(array.reshape(3, 2, 4), array)}) == 5
 
 
 @pytest.mark.parametrize('dtype', ['float32', 'float64'])
