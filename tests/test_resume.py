@@ -219,7 +219,8 @@ def test_a_snapshot_of_elsewhere_does_not_go_on_over_another_run(experiment, tra
     (['batchsize=2'], 'batchsize', 'batchsize was 5 and is 2 now'),
     (['seed=1'], 'seed', 'seed was 0 and is 1 now'),
     (['adam.alpha=1e-3'], 'adam.alpha', 'adam.alpha was 0.0001 and is 0.001 now'),
-    (['loss=l1'], 'loss', 'loss was mse and is l1 now'),
+    (['loss=l1'], 'loss', 'loss.name was mse and is l1 now'),
+    (['loss=charbonnier'], 'loss', 'loss.name was mse and is charbonnier now'),
     (['dataset.training_list=two_list.txt'], 'cases', "training cases was ['0000'] and is ['0000', '0003'] now"),
 ])
 def test_a_run_goes_on_with_what_it_began_with(experiment, train, changes, key, words):

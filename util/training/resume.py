@@ -5,6 +5,7 @@ import shutil
 import sys
 from pathlib import Path
 
+from util.config_files import CHOICES
 from util.script import UserError
 from util.training.snapshot import load_snapshot, read_ran_with
 
@@ -82,7 +83,9 @@ def resume(trainer, which, ran_with, archived):
 
 
 def _compare(path, then, now):
-    for key in (now.keys() | then.keys()) - {VOXELS}:
+    then, now = _long_form(then), _long_form(now)
+    # names first: the settings of another name are others for that alone
+    for key in sorted((now.keys() | then.keys()) - {VOXELS}, key=lambda key: (not key.endswith('.name'), key)):
         if key not in MAY_CHANGE and then.get(key) != now.get(key):
             raise UserError(f'{path}: {key} was {then.get(key)} and is {now.get(key)} now; a run goes on with what it '
                             f'began with (only {", ".join(sorted(MAY_CHANGE))} may change). Start another run with -o, '
@@ -92,6 +95,11 @@ def _compare(path, then, now):
     if others:
         raise UserError(f'{path}: the volumes of {", ".join(others)} are not those that the run began with; put these '
                         'where the lists say, or start another run with -o, from these weights with -m')
+
+
+def _long_form(settings):
+    """Settings with the name of a choice under one key, whether settings of its own go with it or not."""
+    return {f'{key}.name' if (key,) in CHOICES else key: value for key, value in settings.items()}
 
 
 def settings_of(config):
