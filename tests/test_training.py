@@ -116,6 +116,17 @@ def test_missing_data_name_the_command_that_makes_them(experiment, train):
     assert done.stderr.startswith('error: experiment.yml: dataset.training_list: ')
 
 
+@pytest.mark.parametrize('wrong, words', [
+    (('loss=gaussian_nll',), 'loss: gaussian_nll needs a network that returns a Normal distribution'),
+    (('loss=mse_ssim', 'intensity_scaling=percentile', 'patchside=6'), 'loss: mse_ssim needs 7 HR voxels or more')])
+def test_a_loss_that_cannot_be_had_is_refused_before_anything_is_written(experiment, train, wrong, words):
+    """So that the command can be given again, put right."""
+    done = train(*(word for change in wrong for word in ('--set', change)))
+    assert_refused(done, words)
+    assert not (experiment / 'run').exists()
+    assert train().returncode == 0
+
+
 def test_pairs_of_another_rate_are_refused(experiment, train):
     change(experiment / 'experiment.yml', 'upsampling_rate: 2', 'upsampling_rate: 4')
     assert_refused(train(), 'do not fit upsampling_rate (4, 4, 4)')

@@ -2,6 +2,7 @@
 import functools
 from pathlib import Path
 
+import chainer
 import numpy
 from chainer import training
 from chainer.distribution import Distribution
@@ -49,7 +50,8 @@ def make_trainer(config, net, pairs, val_pairs, out, stop=None, ranks=ALONE):
 
     Raises:
         UserError: If a volume is too small for the patches, or has other channels than the network or intensities that
-            the loss cannot go by; if the loss cannot teach the network; or if ranks are more than a batch's examples.
+            the loss cannot go by; if the loss cannot teach the network, or be had of it or of such patches; or if ranks
+            are more than a batch's examples.
     """
     out = Path(out)
     for name, (lr, hr) in zip(pairs.names + val_pairs.names, pairs.arrays + val_pairs.arrays):
@@ -89,6 +91,7 @@ def make_trainer(config, net, pairs, val_pairs, out, stop=None, ranks=ALONE):
         return ranks.part(value, len(lr) / config.batchsize)
 
     updater = Updater(make_iterator(config, pairs.arrays, net.device, share), optimizer, training_loss)
+    try_out(net, of_patches, config.patchside)
     trainer = training.Trainer(updater, StopTrigger(config.iteration, stop, ranks), out=out)
     trainer.extend(AlphaSchedule(config.adam.alpha, config.schedule.name, config.iteration_decay_start,
                                  config.iteration, **config.schedule.settings))
@@ -104,6 +107,26 @@ def make_trainer(config, net, pairs, val_pairs, out, stop=None, ranks=ALONE):
         kinds = common_lie(pairs.geometries), expected_looks([lr for lr, _ in pairs.arrays])
         extend_with_files(trainer, config, kinds, ran_with(config, pairs, val_pairs))
     return trainer
+
+
+def try_out(net, loss, patchside):
+    """Take the loss of one empty patch: what cannot be is refused before a run has written anything.
+
+    Args:
+        net (~chainer.Chain): As `models.network` describes it. It is called as in use, and draws no noise.
+        loss (callable): (prediction, hr) -> scalar Variable, of patches.
+        patchside ((int, int, int)): HR voxels, (z, y, x).
+
+    Raises:
+        UserError: If the loss refuses the prediction, or patches of this size.
+        TypeError or ValueError: As of `models.network.check_prediction`.
+    """
+    r_z, r_y, r_x = net.sampling.rate
+    with chainer.using_device(net.device), chainer.no_backprop_mode(), chainer.using_config('train', False):
+        hr = net.xp.zeros((1, net.in_channels, *patchside), numpy.float32)
+        prediction = net(hr[..., ::r_z, ::r_y, ::r_x].copy())
+        check_prediction(prediction, hr.shape)
+        loss(prediction, hr)
 
 
 def ran_with(config, pairs, val_pairs):
