@@ -8,9 +8,8 @@ from typing import NamedTuple
 from util.inference import sidecars
 from util.inference.data_consistency import make_consistent
 from util.inference.maps import KINDS, MAPS, check_replaced, is_signed
-from util.inference.super_resolution import SuperResolved, parts_of, super_resolve
+from util.inference.super_resolution import SuperResolved, moved, parts_of, super_resolve
 from util.script import UserError, blaming, note
-from util.volumes.axis_matrices import on_grid
 from util.volumes.intensity import like_input
 from util.volumes.looks import unlike
 from util.volumes.orientation import AS_IT_IS, Lie, inverse, lay, layout_as, unlike_training
@@ -74,11 +73,7 @@ def super_resolve_case(out, case, lr, net, manner, sampling, told=None, parts=pa
         raise UserError(f'{case.lr_path}: there are no intervals, since this network predicts no deviation; leave '
                         '--interval out')
     sr = SuperResolved(*(volume and lay(volume, inverse(layout)) for volume in sr))
-    if sampling.offset != net.sampling.offset:
-        note(f'{case.lr_path}: its voxels are centred elsewhere in their blocks than those of the training; the result '
-             'is moved to the HR volume by an interpolating B-spline')
-        mean, *maps = (volume and on_grid(volume, lr, net.sampling, sampling) for volume in sr)
-        sr = SuperResolved(mean, *(each and replace(each, array=each.array.clip(0)) for each in maps))  # it overshoots
+    sr = moved(sr, case, lr, net.sampling, sampling)
     if manner.as_input:
         sr = sr._replace(mean=replace(sr.mean, array=like_input(sr.mean.array, read_volume(case.lr_path).array)))
     label = Label(manner.origin, form_codes(case.lr_path) if case.suffix in ('.nii', '.nii.gz') else (1, 1))

@@ -1,4 +1,5 @@
 """A Volume to a Volume: what inference.py does with a scan, to be called from anywhere."""
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy
@@ -10,7 +11,8 @@ from models.network import BayesianNetwork
 from util.inference.ensemble import mean_over_mirrorings
 from util.inference.network import check_channels
 from util.inference.tiling import join, predicted_tiles, predictive_tiles
-from util.script import UserError
+from util.script import UserError, note
+from util.volumes.axis_matrices import on_grid
 from util.volumes.geometry import hr_volume_geometry
 from util.volumes.intensity import intensity_scale
 from util.volumes.volume import Volume
@@ -23,6 +25,27 @@ class SuperResolved(NamedTuple):
     # The two parts of it, where networks were drawn; their squares add up to its square.
     intrinsic: Volume | None = None  # what LR leaves open, of a network that returns a distribution
     parameter: Volume | None = None  # what the training leaves open
+
+
+def moved(sr, case, lr, here, there):
+    """What a network made of an LR volume, on the grid of the case's HR volume; that it had to be moved is told.
+
+    Args:
+        sr (SuperResolved): On the network's grid.
+        case (~util.dataset.case_lists.Case): The case, for the message.
+        lr (~util.volumes.volume.Volume): Its LR volume.
+        here (~util.volumes.sampling.Sampling): The network's.
+        there (~util.volumes.sampling.Sampling): Where the LR voxels lie among those of the HR volume.
+
+    Returns:
+        SuperResolved: ``sr`` itself where the two are the same.
+    """
+    if here.offset == there.offset:
+        return sr
+    note(f'{case.lr_path}: its voxels are centred elsewhere in their blocks than those of the training; the result is '
+         'moved to the HR volume by an interpolating B-spline')
+    mean, *maps = (volume and on_grid(volume, lr, here, there) for volume in sr)
+    return SuperResolved(mean, *(each and replace(each, array=each.array.clip(0)) for each in maps))  # it overshoots
 
 
 def parts_of(net, lr, samples, which=slice(None)):

@@ -105,17 +105,18 @@ def count(case, net, config, args):
     Raises:
         UserError: If the pair cannot be read or super-resolved, the network predicts no deviation, or HR has no head.
     """
-    from util.dataset.pairs import read_pair
-    from util.inference.super_resolution import super_resolve
+    from util.dataset.pairs import read_pair_to_score
+    from util.inference.super_resolution import moved, super_resolve
     from util.scores.intervals import ratio_counts
     from util.volumes.head_mask import head_mask
 
-    lr, hr = read_pair(case, config)
+    lr, hr, sampling = read_pair_to_score(case, config)
     with blaming(case.lr_path):
         sr = super_resolve(net, lr, config.intensity_scaling, args.ensemble, args.samples)
     if sr.deviation is None:
         raise UserError(f'{args.model}: this network predicts no deviation, so there is nothing to calibrate; '
                         'configs/x4_uncertain.yml and x4_deep_uncertain.yml train one that does')
+    sr = moved(sr, case, lr, net.sampling, sampling)
     with blaming(case.hr_path):
         head = head_mask(hr.array)
     return ratio_counts(hr.array, sr.mean.array, sr.deviation.array, head)

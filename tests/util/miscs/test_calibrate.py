@@ -8,7 +8,7 @@ import yaml
 
 import inference
 from tests.experiment import assert_refused, assert_same_weights, make_experiment
-from tests.test_inference import make_unsure, prepare, results
+from tests.test_inference import make_block_means, make_unsure, prepare, results, save_model
 from util.config_files import load_config
 from util.dataset.pairs_info import write_pairs_info
 from util.inference.calibration import read_calibration
@@ -81,6 +81,18 @@ def test_the_validation_s_quantiles_become_intervals_of_a_new_scan_and_scores_of
     assert tuple(read_csv(unsure / 'out/uncertainty.csv')['0001']) == UNCERTAINTY_METRICS
     assert_refused(infer('--interval', 90), 'gen.npz: not calibrated')
     assert '0001_deviation.mhd' in results(unsure)
+
+
+def test_pairs_of_another_degradation_that_was_drawn_are_learned_from_as_inference_scores_them(unsure, here, infer):
+    """Their LR voxels lie elsewhere than the network's: both move its answer to the HR volume."""
+    make_block_means(unsure, '0001')
+    save_model(unsure)
+    (unsure / 'mine.txt').write_text('LR/0001.mhd HR/0001.mhd\n')
+    done = here(calibrate.main, *MODEL, '--list', 'mine.txt')
+    assert done.returncode == 0 and 'LR/0001.mhd: its voxels are centred elsewhere' in done.stderr, done.stderr
+    assert infer().returncode == 0
+    row = read_csv(unsure / 'out/uncertainty.csv')['0001']
+    assert [row[f'calibrated{level}_head'] for level in (50, 90, 95)] == pytest.approx([0.5, 0.9, 0.95], abs=2e-3)
 
 
 def test_a_list_is_taken_by_subject_and_a_calibration_replaces_the_one_before(unsure, here, calibrated):
