@@ -209,7 +209,7 @@ def choose_cases(args, config, net):
     if args.bids:
         return args.out, *derivative.cases_of(args.bids[0], args.suffix or 'T1w')
     if args.pairs:
-        cases = inputs.pairs_of_folders(*args.pairs)
+        cases = inputs.pairs_of_folders(*args.pairs, args.out)
     elif args.hr:
         cases = inputs.pairs(args.input, args.hr)
     elif args.input:

@@ -47,6 +47,19 @@ def test_an_output_never_replaces_an_input(experiment, here, out):
     assert {path: path.read_bytes() for path in (experiment / 'LR').iterdir() if path.name != '.lock'} == before
 
 
+@pytest.mark.parametrize('out', ['LR', 'HR', './HR/../LR'])
+def test_results_do_not_lie_among_the_volumes_of_pairs(experiment, here, out):
+    """Of another format they replace none, and the next run finds two volumes of one name."""
+    for name in ('0000', '0001', '0002'):
+        for kind in ('LR', 'HR'):
+            write_volume(experiment / f'{kind}/{name}.nii.gz', read_volume(experiment / f'{kind}/{name}.mhd'))
+            remove_volume(experiment / f'{kind}/{name}.mhd')
+    done = here(inference.main, '-m', 'gen.npz', '-R', '.', '--pairs', 'LR', 'HR', '-o', out)
+    assert_refused(done, f'--pairs {out[-2:]}: the results would lie among these volumes, under the same names; name '
+                         'another folder with -o')
+    assert {path.name for path in (experiment / out).iterdir()} <= {*(f'000{n}.nii.gz' for n in range(3)), '.lock'}
+
+
 def test_one_bad_volume_does_not_cost_the_others(experiment, infer):
     (experiment / 'bad.nii.gz').write_text('not an image')
     done = infer('-i', 'LR/0000.mhd', 'bad.nii.gz', 'none.nii.gz', 'LR/0001.mhd')

@@ -58,13 +58,21 @@ def pairs(lr_paths, hr_paths):
     return _checked([Case(*case) for case in zip(_names(lr_paths), lr_paths, hr_paths)])
 
 
-def pairs_of_folders(lr_folder, hr_folder):
+def pairs_of_folders(lr_folder, hr_folder, out=None):
     """The cases of the volumes that have the same name, but for the suffix, in two folders.
 
+    Args:
+        lr_folder, hr_folder (Path): The folders.
+        out (Path): Where the results go, which are called as the volumes: neither of the two. None: there are none.
+
     Raises:
-        UserError: If one has no partner, a name is there twice, a folder is none or has no volumes, or a case would be
-            called ``mean``.
+        UserError: If one has no partner, a name is there twice, a folder is none or has no volumes, a case would be
+            called ``mean``, or the results would lie among the volumes.
     """
+    for folder in (lr_folder, hr_folder):
+        if out and os.path.realpath(folder) == os.path.realpath(out):
+            raise UserError(f'--pairs {folder}: the results would lie among these volumes, under the same names; name '
+                            'another folder with -o')
     lr, hr = map(_by_name, (lr_folder, hr_folder))
     for one, other, folder in ((lr, hr, hr_folder), (hr, lr, lr_folder)):
         alone = [path.name for name, path in one.items() if name not in other]
