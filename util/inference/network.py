@@ -77,8 +77,8 @@ def network_path(config, root=PROJECT):
         path = Path(os.path.realpath(folder), fn)
         if os.path.isfile(path) and path.suffix == '.py':
             return Path(os.path.realpath(path))
-    raise UserError(f'models.generator.fn: no such Python file: {fn}, looked for below the project and -R; name the '
-                    'folder that it starts from with -R')
+    raise UserError(f'models.generator.fn: no such Python file: {fn}, looked for below the project and -R; put it '
+                    'below the project, or name the folder that it starts from with -R')
 
 
 def check_code_of_model(config, model, root=PROJECT):
@@ -106,7 +106,7 @@ def check_code_of_model(config, model, root=PROJECT):
     if not inside:
         raise UserError(f'{model}: its experiment names the code {fn}; a model file may name code below the project '
                         '(but for data and results) or -R only. If you trust that file, give the experiment yourself '
-                        'with -c')
+                        'with -c of inference.py, calibrate.py or export_onnx.py')
 
 
 def check_channels(net, array):

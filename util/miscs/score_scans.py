@@ -32,10 +32,13 @@ def main(argv=None):
     args.model = model_path(args.model)
     check_there(args.model, 'model file')
     # Imported here: neither --help nor a wrong argument waits for them.
-    from util.inference import experiment, inputs
+    from util.config_files import load_config, read_experiment
+    from util.inference import inputs
     from util.inference.model_file import read_lie
 
-    sampling, lie = experiment.choose_config(args.model).sampling, read_lie(args.model)
+    # as inference.py chooses it; of the network no code runs here, so it may lie anywhere
+    config = read_experiment(args.model) or load_config(PROJECT / 'configs/base.yml')
+    sampling, lie = config.sampling, read_lie(args.model)
     cases = inputs.scans(args.input, sampling.rate, args.out)
     for case in cases:
         check_there(args.out / case.file(), 'result of inference.py, which has to be run first')

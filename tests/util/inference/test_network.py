@@ -1,5 +1,6 @@
 """From a config's names to a network: the very class, told apart mistakes, and code from nowhere else."""
 import pickle
+import re
 
 import numpy
 import pytest
@@ -183,6 +184,16 @@ class TestAModelFileNeverChoosesWhichCodeRuns:
         (tmp_path / folder / 'shared/net.py').write_text(MINE.format(width='width'))
         self.refuse(f'{folder}/shared/net.py', tmp_path)
         check_code_of_model(with_generator(fn='shared/net.py'), 'gen.npz', tmp_path / folder)
+
+    def test_the_scripts_that_the_refusal_names_take_an_experiment(self, tmp_path):
+        """Others refuse in the same words, and have no -c."""
+        with pytest.raises(UserError) as caught:
+            check_code_of_model(with_generator(fn='/mine'), 'gen.npz', tmp_path)
+        named = re.findall(r'\w+\.py', str(caught.value).partition('with -c of')[2])
+        assert len(named) == 3
+        for name in named:
+            script, = (path for folder in ('.', 'util/miscs') for path in (PROJECT / folder).glob(name))
+            assert "'-c', '--config_path'" in script.read_text(encoding='utf-8')
 
     def test_code_elsewhere_is_not_run_by_building_either(self, tmp_path, mine):
         """What inference does not refuse is not found: the root is not on the way."""

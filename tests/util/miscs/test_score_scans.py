@@ -47,6 +47,15 @@ def test_the_table_has_the_scores_along_the_axis_that_is_thick_in_the_file(resul
         assert [float(value) for value in rows[method][3:]] == pytest.approx(detail_kept(*of).tolist(), abs=0.006)
 
 
+def test_the_code_of_the_network_is_not_asked_for(results, tmp_path, script):
+    """inference.py has run it below a folder of the user's; what is needed here is the sampling alone."""
+    _, printed, _ = script(main, *results)
+    config = load_config(PROJECT / 'configs/thick_slices.yml', ('degradation.name=block_mean',
+                                                               'models.generator.fn=elsewhere.py'))
+    save_network(tmp_path / 'gen.npz', ESPCN3D(config.sampling), config.to_yaml(), Lie('RAS', (1.0, 1.0, 4.0)))
+    assert script(main, *results) == (0, printed, '')
+
+
 def test_a_result_that_is_of_another_scan_or_is_not_there_is_told_in_one_line(results, tmp_path, script):
     nibabel.save(nibabel.load(tmp_path / 'scan.nii'), tmp_path / 'scan_x4x1x1.nii')
     code, _, stderr = script(main, *results)
