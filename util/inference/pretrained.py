@@ -28,7 +28,7 @@ TABLE = {
         '6e45fd04e906ea23b7351d97098c03df98a1ddcc88e23d2998baf7705ee37064',
         'T1w heads, thick slices, x4 across them: the same network and training'),
     'thick_clinic': Pretrained(
-        '53d9416be4fe29fdd3ab1382a40c5ad934d92a9a5cca0faaca5d00202b277c34',
+        'b07404ca26252e09590ec17f57daf19ee3c059ff47a4a869be8eb2f768460503',
         'thick slices of a clinic, x4 across them: means over their thickness; T2w and FLAIR to look at'),
     'x4_t1w_paper': Pretrained(
         '9c13360df9e3d9e2effc2b5ebf88c8239030f8c05418970950540e51065da493',
