@@ -173,6 +173,18 @@ def test_a_share_of_the_blurred_patches_is_blurred_by_a_width_of_its_own_along_e
         assert numpy.bincount(steps[uneven].argmax(axis=1)).min() > 0.2 * uneven.sum()
 
 
+def test_one_axis_two_or_three_are_blurred_each_as_often():
+    """A step of white noise from voxel to voxel is sqrt(2) of its deviation; any blur of 2 voxels and more halves it."""
+    hr = numpy.random.default_rng(1).random((1, 48, 48, 48), numpy.float32)
+    dataset = make_dataset('bspline', (2, 2, 2), {'blur': [2, 6], 'uneven': 1}, 'none', 300, hr=hr, side=24)
+    blurred = numpy.array([[numpy.diff(patch, axis=axis).std() < patch.std() for axis in (1, 2, 3)]
+                           for _, patch in dataset])
+    which, times = numpy.unique(blurred, axis=0, return_counts=True)
+    counts = {number: times[which.sum(axis=1) == number] for number in range(4)}
+    assert [len(counts[number]) for number in range(4)] == [0, 3, 3, 1]  # each axis, and each pair of axes
+    assert [counts[number].sum() for number in (1, 2, 3)] == pytest.approx([100] * 3, abs=30)
+
+
 def test_noise_is_on_lr_alone_with_the_statistics_of_scipy_s_rice_distribution():
     """Of a signal of 7, of which 2 % are sigma."""
     dataset = make_dataset('bspline', (2, 2, 2), {'noise': 0.02}, hr=numpy.full((1, 32, 32, 32), 7, numpy.float32),
