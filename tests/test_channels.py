@@ -5,6 +5,7 @@ import pytest
 import SimpleITK as sitk
 from scipy.ndimage import gaussian_filter
 
+import inference
 from tests.experiment import assert_refused, change, make_experiment
 from tests.test_inference import UNSURE, scores
 from tests.util.volumes.files import affine_of
@@ -67,7 +68,7 @@ def test_six_channels_go_through_training_and_inference_and_each_has_scores(tens
     assert sitk.ReadImage(str(tensors / 'out/vectors_x2.nrrd')).GetNumberOfComponentsPerPixel() == 6
 
 
-def test_tensors_are_mirrored_neither_in_training_nor_in_an_ensemble(tensors, train, infer):
+def test_tensors_are_mirrored_neither_in_training_nor_in_an_ensemble(tensors, train, infer, here, monkeypatch):
     train()
     (tensors / 'run/gen_iter_6.npz').rename(tensors / 'gen.npz')
     write_pairs_info(tensors, load_config(tensors / 'experiment.yml'), ['0000', '0001', '0002'], True, tensors=True)
@@ -75,3 +76,6 @@ def test_tensors_are_mirrored_neither_in_training_nor_in_an_ensemble(tensors, tr
     assert infer().returncode == 0
     change(tensors / 'experiment.yml', 'flip: none', 'flip: together')
     assert_refused(train(out='other'), 'are diffusion tensors, and flip is together; allowed: none, tensors')
+    monkeypatch.chdir(tensors / 'LR')
+    assert_refused(here(inference.main, '-m', '../gen.npz', '-R', '..', '-i', '0001.mhd', '-o', '../out', '--ensemble'),
+                   '0001.mhd: a volume of diffusion tensors, which cannot be mirrored')

@@ -261,10 +261,13 @@ def test_an_interruption_loses_no_scores(experiment, infer, monkeypatch):
     assert list(read_csv(experiment / 'out/uncertainty.csv')) == ['0001']
 
 
-def test_the_volumes_of_pairs_are_never_replaced(experiment, here):
+def test_the_volumes_of_pairs_are_never_replaced(experiment, here, monkeypatch):
     write_pairs_info(experiment, load_config(experiment / 'experiment.yml'), ['0000', '0001', '0002'], complete=True)
     assert_refused(here(inference.main, '-m', 'gen.npz', '-R', '.', '-o', 'HR', '-i', 'LR/0000.mhd'),
                    'HR holds the volumes of LR-HR pairs')
+    monkeypatch.chdir(experiment / 'HR')
+    assert_refused(here(inference.main, '-m', '../gen.npz', '-o', '.', '-i', '../LR/0000.mhd'),
+                   '. holds the volumes of LR-HR pairs')
 
 
 def test_what_a_kill_left_half_written_is_removed(experiment, infer):

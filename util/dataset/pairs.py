@@ -7,7 +7,7 @@ import numpy
 from util.dataset.agreement import disagreement
 from util.dataset.case_lists import read_list
 from util.dataset.mapped import MappedVolume
-from util.dataset.pairs_info import check_pairs_info
+from util.dataset.pairs_info import check_pairs_info, folder_of_pairs
 from util.script import UserError, blaming, note
 from util.volumes.degradation import sampling_of
 from util.volumes.geometry import Geometry, check_pair
@@ -29,7 +29,7 @@ def read_pair(case, config):
     Raises:
         UserError: If a volume is unreadable, or the pair was made at another rate or by another degradation.
     """
-    check_pairs_info(case.lr_path.parent.parent, config)
+    check_pairs_info(folder_of_pairs(case.lr_path), config)
     lr, hr, _ = _read(case, [config.sampling])
     return lr, hr
 
@@ -45,7 +45,7 @@ def read_pair_to_score(case, config):
         UserError: As :func:`read_pair`.
     """
     drawn = [each.name for each in config.drawn.degradation or ()]
-    made_by = check_pairs_info(case.lr_path.parent.parent, config, drawn)
+    made_by = check_pairs_info(folder_of_pairs(case.lr_path), config, drawn)
     return _read(case, [*(sampling_of(name, config.upsampling_rate) for name in drawn if made_by in (None, name)),
                         config.sampling])
 

@@ -1,4 +1,5 @@
 """What the LR-HR pairs of a folder were made with, kept beside them: FOLDER/degradation.yml."""
+import os
 from pathlib import Path
 
 import yaml
@@ -54,6 +55,15 @@ def read_pairs_info(folder):
             and all(isinstance(subject, str) for subject in info.get('subjects', {}).values())):
         raise UserError(f'{path}: damaged; {_AGAIN}')
     return info
+
+
+def folder_of_pairs(volume):
+    """The folder that holds LR/ and HR/ of the pair that a volume is of, from wherever its path starts.
+
+    Args:
+        volume (Path): Such as ``Path('0000.mhd')``, whose ``parent.parent`` would be the folder LR itself.
+    """
+    return Path(os.path.normpath(volume.parent / os.pardir))
 
 
 def pairs_made_at(folder):

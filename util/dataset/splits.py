@@ -3,7 +3,7 @@ import sys
 
 from util.dataset.case_lists import read_list
 from util.dataset.case_names import without_suffix
-from util.dataset.pairs_info import read_pairs_info, subject_of_case
+from util.dataset.pairs_info import folder_of_pairs, read_pairs_info, subject_of_case
 from util.dataset.same_scan import SeenScans
 from util.script import UserError, note
 from util.volumes.reading import read_volume
@@ -68,7 +68,7 @@ def _marks(case, infos):
         marks['file', found.st_dev, found.st_ino] = 'one file'
         marks['name', real.parent, without_suffix(real.name)] = 'of one name in one folder'
         # what is known of a volume that is a link may lie beside either end
-        for folder, name in ((path.parent.parent.resolve(), case.name),
+        for folder, name in ((folder_of_pairs(path).resolve(), case.name),
                              (real.parent.parent, without_suffix(real.name))):
             if folder not in infos:
                 infos[folder] = read_pairs_info(folder)

@@ -11,7 +11,7 @@ from util.config import check_values
 from util.config_files import load_config, read_experiment
 from util.dataset.case_lists import read_list
 from util.dataset.cases_table import TABLE
-from util.dataset.pairs_info import holds_tensors, read_pairs_info
+from util.dataset.pairs_info import folder_of_pairs, holds_tensors, read_pairs_info
 from util.inference.maps import KINDS
 from util.inference.model_file import load_network
 from util.inference.network import build_network, check_code_of_model
@@ -211,7 +211,7 @@ def check_mirrored(cases):
         UserError: Naming the first volume in a folder of pairs of tensors.
     """
     for case in cases:
-        if holds_tensors(read_pairs_info(case.lr_path.parent.parent)):
+        if holds_tensors(read_pairs_info(folder_of_pairs(case.lr_path))):
             raise UserError(f'{case.lr_path}: a volume of diffusion tensors, which cannot be mirrored; leave '
                             '--ensemble out')
 
@@ -234,7 +234,8 @@ def check_results(out, cases):
                 raise UserError(f'{name}_{suffix} would be the name of two results; call that volume otherwise')
     if (out / TABLE).exists():
         raise UserError(f'{out} holds the volumes of clean_data.py; name another folder with -o')
-    if out.name in ('LR', 'HR') and read_pairs_info(out.parent):
+    real = Path(os.path.realpath(out))  # the working directory has no name of its own
+    if real.name in ('LR', 'HR') and read_pairs_info(real.parent):
         raise UserError(f'{out} holds the volumes of LR-HR pairs; name another folder with -o')
     # Path.resolve raises where links go round
     inputs = {os.path.realpath(path) for case in cases for path in (case.lr_path, case.hr_path) if path}

@@ -1,12 +1,13 @@
 """Pairs on files, as training, validation and comparison read them."""
 import dataclasses
+from pathlib import Path
 
 import numpy
 import pytest
 
 from tests.experiment import HR_GEOMETRY, LR_GEOMETRY, make_experiment
 from util.config_files import load_config
-from util.dataset.case_lists import read_list
+from util.dataset.case_lists import Case, read_list
 from util.dataset.pairs import load_pairs, read_pair, read_pair_to_score
 from util.dataset.pairs_info import write_pairs_info
 from util.script import UserError
@@ -57,6 +58,20 @@ def test_a_pair_of_another_degradation_in_the_same_place_is_refused_by_what_its_
     read_pair(case_of(folder), load(folder, 'degradation.name=kspace'))
     with pytest.raises(UserError, match="made with degradation .*'kspace'.*the config says .*'bspline'"):
         read_pair(case_of(folder), load(folder))
+
+
+@pytest.mark.parametrize('place, lr, hr', [('LR', '0001.mhd', '../HR/0001.mhd'), ('LR/below', '../0001.mhd',
+                                                                                    '../../HR/0001.mhd'),
+                                           ('.', 'LR/below/../0001.mhd', 'HR/0001.mhd')])
+def test_what_its_folder_says_is_found_from_any_working_directory(folder, monkeypatch, place, lr, hr):
+    """0000.mhd has no folder in its path, and its folder has none above it there."""
+    write_pairs_info(folder, load(folder, 'degradation.name=kspace'), ['0000', '0001'], complete=True)
+    (folder / 'LR/below').mkdir()
+    config = load(folder)
+    monkeypatch.chdir(folder / place)
+    for read in (read_pair, read_pair_to_score):
+        with pytest.raises(UserError, match="made with degradation .*'kspace'.*the config says .*'bspline'"):
+            read(Case('0001', Path(lr), Path(hr)), config)
 
 
 def test_a_pair_of_unequal_channels_is_refused(folder):
