@@ -22,7 +22,8 @@ def parse_arguments(argv):
     parser.add_argument('-i', '--input', type=Path, nargs='+', required=True, metavar='LR',
                         help='the scans, as inference.py was given them')
     parser.add_argument('-o', '--out', type=Path, default=PROJECT / 'results/inference',
-                        help='folder of the results of inference.py (default: results/inference in the project)')
+                        help='folder of the results of inference.py, or the one file, as its -o (default: '
+                             'results/inference in the project)')
     return parser.parse_args(argv)
 
 
@@ -39,13 +40,13 @@ def main(argv=None):
     # as inference.py chooses it; of the network no code runs here, so it may lie anywhere
     config = read_experiment(args.model) or load_config(PROJECT / 'configs/base.yml')
     sampling, lie = config.sampling, read_lie(args.model)
-    cases = inputs.scans(args.input, sampling.rate, args.out)
+    out, cases = inputs.file_of_results(args.out, inputs.scans(args.input, sampling.rate, args.out))
     for case in cases:
-        check_there(args.out / case.file(), 'result of inference.py, which has to be run first')
+        check_there(out / case.file(), 'result of inference.py, which has to be run first')
     width = max(len(case.name) for case in cases)
     print(f'{"case":{width}}  {"method":8}  off [%]  dots [%]  stripes [%]  detail in plane kept, slice by slice')
     for case in progress(cases, 'score_scans', 'case'):
-        for method, (off, beyond, *of_slices) in score(args.out, case, sampling, lie).items():
+        for method, (off, beyond, *of_slices) in score(out, case, sampling, lie).items():
             line = f'{case.name:{width}}  {method:8}  {100 * off:7.2f}  {100 * beyond:8.4f}'
             if of_slices:
                 uneven, detail = of_slices

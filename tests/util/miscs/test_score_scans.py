@@ -56,6 +56,14 @@ def test_the_code_of_the_network_is_not_asked_for(results, tmp_path, script):
     assert script(main, *results) == (0, printed, '')
 
 
+def test_the_one_file_that_inference_was_told_to_write_is_scored_by_its_name(results, tmp_path, script):
+    _, printed, _ = script(main, *results)
+    nibabel.save(nibabel.load(tmp_path / 'scan_x4x1x1.nii'), tmp_path / 'sr.nii.gz')
+    (tmp_path / 'scan_x4x1x1.nii').unlink()
+    code, again, stderr = script(main, *results[:-1], tmp_path / 'sr.nii.gz')
+    assert (code, again.split()) == (0, printed.replace('scan_x4x1x1', 'sr').split()), stderr
+
+
 def test_a_result_that_is_of_another_scan_or_is_not_there_is_told_in_one_line(results, tmp_path, script):
     nibabel.save(nibabel.load(tmp_path / 'scan.nii'), tmp_path / 'scan_x4x1x1.nii')
     code, _, stderr = script(main, *results)
