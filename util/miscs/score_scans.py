@@ -28,7 +28,7 @@ def parse_arguments(argv):
 
 
 def main(argv=None):
-    """Run the script with a command line (default: the process's)."""
+    """Run the script with a command line (default: the process's); returns the exit code."""
     args = parse_arguments(argv)
     args.model = model_path(args.model)
     check_there(args.model, 'model file')
@@ -41,17 +41,29 @@ def main(argv=None):
     config = read_experiment(args.model) or load_config(PROJECT / 'configs/base.yml')
     sampling, lie = config.sampling, read_lie(args.model)
     out, cases = inputs.file_of_results(args.out, inputs.scans(args.input, sampling.rate, args.out))
-    for case in cases:
-        check_there(out / case.file(), 'result of inference.py, which has to be run first')
     width = max(len(case.name) for case in cases)
-    print(f'{"case":{width}}  {"method":8}  off [%]  dots [%]  stripes [%]  detail in plane kept, slice by slice')
-    for case in progress(cases, 'score_scans', 'case'):
-        for method, (off, beyond, *of_slices) in score(out, case, sampling, lie).items():
+    failures = []
+    for number, case in enumerate(progress(cases, 'score_scans', 'case')):
+        try:
+            check_there(out / case.file(), 'result of inference.py, which has to be run first')
+            scores = score(out, case, sampling, lie)
+        except UserError as error:  # such as of a scan that inference.py could not do either
+            failures.append(str(error))
+            continue
+        if len(failures) == number:  # the first that is scored
+            print(f'{"case":{width}}  {"method":8}  off [%]  dots [%]  stripes [%]  detail in plane kept, '
+                  'slice by slice')
+        for method, (off, beyond, *of_slices) in scores.items():
             line = f'{case.name:{width}}  {method:8}  {100 * off:7.2f}  {100 * beyond:8.4f}'
             if of_slices:
                 uneven, detail = of_slices
                 line += f'  {100 * uneven:11.2f}  {" ".join(f"{d:.2f}" for d in detail)}'
             print(line, flush=True)
+    for failure in failures:
+        print(f'error: {failure}', file=sys.stderr)
+    if not failures:
+        return 0
+    return 1 if len(failures) < len(cases) else 2
 
 
 def score(folder, case, sampling, lie):

@@ -64,6 +64,15 @@ def test_the_one_file_that_inference_was_told_to_write_is_scored_by_its_name(res
     assert (code, again.split()) == (0, printed.replace('scan_x4x1x1', 'sr').split()), stderr
 
 
+def test_a_scan_that_has_no_result_does_not_cost_the_others(results, tmp_path, script):
+    """inference.py could not do it, and would not if it were run again."""
+    _, printed, _ = script(main, *results)
+    nibabel.save(nibabel.load(tmp_path / 'scan.nii'), tmp_path / 'none.nii')
+    code, again, stderr = script(main, *results[:3], tmp_path / 'none.nii', *results[3:])
+    assert (code, again) == (1, printed)
+    assert stderr.startswith(f'error: {tmp_path}/none_x4x1x1.nii: cannot read this result of inference.py')
+
+
 def test_a_result_that_is_of_another_scan_or_is_not_there_is_told_in_one_line(results, tmp_path, script):
     nibabel.save(nibabel.load(tmp_path / 'scan.nii'), tmp_path / 'scan_x4x1x1.nii')
     code, _, stderr = script(main, *results)
