@@ -80,8 +80,11 @@ def held_out(args, config):
     from util.inference.experiment import check_mirrored, read_training_list
 
     name, path = ('--list', args.list_path) if args.list_path else ('val_list', args.root / config.dataset.val_list)
-    with blaming(name):
+    try:
         cases = read_list(path, args.root)
+    except UserError as error:
+        # lists that are made anew need not lie where those of this model's training did
+        raise UserError(f'{name}: {error}{"" if args.list_path else "; or name a list with --list"}') from None
     for case in cases:
         if case.hr_path is None:
             raise UserError(f'{path}: case {case.name} has no HR volume; a calibration needs LR and HR')
