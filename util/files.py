@@ -32,7 +32,8 @@ def replacing(path):
         take_place(temporary, path)
     except OSError as error:
         if error.errno and error.filename in (None, str(temporary)):  # write() names no file
-            error.filename, error.filename2 = str(path), None
+            error.filename = str(path)
+            del error.filename2  # a None would be printed: 'a.txt' -> None
         raise
     finally:
         with contextlib.suppress(OSError):

@@ -61,7 +61,7 @@ def test_a_full_disk_names_the_file_and_leaves_the_old_one(tmp_path, monkeypatch
     monkeypatch.setattr(os, 'fsync', fail)
     with pytest.raises(OSError) as caught:
         write_text(tmp_path / 'a.txt', 'new')
-    assert caught.value.filename == str(tmp_path / 'a.txt') and caught.value.errno == number
+    assert str(caught.value) == f'[Errno {number}] {os.strerror(number)}: {str(tmp_path / "a.txt")!r}'
     assert (tmp_path / 'a.txt').read_text() == 'old' and os.listdir(tmp_path) == ['a.txt']
 
 
