@@ -114,12 +114,12 @@ def infer(args, ranks, last):
     with contextlib.closing(outcomes(work, net, cases, args.jobs, ranks)) as done:
         for number, outcome in progress(done, 'inference', 'case', len(cases)):
             tally.add(number, outcome)
-    failures = refusals + tally.failures
+    failures, no_page = refusals + tally.failures, []
     if tally.rows:
         from util.reports.report import try_report
         tally.save()  # another process may have taken away a table, for an older one with the scores of its case
-        failures += try_report(out, args.model, config, cases, tally.samplings, tally.rows, tally.unsure, tally.unlike)
-    return ranks.of_first(report(out, tally, failures, count, count - len(refusals) - len(cases)))
+        no_page = try_report(out, args.model, config, cases, tally.samplings, tally.rows, tally.unsure, tally.unlike)
+    return ranks.of_first(report(out, tally, failures, no_page, count, count - len(refusals) - len(cases)))
 
 
 def check_arguments(args, ranks):
@@ -237,13 +237,14 @@ def tell_of_seen(args, config, cases):
              f'{", ".join(case.name for case in both)}')
 
 
-def report(out, tally, failures, count, kept):
+def report(out, tally, failures, no_page, count, kept):
     """Print the scores, and say what could not be done; returns the exit code.
 
     Args:
         out (Path): Folder of the results.
         tally (~util.inference.tally.Tally): What came of the cases.
         failures (list of str): What could not be done.
+        no_page (list of str): And why there is no new report.html; none where there is.
         count (int): Of all cases.
         kept (int): Those whose results were there already, and are right.
     """
@@ -251,7 +252,11 @@ def report(out, tally, failures, count, kept):
     if tally.rows:
         from util.reports.score_table import format_table
         print(format_table(tally.rows))
-        print(f'scores: {out / "scores.csv"}\npictures: {out}/*.png\nto look at: {out / "report.html"}')
+        print(f'scores: {out / "scores.csv"}')
+        if any((out / f'{name}.png').exists() for name in tally.rows):
+            print(f'pictures: {out}/*.png')
+        if not no_page:
+            print(f'to look at: {out / "report.html"}')
     if tally.unsure:
         from util.reports import uncertainty_table
         print(f'\n{uncertainty_table.format_table(tally.unsure)}\nscores of the uncertainty: {out / "uncertainty.csv"}')
@@ -262,6 +267,7 @@ def report(out, tally, failures, count, kept):
         print(f'{kept} results were in {out} already, of the same scans, model and options')
     for name, difference in tally.unlike.items():
         note(f'{name} is unlike the scans of the training, so the network may be wrong, and sure of it: {difference}')
+    failures = failures + no_page
     for failure in failures:
         print(f'error: {failure}', file=sys.stderr)
     if not failures:

@@ -84,6 +84,8 @@ def test_a_picture_or_score_that_cannot_be_had_does_not_cost_the_rest(experiment
     done = infer()
     assert done.returncode == 1 and f'error: {named}' in done.stderr
     assert results(experiment) == {'0001.mhd', '0001.raw', '0001.png', 'scores.csv', 'report.html'} - missing
+    for name, words in (('scores.csv', 'scores: '), ('0001.png', 'pictures: '), ('report.html', 'to look at: ')):
+        assert (words in done.stdout) == ('scores.csv' not in missing and name not in missing)
 
 
 def test_an_interpolation_that_fails_costs_scores_and_picture_of_its_case_alone(experiment, infer, monkeypatch):
