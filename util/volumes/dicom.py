@@ -14,7 +14,7 @@ from util.script import UserError, blaming
 from util.volumes.affine import SHEAR, check_geometry
 from util.volumes.dicom_lengths import check_lengths
 from util.volumes.geometry import Geometry
-from util.volumes.itk import one_line_errors, simple_itk
+from util.volumes.itk import check_name, one_line_errors, simple_itk
 from util.volumes.streams import is_dicom
 
 sitk = simple_itk()
@@ -66,6 +66,8 @@ def read(folder):
 
 def _files(folder):
     dicom = [path for path in sorted(folder.iterdir()) if is_dicom(path) and path.name.upper() != 'DICOMDIR']
+    for path in (folder, *dicom):
+        check_name(path)
     for path in dicom:
         check_lengths(path)
     with one_line_errors(folder):

@@ -50,6 +50,7 @@ def read(path, slices=None):
         UserError: In one line that names the file.
     """
     check, io = FORMATS[path.suffix.lower()]
+    check_name(path)
     content = check(path)
     sitk = simple_itk()
     reader = sitk.ImageFileReader()
@@ -73,6 +74,19 @@ def read(path, slices=None):
     elif reader.GetDimension() == 3:
         array = array[None]
     return array, _geometry(path, image)
+
+
+def check_name(path):
+    """Refuse a path that is not UTF-8, as an old disk or archive may have it: SimpleITK ends the process at one.
+
+    Raises:
+        UserError: If it is not.
+    """
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        raise UserError(f'{path}: its path is not UTF-8, which SimpleITK needs for MetaImage, NRRD and DICOM; give the '
+                        'file or its folder another name') from None
 
 
 class _Voxels:

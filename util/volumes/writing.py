@@ -61,6 +61,8 @@ def write_volume(path, volume, label=single_files.NO_LABEL):
         raise UserError(f'{path}: a volume of {volume.size} voxels (z, y, x) is none; 2 or more are needed along each '
                         'axis')
     check_finite(path, volume.array)
+    if path.suffix.lower() in itk.FORMATS:  # they are read back
+        itk.check_name(path)
     with blaming(path):
         check_geometry(volume)
     if one_file:

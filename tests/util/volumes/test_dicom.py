@@ -1,4 +1,5 @@
 """DICOM series, against SimpleITK's own reader of them; and those that are no volume."""
+import os
 from dataclasses import replace
 
 import numpy
@@ -33,6 +34,16 @@ def test_a_series_is_read_in_the_order_of_its_slices_as_simpleitk_does(tmp_path)
     for own, other in ((read.spacing, image.GetSpacing()), (read.origin, image.GetOrigin()),
                        (read.direction, image.GetDirection()), (read.direction, volume.direction)):
         assert own == pytest.approx(other, abs=1e-5)
+
+
+@pytest.mark.parametrize('name', ['', '0003.dcm'])
+def test_a_path_that_is_not_utf8_is_refused(tmp_path, name):
+    """SimpleITK would end the process."""
+    save_series(tmp_path / 'a', make_volume())
+    path = tmp_path / 'a' / name
+    path.rename(path.with_name(os.fsdecode(b'\xff.dcm')))
+    with pytest.raises(UserError, match=r'\\udcff.*: its path is not UTF-8, which SimpleITK needs'):
+        read_volume(next(tmp_path.iterdir()))
 
 
 def test_the_rescale_slope_is_applied(tmp_path):

@@ -9,7 +9,7 @@ import SimpleITK as sitk
 
 from tests.util.volumes.files import (affine_of, channel_images, make_geometry, make_volume, names, refusal, save,
                                       save_components, save_frames)
-from util.script import PROJECT
+from util.script import PROJECT, UserError
 from util.volumes.reading import read_volume
 from util.volumes.volume import Volume
 from util.volumes.writing import write_volume
@@ -82,6 +82,26 @@ def test_a_link_to_a_file_is_that_file(tmp_path, noise):
 def test_other_formats_are_refused_with_the_list_of_those_that_are_read(tmp_path, name):
     (tmp_path / name).write_text('hello' * 100)
     assert 'not an image in a format that is read here: .nii, .hdr' in refusal(tmp_path / name)
+
+
+@pytest.mark.parametrize('name', [b'\xff%s', b'\xff/a%s'])
+@pytest.mark.parametrize('suffix', SUFFIXES)
+def test_a_path_that_is_not_utf8_is_read_or_refused(tmp_path, suffix, name):
+    """SimpleITK would end the process, and with it the reading of all other volumes."""
+    path = tmp_path / os.fsdecode(name % suffix.encode())
+    volume = make_volume(dtype=numpy.float32)
+    if suffix in ('.nii', '.nii.gz', '.mgh', '.mgz'):
+        write_volume(path, volume)
+        numpy.testing.assert_array_equal(read_volume(path).array, volume.array)
+    elif suffix in ('.mhd', '.mha', '.nrrd', '.nhdr'):
+        path.parent.mkdir(exist_ok=True)
+        path.write_text('hello')
+        with pytest.raises(UserError, match=r'\\udcff.*: its path is not UTF-8, which SimpleITK needs'):
+            read_volume(path)
+    if suffix in ('.mhd', '.nrrd'):
+        with pytest.raises(UserError, match='its path is not UTF-8'):
+            write_volume(path, volume)
+        assert path.read_text() == 'hello'
 
 
 @pytest.mark.parametrize('suffix', SUFFIXES + ('.nii.GZ', '.NII', '.NRRD'))
