@@ -23,8 +23,9 @@ from util.volumes.affine import check_geometry
 from util.volumes.volume import check_finite, voxel_bytes
 
 _HEADERS = '.mhd', '.mha', '.nhdr', '.nrrd'  # which may name a file with voxels
-# MetaImage takes names with % or LIST for many files, and cannot hold a line's end or blanks around a name
-_UNSAFE = re.compile(r'^(?=(skip)?list)|[%\x00-\x1f\x7f]|^\s|\s$', re.IGNORECASE)
+# MetaImage takes names with % or LIST for many files, a first = or : for its own, a first ~ for the start of a path
+# from elsewhere, and cannot hold a line's end or blanks around a name
+_UNSAFE = re.compile(r'^(?=(skip)?list)|[%\x00-\x1f\x7f]|^[=:~\s]|\s$', re.IGNORECASE)
 _TYPES = {'int8': 'MET_CHAR', 'uint8': 'MET_UCHAR', 'int16': 'MET_SHORT', 'uint16': 'MET_USHORT', 'int32': 'MET_INT',
           'uint32': 'MET_UINT', 'int64': 'MET_LONG_LONG', 'uint64': 'MET_ULONG_LONG', 'float32': 'MET_FLOAT',
           'float64': 'MET_DOUBLE'}
@@ -63,6 +64,9 @@ def write_volume(path, volume, label=single_files.NO_LABEL):
     check_finite(path, volume.array)
     if path.suffix.lower() in itk.FORMATS:  # they are read back
         itk.check_name(path)
+    if path.suffix == '.mhd' and '\\' in path.name:  # where it is no separator
+        raise UserError(f'{path}: MetaImage takes the \\ in this name for a folder, and would not find the voxels; '
+                        'give it another name')
     with blaming(path):
         check_geometry(volume)
     if one_file:

@@ -110,7 +110,8 @@ def test_a_folder_written_by_an_earlier_version_is_taken_over(tmp_path):
 
 
 @pytest.mark.parametrize('name', ['with blanks', ' ', ' a', 'a ', 'LIST', 'listing', 'SKIPLIST', '50%', '%03d', 'ü',
-                                  'LOCAL', 'a=b', 'a:b', 'a\tb', '.hidden', 'a.mha', 'x' * 200])
+                                  'LOCAL', 'a=b', 'a:b', 'a\tb', '.hidden', 'a.mha', 'x' * 200, '=1+1', ':a', '~',
+                                  '~a'])
 def test_any_name_can_be_written_rewritten_and_removed(tmp_path, name):
     """Those that mean something else in a MetaImage's header as well; and in a folder with such a name."""
     folder = tmp_path / name
@@ -120,6 +121,15 @@ def test_any_name_can_be_written_rewritten_and_removed(tmp_path, name):
         assert len(names(folder)) == 2
     remove_volume(folder / f'{name}.mhd')
     assert not names(folder)
+
+
+@pytest.mark.skipif(os.name == 'nt', reason='there it is a separator')
+def test_a_name_under_which_metaimage_would_not_find_its_voxels_is_not_written(tmp_path):
+    with pytest.raises(UserError, match=r'a\\b.mhd: MetaImage takes the \\ in this name for a folder'):
+        write_volume(tmp_path / 'a\\b.mhd', make_volume())
+    assert not names(tmp_path)
+    write_volume(tmp_path / 'a\\b/scan.mhd', make_volume())
+    assert_same(read_volume(tmp_path / 'a\\b/scan.mhd'), make_volume())
 
 
 @pytest.mark.parametrize('path', ['out/../scan.mhd', './scan.mhd', 'scan.mhd'])
