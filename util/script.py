@@ -158,6 +158,8 @@ def run(main):
     goes away, as ``| head`` does, is no error: the work is done to its end.
     """
     said.clear()
+    if sys.stdout is not None and sys.stdout.errors == 'strict':
+        sys.stdout.reconfigure(errors='backslashreplace')  # as stderr is: a file's name may be no text of this terminal
     _outlive(sys.stdout, BrokenPipeError)
     _outlive(sys.stderr, OSError)
     try:

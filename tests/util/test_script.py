@@ -129,6 +129,14 @@ class TestAReaderThatGoesAway:
         assert done.returncode == 3 and (tmp_path / 'done').exists()
 
 
+@pytest.mark.parametrize('encoding', ['utf-8:strict', 'ascii:strict'])
+def test_a_name_that_the_output_cannot_hold_is_printed_all_the_same(tmp_path, encoding):
+    (tmp_path / 'script.py').write_text('from util.script import run\nrun(lambda: print("done: out/\\udcff.nii"))\n')
+    environment = {**os.environ, 'PYTHONPATH': str(PROJECT), 'PYTHONIOENCODING': encoding}
+    done = subprocess.run([sys.executable, 'script.py'], cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (0, 'done: out/\\udcff.nii\n', '')
+
+
 def test_any_other_error_keeps_its_traceback():
     """A ValueError of the code is never taken for the user's: UserError is none."""
     assert not issubclass(UserError, ValueError)
