@@ -23,7 +23,11 @@ class UserError(Exception):
 
     def __init__(self, text):
         text = text if len(text) <= 2000 else f'{text[:1500]} ... {text[-400:]}'
-        super().__init__(''.join(c if c.isprintable() else ascii(c)[1:-1] for c in text))
+        super().__init__(_printable(text))
+
+
+def _printable(text):
+    return ''.join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
 @contextlib.contextmanager
@@ -97,7 +101,8 @@ def check_draws(samples):
 
 
 def note(text):
-    """Say one line on stderr, and remember it."""
+    """Say one line on stderr, printable as that of a :class:`UserError`, and remember it."""
+    text = _printable(text)
     said.append(text)
     tell(f'note: {text}')
 

@@ -154,11 +154,11 @@ def test_blaming_names_what_was_at_fault_and_nothing_else():
 def test_a_note_is_one_line_on_stderr_past_a_progress_bar(capsys):
     with tqdm(total=2, desc='volumes', file=sys.stderr) as bar:
         bar.update()
-        note('what was seen')
+        note('what was\x1b[31m\nseen')
         bar.update()
     stdout, stderr = capsys.readouterr()
     lines = stderr.replace('\r', '\n').split('\n')  # a bar goes back to the start of its line
-    assert stdout == '' and 'note: what was seen' in lines and lines[-2].startswith('volumes: 100%')
+    assert stdout == '' and 'note: what was\\x1b[31m\\nseen' in lines and lines[-2].startswith('volumes: 100%')
 
 
 @pytest.mark.skipif(sys.platform == 'win32', reason='Windows quotes otherwise')
