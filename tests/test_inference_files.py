@@ -70,6 +70,16 @@ def test_one_bad_volume_does_not_cost_the_others(experiment, infer):
     assert {name for name in results(experiment) if name.endswith('.mhd')} == {'0000_x2.mhd', '0001_x2.mhd'}
 
 
+def test_what_the_system_refuses_of_a_case_is_told_with_the_file(experiment, infer, monkeypatch):
+    name = 'x' * 249  # and _x2 makes it too long
+    write_volume(experiment / f'{name}.nii', read_volume(experiment / 'LR/0000.mhd'))
+    done = infer('-i', 'LR/0000.mhd', f'{name}.nii')
+    words = 'cannot be read or written: File name too long'
+    assert done.returncode == 1 and f'error: {name}.nii: out/{name}_x2.nii: {words}' in done.stderr
+    monkeypatch.setattr(case_work, 'read_volume', lambda *_: numpy.empty(2 ** 59))
+    assert 'error: LR/0000.mhd: not enough memory: Unable to allocate' in infer('-i', 'LR/0000.mhd').stderr
+
+
 @pytest.mark.parametrize('broken, missing, named', [
     ('util.reports.figures.save_case_figure', {'0001.png'}, '0001: no picture: ValueError: cannot be drawn'),
     ('util.reports.report.views_of', {'report.html'}, 'out/report.html: no report: ValueError: cannot be drawn'),

@@ -185,18 +185,21 @@ def run(main):
                             'virtual environment (README.md: Install), or pip install it there')
         sys.exit(_say(f'error: {missing}', 2))
     except MemoryError as error:
-        sys.exit(_say(f'error: {UserError(f"not enough memory: {error}")}', 2))
+        sys.exit(_say(f'error: {what_failed(error)}', 2))
     except OSError as error:
         _outlive(sys.stdout, OSError)  # Python's own end would try once more, and tell it in its own way
-        sys.exit(_say(f'error: {UserError(_what_failed(error))}', 2))
+        sys.exit(_say(f'error: {what_failed(error)}', 2))
     except KeyboardInterrupt:
         sys.exit(_say('interrupted', 130))
 
 
-def _what_failed(error):
+def what_failed(error):
+    """What a person is told of an OSError, or of a MemoryError: a UserError."""
+    if isinstance(error, MemoryError):
+        return UserError(f'not enough memory: {error}')
     path = error.filename if error.filename2 is None else error.filename2
     reason = 'a file is where a folder is wanted' if isinstance(error, FileExistsError) else error.strerror or error
-    return f'{"" if path is None else f"{path}: "}cannot be read or written: {reason}'
+    return UserError(f'{"" if path is None else f"{path}: "}cannot be read or written: {reason}')
 
 
 def _outlive(stream, forgiven):

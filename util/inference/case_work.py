@@ -16,7 +16,7 @@ from util.inference.network import build_network
 from util.inference.shared_tiles import Team
 from util.inference.sidecars import Provenance
 from util.inference.super_resolution import parts_of
-from util.script import UserError
+from util.script import UserError, what_failed
 from util.volumes import writing
 from util.volumes.reading import read_volume
 from util.volumes.sampling import Sampling
@@ -135,8 +135,10 @@ def do(work, net, case, parts=parts_of):
         lr, hr, sampling = (read_pair_to_score(case, work.config) if case.hr_path
                             else (read_volume(case.lr_path, numpy.float32), None, net.sampling))
         sr, difference = super_resolve_case(work.out, case, lr, net, work.manner, sampling, told, parts)
-    except (UserError, OSError, MemoryError) as error:
-        return Outcome(False, [str(error) if isinstance(error, UserError) else f'{case.name}: {error!r}'])
+    except UserError as error:
+        return Outcome(False, [str(error)])
+    except (OSError, MemoryError) as error:
+        return Outcome(False, [f'{case.lr_path}: {what_failed(error)}'])
     forget_scores(work.out, case)
     scored = ({}, {}, []) if hr is None else score_case(work.out, case, lr, sr, hr, sampling, work.manner.factors)
     return Outcome(True, scored[2], difference, *scored[:2], sampling)
