@@ -1,5 +1,6 @@
 """What a run was made with."""
 import importlib.metadata
+import os
 import platform
 import subprocess
 import sys
@@ -32,7 +33,9 @@ def versions():
 def commit():
     """str: The project's commit, as git describes it; None where there is no git, or a project without its history."""
     command = ['git', '-C', str(PROJECT), 'describe', '--always', '--dirty']
+    # an archive that was unpacked in a repository of the user's own is not of its commit
+    environment = {**os.environ, 'GIT_CEILING_DIRECTORIES': str(PROJECT.parent)}
     try:
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+        return subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout.strip()
     except (OSError, subprocess.CalledProcessError):
         return None
