@@ -5,11 +5,10 @@
 import argparse
 import contextlib
 import sys
-from pathlib import Path
 
 from util.inference.pretrained import list_models, model_path
 from util.mpiexec import hush, together
-from util.script import PROJECT, UserError, check_draws, check_jobs, check_there, importing, note, progress, run
+from util.script import PROJECT, UserError, a_path, check_draws, check_jobs, check_there, importing, note, progress, run
 
 
 class ListModels(argparse.Action):
@@ -22,27 +21,27 @@ class ListModels(argparse.Action):
 
 def parse_arguments(argv):
     parser = argparse.ArgumentParser(description='Super-resolve LR volumes; score them where the HR volume is known.')
-    parser.add_argument('-m', '--model', type=Path, required=True,
+    parser.add_argument('-m', '--model', type=a_path, required=True,
                         help='model file (gen_iter_N.npz), or the name of one that comes with the project')
     parser.add_argument('--list-models', action=ListModels, nargs=0, help='say which models come with the project')
     parser.add_argument('-g', '--gpu', type=int, default=-1, help='CUDA GPU number; negative: CPU (default)')
-    parser.add_argument('-c', '--config_path', type=Path,
+    parser.add_argument('-c', '--config_path', type=a_path,
                         help='the experiment (default: the one in the model file; a bare file, such as the '
                              "reference's, has none: configs/base.yml)")
-    parser.add_argument('-o', '--out', type=Path,
+    parser.add_argument('-o', '--out', type=a_path,
                         help='folder of the results (default: results/inference); or, of one volume of -i, the file to '
                              'write: .nii.gz, .nii, .mgz, .mgh, .nrrd or .mhd')
     which = parser.add_mutually_exclusive_group()
-    which.add_argument('-i', '--input', type=Path, nargs='+', metavar='LR',
+    which.add_argument('-i', '--input', type=a_path, nargs='+', metavar='LR',
                        help="LR volumes to super-resolve, instead of the config's test list: files, folders of them, "
                             'folders of a DICOM series each; NAME_x4 is written in the format of NAME')
-    which.add_argument('--pairs', type=Path, nargs=2, metavar=('LR_FOLDER', 'HR_FOLDER'),
+    which.add_argument('--pairs', type=a_path, nargs=2, metavar=('LR_FOLDER', 'HR_FOLDER'),
                        help='score the volumes that have the same name in two folders, instead of the test list')
-    which.add_argument('--bids', type=Path, nargs=2, metavar=('DATASET', 'OUT'),
+    which.add_argument('--bids', type=a_path, nargs=2, metavar=('DATASET', 'OUT'),
                        help='super-resolve the raw scans of a BIDS data set into a BIDS derivative, such as '
                             'DATASET/derivatives/sr; a result of the same scan, model and options is kept')
     parser.add_argument('--suffix', help='which scans of --bids (default: T1w)')
-    parser.add_argument('--hr', type=Path, nargs='+', metavar='HR',
+    parser.add_argument('--hr', type=a_path, nargs='+', metavar='HR',
                         help='the HR volumes of those of -i, in the same order, to score them')
     parser.add_argument('--ensemble', action='store_true',
                         help='mean over the eight mirrorings of each volume: a little better, seven times the time')
@@ -60,7 +59,7 @@ def parse_arguments(argv):
                              'percent of the head, 5, 10 ... 95; of a model that calibrate.py has calibrated')
     parser.add_argument('--jobs', type=int, default=1, metavar='N',
                         help='N volumes at a time, each in a process with its share of the cores, and its own memory')
-    parser.add_argument('-R', '--root', type=Path, default=PROJECT,
+    parser.add_argument('-R', '--root', type=a_path, default=PROJECT,
                         help="folder that the config's and the list's relative paths start from (default: the project)")
     return parser.parse_args(argv)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from util.inference.pretrained import model_path
 from util.mpiexec import COMMUNICATORS, hush, together
-from util.script import PROJECT, UserError, blaming, check_there, run, typed
+from util.script import PROJECT, UserError, a_path, blaming, check_there, run, typed
 
 NEWEST = 'newest'  # --resume without a name
 
@@ -20,13 +20,13 @@ def parse_arguments(argv):
     parser.add_argument('--communicator', choices=COMMUNICATORS,
                         help='how the processes of mpiexec exchange gradients (default: pure_nccl on GPUs, of which '
                              'each takes its own, from -g on; naive on the CPU)')
-    parser.add_argument('-c', '--config_path', type=Path, default=PROJECT / 'configs/base.yml',
+    parser.add_argument('-c', '--config_path', type=a_path, default=PROJECT / 'configs/base.yml',
                         help='the experiment (default: configs/base.yml)')
     parser.add_argument('--set', action='append', default=[], metavar='KEY=VALUE',
                         help='change a key of the experiment, such as adam.alpha=1e-3; may be repeated')
-    parser.add_argument('-o', '--out', type=Path, default=PROJECT / 'results/training',
+    parser.add_argument('-o', '--out', type=a_path, default=PROJECT / 'results/training',
                         help='folder of the run (default: results/training)')
-    parser.add_argument('-m', '--model', type=Path,
+    parser.add_argument('-m', '--model', type=a_path,
                         help='model file to start from, instead of random weights, or the name of one that comes with '
                              'the project')
     parser.add_argument('--resume', nargs='?', const=NEWEST, metavar='SNAPSHOT',
@@ -35,7 +35,7 @@ def parse_arguments(argv):
     parser.add_argument('--on-disk', action='store_true',
                         help="leave the training's HR volumes on the disk, and read each patch from there: for those "
                              'that do not fit into memory together')
-    parser.add_argument('-R', '--root', type=Path, default=PROJECT,
+    parser.add_argument('-R', '--root', type=a_path, default=PROJECT,
                         help="folder that the config's and the lists' relative paths start from (default: the project)")
     return parser.parse_args(argv)
 

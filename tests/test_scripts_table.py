@@ -2,11 +2,12 @@
 import argparse
 import importlib
 import re
+from pathlib import Path
 
 import pytest
 
 from tests.test_startup import SCRIPTS
-from util.script import PROJECT
+from util.script import PROJECT, a_path
 
 
 def documented():
@@ -21,11 +22,27 @@ def documented():
     return rows
 
 
-@pytest.mark.parametrize('script', SCRIPTS)
-def test_the_table_has_the_options_of_the_script(script, monkeypatch):
-    named, seen = documented()[script.rpartition('/')[2]], []
+def actions_of(script, monkeypatch):
+    """The actions of a script's parser."""
+    seen = []
     monkeypatch.setattr(argparse.ArgumentParser, 'parse_args', lambda parser, argv: seen.append(parser))
     importlib.import_module(script.removesuffix('.py').replace('/', '.')).parse_arguments([])
-    options = [action.option_strings for action in seen[0]._actions if action.option_strings and action.dest != 'help']
+    return seen[0]._actions
+
+
+@pytest.mark.parametrize('script', SCRIPTS)
+def test_no_option_takes_an_empty_path_for_the_working_directory(script, monkeypatch):
+    """As of "$SCANS" where the shell has no such variable: all volumes that lie there would be taken."""
+    types = [action.type for action in actions_of(script, monkeypatch)]
+    assert a_path in types and Path not in types
+    with pytest.raises(argparse.ArgumentTypeError, match='an empty path; is a variable of the shell not set?'):
+        a_path('')
+
+
+@pytest.mark.parametrize('script', SCRIPTS)
+def test_the_table_has_the_options_of_the_script(script, monkeypatch):
+    named = documented()[script.rpartition('/')[2]]
+    options = [action.option_strings for action in actions_of(script, monkeypatch)
+               if action.option_strings and action.dest != 'help']
     assert options and [its for its in options if not named & set(its)] == []
     assert named <= {option for its in options for option in its}

@@ -1,4 +1,5 @@
 """What every script shares: where the project lies, and how a user's mistake is told in one line."""
+import argparse
 import contextlib
 import functools
 import gc
@@ -51,6 +52,18 @@ def importing():
     finally:
         gc.freeze()
         gc.enable()
+
+
+def a_path(text):
+    """A path of the command line, to be an argument's ``type``.
+
+    Raises:
+        ~argparse.ArgumentTypeError: If it is empty, as ``"$SCANS"`` is where the shell has no such variable: it would
+            be the folder where the user stands, and all that is there.
+    """
+    if not text:
+        raise argparse.ArgumentTypeError('an empty path; is a variable of the shell not set? A dot is this folder')
+    return Path(text)
 
 
 def check_there(path, what):

@@ -10,7 +10,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # run as a file, Python looks beside that file only
 
 from util.inference.pretrained import model_path
-from util.script import PROJECT, UserError, check_there, run
+from util.script import PROJECT, UserError, a_path, check_there, run
 
 
 def parse_arguments(argv):
@@ -18,14 +18,14 @@ def parse_arguments(argv):
         description='Average the weights of models, of which each was trained on from the one before or all from the '
                     'same. The result keeps more of what the first could do than the last has (Wortsman et al. 2022). '
                     'Of networks that were trained each from its own start the average is of no use.')
-    parser.add_argument('-m', '--models', type=Path, nargs='+', metavar='MODEL', required=True,
+    parser.add_argument('-m', '--models', type=a_path, nargs='+', metavar='MODEL', required=True,
                         help='model files, or names of models that come with the project; the experiment, and what the '
                              "training's scans look like, are the last one's")
-    parser.add_argument('-o', '--out', type=Path, metavar='FILE', required=True, help='the model file to write, .npz')
+    parser.add_argument('-o', '--out', type=a_path, metavar='FILE', required=True, help='the model file to write, .npz')
     parser.add_argument('--half', action='store_true',
                         help='write the weights in half precision (float16), which takes half the disk, of one model '
                              'as well. A network computes with float32 all the same. calibrate.py comes after it')
-    parser.add_argument('-R', '--root', type=Path, default=PROJECT,
+    parser.add_argument('-R', '--root', type=a_path, default=PROJECT,
                         help="folder where a network's own code may lie (default: the project)")
     return parser.parse_args(argv)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # run as a file, Python looks beside that file only
 
 from util.inference.pretrained import is_published, model_path
-from util.script import PROJECT, UserError, blaming, check_draws, check_there, note, progress, run
+from util.script import PROJECT, UserError, a_path, blaming, check_draws, check_there, note, progress, run
 
 
 def parse_arguments(argv):
@@ -17,17 +17,17 @@ def parse_arguments(argv):
         description='Calibrate a network that predicts a standard deviation: by what it must be multiplied so that '
                     'intervals of 5, 10 ... 95 % hold their share of the head. The model file keeps that, in the place '
                     'of what it had; inference.py --interval uses it.')
-    parser.add_argument('-m', '--model', type=Path, required=True, help='model file (gen_best.npz); it is changed')
+    parser.add_argument('-m', '--model', type=a_path, required=True, help='model file (gen_best.npz); it is changed')
     parser.add_argument('-g', '--gpu', type=int, default=-1, help='CUDA GPU number; negative: CPU (default)')
-    parser.add_argument('-c', '--config_path', type=Path,
+    parser.add_argument('-c', '--config_path', type=a_path,
                         help='the experiment (default: the one in the model file)')
-    parser.add_argument('--list', type=Path, dest='list_path', metavar='LIST',
+    parser.add_argument('--list', type=a_path, dest='list_path', metavar='LIST',
                         help="case list of people that the training has not seen (default: the config's val_list)")
     parser.add_argument('--ensemble', action='store_true',
                         help='calibrate what inference.py --ensemble predicts, and not what it does without')
     parser.add_argument('--samples', type=int, metavar='T',
                         help='calibrate what inference.py --samples T predicts, and not what it does without')
-    parser.add_argument('-R', '--root', type=Path, default=PROJECT,
+    parser.add_argument('-R', '--root', type=a_path, default=PROJECT,
                         help="folder that the config's and the list's relative paths start from (default: the project)")
     return parser.parse_args(argv)
 

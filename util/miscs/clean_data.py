@@ -11,7 +11,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # run as a file, P
 
 from util.dataset.cases_table import TABLE
 from util.dataset.raw_files import T1W, find_files
-from util.script import PROJECT, UserError, importing, run
+from util.script import PROJECT, UserError, a_path, importing, run
 
 
 def parse_arguments(argv):
@@ -23,9 +23,9 @@ def parse_arguments(argv):
                     'raw scans, such as derivatives/, are passed over, and what is passed over is said. Volumes of an '
                     'earlier run are replaced or removed.',
         epilog='Exit code: 0 if all were taken, 1 if some were refused (named at the end), 2 if nothing was found.')
-    parser.add_argument('-i', '--input', type=Path, default=PROJECT / 'data/raw',
+    parser.add_argument('-i', '--input', type=a_path, default=PROJECT / 'data/raw',
                         help='folder with the volumes, in any tree (default: data/raw in the project)')
-    parser.add_argument('-o', '--output', type=Path, default=PROJECT / 'data/interim',
+    parser.add_argument('-o', '--output', type=a_path, default=PROJECT / 'data/interim',
                         help='folder of the result (default: data/interim in the project)')
     parser.add_argument('--pattern', metavar='GLOB',
                         help=f"which file names to take, such as '*.mha' (default: {' '.join(T1W)}, and of these no "

@@ -11,7 +11,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # run as a file, Python looks beside that file only
 
-from util.script import PROJECT, UserError, check_jobs, check_there, run as run_main
+from util.script import PROJECT, UserError, a_path, check_jobs, check_there, run as run_main
 
 
 def positive(text):
@@ -25,10 +25,10 @@ def parse_arguments(argv):
     parser = argparse.ArgumentParser(
         description='Compare recipes on a cleaned dataset: pairs, training and inference of each, skipping what is '
                     'done; then comparison.md, comparison.csv and comparison.png.')
-    parser.add_argument('recipes', type=Path, nargs='+', help='configs; their case lists are replaced by this split')
-    parser.add_argument('-i', '--input', type=Path, default=PROJECT / 'data/interim',
+    parser.add_argument('recipes', type=a_path, nargs='+', help='configs; their case lists are replaced by this split')
+    parser.add_argument('-i', '--input', type=a_path, default=PROJECT / 'data/interim',
                         help='folder with the cleaned volumes (default: data/interim in the project)')
-    parser.add_argument('-o', '--out', type=Path, default=PROJECT / 'results/comparison',
+    parser.add_argument('-o', '--out', type=a_path, default=PROJECT / 'results/comparison',
                         help='folder of the comparison, pairs included (default: results/comparison in the project)')
     parser.add_argument('--train', nargs='+', metavar='CASE', help='names, or how many (default: the rest)')
     parser.add_argument('--val', nargs='+', metavar='CASE', required=True, help='names, or how many')

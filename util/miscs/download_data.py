@@ -8,7 +8,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # run as a file, Python looks beside that file only
 
-from util.script import PROJECT, run
+from util.script import PROJECT, a_path, run
 
 
 def parse_arguments(argv):
@@ -18,7 +18,7 @@ def parse_arguments(argv):
         epilog='Exit code: 0; 1 if a file could not be had; 2 if none could, or the arguments cannot be carried out.')
     parser.add_argument('--subjects', default='1-16', metavar='NUMBERS',
                         help='whose, such as 1-3,7 (default: %(default)s)')
-    parser.add_argument('-o', '--out', type=Path, default=PROJECT / 'data/raw',
+    parser.add_argument('-o', '--out', type=a_path, default=PROJECT / 'data/raw',
                         help='folder of the result (default: data/raw in the project)')
     return parser.parse_args(argv)
 

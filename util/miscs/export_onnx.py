@@ -9,21 +9,21 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # run as a file, Python looks beside that file only
 
 from util.inference.pretrained import model_path
-from util.script import PROJECT, UserError, blaming, check_there, note, run
+from util.script import PROJECT, UserError, a_path, blaming, check_there, note, run
 
 
 def parse_arguments(argv):
     parser = argparse.ArgumentParser(
         description='Write a trained network as an ONNX file, which ONNX Runtime, OpenVINO and others run on volumes '
                     'of any size. docs/export.md says how.')
-    parser.add_argument('-m', '--model', type=Path, required=True,
+    parser.add_argument('-m', '--model', type=a_path, required=True,
                         help='model file (gen_best.npz), or the name of one that comes with the project')
-    parser.add_argument('-o', '--out', type=Path, metavar='FILE',
+    parser.add_argument('-o', '--out', type=a_path, metavar='FILE',
                         help="the ONNX file (default: the model file's name with .onnx, beside it; of one that comes "
                              'with the project in this folder)')
-    parser.add_argument('-c', '--config_path', type=Path,
+    parser.add_argument('-c', '--config_path', type=a_path,
                         help='the experiment (default: the one in the model file)')
-    parser.add_argument('-R', '--root', type=Path, default=PROJECT,
+    parser.add_argument('-R', '--root', type=a_path, default=PROJECT,
                         help="folder that the config's relative paths start from (default: the project)")
     return parser.parse_args(argv)
 

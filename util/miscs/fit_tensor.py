@@ -8,7 +8,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # run as a file, Python looks beside that file only
 
-from util.script import PROJECT, UserError, check_there, run
+from util.script import PROJECT, UserError, a_path, check_there, run
 
 
 def parse_arguments(argv):
@@ -17,11 +17,11 @@ def parse_arguments(argv):
                     "beside it), and to the same images degraded at a config's upsampling_rate: the HR and LR volumes "
                     'of an experiment, of six channels Dxx, Dxy, Dyy, Dxz, Dyz, Dzz in 1e-3 mm^2/s, 0 outside of the '
                     'brain. Pairs that an earlier run left there are replaced or removed.')
-    parser.add_argument('-c', '--config_path', type=Path, default=PROJECT / 'configs/dti_x2.yml',
+    parser.add_argument('-c', '--config_path', type=a_path, default=PROJECT / 'configs/dti_x2.yml',
                         help='the experiment (default: configs/dti_x2.yml in the project)')
-    parser.add_argument('-i', '--input', type=Path, default=PROJECT / 'data/raw',
+    parser.add_argument('-i', '--input', type=a_path, default=PROJECT / 'data/raw',
                         help='folder with the series, in any tree (default: data/raw in the project)')
-    parser.add_argument('-o', '--output', type=Path, default=PROJECT / 'data/dti',
+    parser.add_argument('-o', '--output', type=a_path, default=PROJECT / 'data/dti',
                         help='folder in which LR and HR are made (default: data/dti in the project)')
     return parser.parse_args(argv)
 

@@ -13,7 +13,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # run as a file, Python looks beside that file only
 
 from util.dataset.case_lists import Case, relative_below, write_list
-from util.script import PROJECT, UserError, run
+from util.script import PROJECT, UserError, a_path, run
 
 
 def parse_arguments(argv):
@@ -25,9 +25,9 @@ def parse_arguments(argv):
     parser.add_argument('--val', nargs='+', required=True, metavar='CASE', help='names, or how many')
     parser.add_argument('--test', nargs='+', required=True, metavar='CASE', help='names, or how many')
     parser.add_argument('--seed', type=int, default=0, help='of the random draw (default: %(default)s)')
-    parser.add_argument('-i', '--input', type=Path, default=PROJECT / 'data/processed',
+    parser.add_argument('-i', '--input', type=a_path, default=PROJECT / 'data/processed',
                         help='folder with LR and HR (default: data/processed in the project)')
-    parser.add_argument('-o', '--out', type=Path, help='folder of the lists (default: lists in the input folder)')
+    parser.add_argument('-o', '--out', type=a_path, help='folder of the lists (default: lists in the input folder)')
     return parser.parse_args(argv)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # run as a file, Python looks beside that file only
 
-from util.script import PROJECT, UserError, check_there, importing, run
+from util.script import PROJECT, UserError, a_path, check_there, importing, run
 
 
 def parse_arguments(argv):
@@ -16,11 +16,11 @@ def parse_arguments(argv):
         description="Make LR volumes at a config's upsampling_rate and degradation, and the HR volumes that belong to "
                     'them: cropped at the far ends to multiples of the rate, of their own intensity type. LR is '
                     'float32. Pairs that an earlier run left there are replaced or removed.')
-    parser.add_argument('-c', '--config_path', type=Path, default=PROJECT / 'configs/base.yml',
+    parser.add_argument('-c', '--config_path', type=a_path, default=PROJECT / 'configs/base.yml',
                         help='the experiment (default: configs/base.yml in the project)')
-    parser.add_argument('-i', '--input', type=Path, default=PROJECT / 'data/interim',
+    parser.add_argument('-i', '--input', type=a_path, default=PROJECT / 'data/interim',
                         help='folder with the volumes (default: data/interim in the project)')
-    parser.add_argument('-o', '--output', type=Path, default=PROJECT / 'data/processed',
+    parser.add_argument('-o', '--output', type=a_path, default=PROJECT / 'data/processed',
                         help='folder in which LR and HR are made (default: data/processed in the project)')
     return parser.parse_args(argv)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # run as a file, Python looks beside that file only
 
-from util.script import PROJECT, UserError, progress, run
+from util.script import PROJECT, UserError, a_path, progress, run
 
 NAME = 'Synthetic T1-weighted heads (3D-ESPCN demo cohort)'
 README = """{name}
@@ -28,7 +28,7 @@ def parse_arguments(argv):
         description='Make synthetic T1-weighted heads in a BIDS tree: sub-01/anat/sub-01_T1w.nii.gz and so on. A head '
                     'depends on the seed, the size and its number, and not on how many are made.',
         epilog='Exit code: 0, or 2 if the arguments cannot be carried out.')
-    parser.add_argument('-o', '--out', type=Path, default=PROJECT / 'data/demo/raw',
+    parser.add_argument('-o', '--out', type=a_path, default=PROJECT / 'data/demo/raw',
                         help='folder of the result (default: data/demo/raw in the project)')
     parser.add_argument('--subjects', type=int, default=8, metavar='N', help='how many heads (default: %(default)s)')
     parser.add_argument('--size', type=int, nargs=3, default=(80, 96, 96), metavar=('X', 'Y', 'Z'),

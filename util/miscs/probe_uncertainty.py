@@ -9,7 +9,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # run as a file, Python looks beside that file only
 
 from util.inference.pretrained import model_path
-from util.script import PROJECT, UserError, blaming, check_draws, check_there, progress, run
+from util.script import PROJECT, UserError, a_path, blaming, check_draws, check_there, progress, run
 
 
 def parse_arguments(argv):
@@ -18,12 +18,12 @@ def parse_arguments(argv):
                     'noise, and invert their contrast; make LR of it, and print the deviations that a network '
                     'predicts there, and its error, over those without. First their size as it is, in percent of the '
                     'brightest tissue.')
-    parser.add_argument('-m', '--model', type=Path, required=True, help='model file that predicts a deviation')
-    parser.add_argument('--pairs', type=Path, nargs=2, metavar=('LR_FOLDER', 'HR_FOLDER'), required=True,
+    parser.add_argument('-m', '--model', type=a_path, required=True, help='model file that predicts a deviation')
+    parser.add_argument('--pairs', type=a_path, nargs=2, metavar=('LR_FOLDER', 'HR_FOLDER'), required=True,
                         help='the volumes that have the same name in two folders')
     parser.add_argument('--samples', type=int, metavar='T', help='draw T networks, as inference.py does')
     parser.add_argument('-g', '--gpu', type=int, default=-1, help='CUDA GPU number; negative: CPU (default)')
-    parser.add_argument('-R', '--root', type=Path, default=PROJECT,
+    parser.add_argument('-R', '--root', type=a_path, default=PROJECT,
                         help="folder where a network's own code may lie (default: the project)")
     return parser.parse_args(argv)
 

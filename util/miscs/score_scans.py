@@ -9,7 +9,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # run as a file, Python looks beside that file only
 
 from util.inference.pretrained import model_path
-from util.script import PROJECT, UserError, blaming, check_there, progress, run
+from util.script import PROJECT, UserError, a_path, blaming, check_there, progress, run
 
 
 def parse_arguments(argv):
@@ -18,10 +18,10 @@ def parse_arguments(argv):
                     'far their means over each slice are from the scan, in percent of its range in the head; how many '
                     'percent of the head lie beyond all scan voxels around them; and of thick slices how uneven in '
                     "brightness the thin ones are, and how much of the scan's detail in plane each of them has.")
-    parser.add_argument('-m', '--model', type=Path, required=True, help='model file that the results are of')
-    parser.add_argument('-i', '--input', type=Path, nargs='+', required=True, metavar='LR',
+    parser.add_argument('-m', '--model', type=a_path, required=True, help='model file that the results are of')
+    parser.add_argument('-i', '--input', type=a_path, nargs='+', required=True, metavar='LR',
                         help='the scans, as inference.py was given them')
-    parser.add_argument('-o', '--out', type=Path, default=PROJECT / 'results/inference',
+    parser.add_argument('-o', '--out', type=a_path, default=PROJECT / 'results/inference',
                         help='folder of the results of inference.py, or the one file, as its -o (default: '
                              'results/inference in the project)')
     return parser.parse_args(argv)

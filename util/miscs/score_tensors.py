@@ -9,7 +9,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # run as a file, Python looks beside that file only
 
 from util.inference.pretrained import model_path
-from util.script import PROJECT, UserError, blaming, check_there, run
+from util.script import PROJECT, UserError, a_path, blaming, check_there, run
 
 
 def parse_arguments(argv):
@@ -17,10 +17,10 @@ def parse_arguments(argv):
         description='Score the tensors that inference.py made of the test list, and three interpolations, in the brain '
                     'and in its interior and exterior; and NAME_deviation.mhd, where the network predicts a deviation, '
                     "for MD and FA. Writes tensor_scores.csv into the results' folder.")
-    parser.add_argument('-m', '--model', type=Path, required=True, help='model file that the results are of')
-    parser.add_argument('-i', '--input', type=Path, default=PROJECT / 'results/inference',
+    parser.add_argument('-m', '--model', type=a_path, required=True, help='model file that the results are of')
+    parser.add_argument('-i', '--input', type=a_path, default=PROJECT / 'results/inference',
                         help='folder of the results of inference.py (default: results/inference in the project)')
-    parser.add_argument('-R', '--root', type=Path, default=PROJECT,
+    parser.add_argument('-R', '--root', type=a_path, default=PROJECT,
                         help="folder that the config's and the list's relative paths start from (default: the project)")
     return parser.parse_args(argv)
 
