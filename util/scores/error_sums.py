@@ -8,6 +8,7 @@ reconstruction: six times the CPU time, and a dozen arrays of the volume's size.
 small matrices, the true volume is filtered once for all its reconstructions, and a block stays in a core's cache.
 """
 import itertools
+import math
 
 import numpy
 
@@ -36,16 +37,23 @@ def error_sums(hr, images, channel, head, data_range):
         similarities are NaN.
     """
     filters = [_gaussian_matrix(side) for side in head.shape]
-    c1, c2 = (numpy.float32((k * (data_range or numpy.nan)) ** 2) for k in (0.01, 0.03))
+    # To a range of about 1: equation 13 has fourth powers, which float32 ends for at 1e-10 and 1e10, and units are the
+    # user's. A power of two changes no digit.
+    unit = 2.0 ** -min(max(math.frexp(data_range)[1], -120), 120)
+    c1, c2 = (numpy.float32((k * unit * (data_range or numpy.nan)) ** 2) for k in (0.01, 0.03))
     slabs, rows, columns = (_parts(side, size) for side, size in zip(head.shape, (_SLAB, _HEIGHT, _WIDTH)))
     # Variances are differences of squares, the more exact the smaller these are; a shift leaves them as they are.
-    centre = numpy.float32(hr[channel].mean(dtype=numpy.float64))
-    sums = {}
+    shift, unit = numpy.float32(hr[channel].mean(dtype=numpy.float64)), numpy.float32(unit)
+    centre, sums = shift * unit, {}
+
+    def scaled(image, around_z):
+        part = image[channel, around_z].astype(numpy.float32, copy=False) - shift
+        part *= unit
+        return part
 
     def of_slab(slab, scratch):
         z, around_z = slab
-        truth = hr[channel, around_z].astype(numpy.float32, copy=False) - centre
-        others = [image[channel, around_z].astype(numpy.float32, copy=False) - centre for image in images.values()]
+        truth, *others = (scaled(image, around_z) for image in (hr, *images.values()))
         own = slice(z.start - around_z.start, z.stop - around_z.start)
         sums[z.start] = sum(
             numpy.array(of_block((z, y), (around_z, around_y), truth[:, around_y],
@@ -119,7 +127,9 @@ def error_sums(hr, images, channel, head, data_range):
 
     workers.run(of_slab, slabs)
     total = sum(sums[z.start] for z, _ in slabs)  # in their order, so that a second run gives the same bits
-    return {name: values[[2, 0, 3, 1]] for name, values in zip(images, total.reshape(-1, 4))}
+    squares = float(unit) ** -2
+    return {name: values[[2, 0, 3, 1]] * [squares, 1, squares, 1]
+            for name, values in zip(images, total.reshape(-1, 4))}
 
 
 def _inner(part, side):

@@ -53,6 +53,18 @@ def test_a_bright_offset_costs_no_more_than_the_precision_of_the_volumes(offset)
         numpy.testing.assert_allclose(sums[name], expected_sums(hr[0], image[0], head, float(numpy.ptp(hr))), rtol=2e-6)
 
 
+@pytest.mark.parametrize('exponent', [-120, -60, -35, 35, 60, 100])
+def test_the_units_do_not_matter(exponent):
+    """A diffusivity in m^2/s is 1e-9; and a power of two changes no digit of float32."""
+    hr, images, head = volumes((1, 20, 24, 22))
+    unit, data_range = numpy.float32(2.0 ** exponent), float(numpy.ptp(hr))
+    sums = error_sums(hr, images, 0, head, data_range)
+    others = error_sums(hr * unit, {name: image * unit for name, image in images.items()}, 0, head,
+                        data_range * float(unit))
+    for name, values in sums.items():
+        numpy.testing.assert_array_equal(others[name], values * [4.0 ** exponent, 1, 4.0 ** exponent, 1])
+
+
 def test_an_interpolation_need_not_be_there_as_a_volume():
     hr, _, head = volumes((1, 40, 44, 48))
     lr = degrade(hr, (4, 4, 4), 'bspline')
