@@ -211,7 +211,10 @@ def what_failed(error):
     if isinstance(error, MemoryError):
         return UserError(f'not enough memory: {error}')
     path = error.filename if error.filename2 is None else error.filename2
-    reason = 'a file is where a folder is wanted' if isinstance(error, FileExistsError) else error.strerror or error
+    reason = error.strerror or error
+    if isinstance(error, FileExistsError):
+        lost = path and os.path.islink(path) and not os.path.exists(path)  # such as to a disk that is not mounted
+        reason = f'{"a link to what is not there" if lost else "a file"} is where a folder is wanted'
     return UserError(f'{"" if path is None else f"{path}: "}cannot be read or written: {reason}')
 
 

@@ -56,6 +56,15 @@ def test_so_is_a_lack_of_memory_and_an_error_without_a_file(error, words, capsys
     assert code == 2 and words in text and text.count('\n') == 1
 
 
+def test_a_link_that_leads_nowhere_is_told_from_a_file_where_a_folder_is_wanted(tmp_path, capsys):
+    (tmp_path / 'file').touch()
+    (tmp_path / 'results').symlink_to(tmp_path / 'a disk that is not mounted')
+    for name, what in (('file', 'a file'), ('results', 'a link to what is not there')):
+        path = tmp_path / name
+        code, text = leave(lambda path=path: path.mkdir(exist_ok=True), capsys)
+        assert (code, text) == (2, f'error: {path}: cannot be read or written: {what} is where a folder is wanted\n')
+
+
 @pytest.mark.parametrize('arguments', [
     ['training.py'], ['inference.py', '-m', 'x4_t1w'], ['util/miscs/make_phantoms.py', '-o', 'raw'],
     ['util/miscs/make_lists.py', '--val', '1', '--test', '1'], ['util/miscs/make_lr_img.py'],
