@@ -58,7 +58,7 @@ def data_consistency(lr, sr, sampling, head):
     means, whole = slice_means(sr, sampling)
     inside = head[whole]
     errors = (lr[(slice(None), *whole)] - means[(slice(None), *whole)])[:, inside]
-    return float(numpy.mean([numpy.sqrt(numpy.mean(error ** 2, dtype=numpy.float64)) / robust_range(channel[head])
+    return float(numpy.mean([numpy.sqrt(numpy.mean(_squares(error))) / robust_range(channel[head])
                              for channel, error in zip(lr, errors)]))
 
 
@@ -81,7 +81,7 @@ def detail_kept(lr, sr, sampling, head):
     sigma = [0.0, *(DETAIL * (r == 1) for r in sampling.rate)]
 
     def energy(image):
-        return numpy.sum((image - ndimage.gaussian_filter(image, sigma))[:, head] ** 2, dtype=numpy.float64)
+        return numpy.sum(_squares((image - ndimage.gaussian_filter(image, sigma))[:, head]))
 
     phases = [sr[(slice(None), *(slice(p if a == axis else 0, None, r) for a, r in enumerate(sampling.rate)))]
               for p in range(sampling.rate[axis])]
@@ -133,6 +133,10 @@ def stripes(sr, sampling, head):
     off = means - ndimage.uniform_filter1d(means, RUNNING, axis=1, mode='nearest')
     mean = numpy.maximum(numpy.abs(means[:, block[axis]].mean(axis=1)), numpy.finfo(numpy.float32).tiny)
     return float(numpy.mean(off[:, block[axis]].std(axis=1) / mean))
+
+
+def _squares(values):
+    return numpy.square(values, dtype=numpy.float64)  # those of float32 end at intensities of 1e-23 and 1e19
 
 
 def _thick_axis(sampling):

@@ -113,6 +113,18 @@ def test_stripes_are_as_strong_as_the_unevenness_that_was_laid_on(axis):
 
 
 @pytest.mark.filterwarnings('error')
+@pytest.mark.parametrize('exponent', [-100, 100])
+def test_the_units_do_not_matter(exponent):
+    """A power of two changes no digit of float32."""
+    unit, sampling = numpy.float32(2.0 ** exponent), sampling_of('block_mean', (4, 1, 1))
+    head = noise((3, 24, 36), 1) > 0
+    lr, sr = degrade(noise(), sampling.rate, 'block_mean') + noise((2, 3, 24, 36), 2), noise()
+    of, others = (lr, sr, sampling, head), (lr * unit, sr * unit, sampling, head)
+    for score in (data_consistency, dots, detail_kept):
+        numpy.testing.assert_allclose(score(*others), score(*of), rtol=1e-12)
+    assert stripes(*others[1:]) == pytest.approx(stripes(*of[1:]), rel=1e-12)
+
+
 def test_the_smallest_head_and_one_of_zeros_have_stripes_that_are_a_number():
     head = numpy.zeros((2, 2, 2), bool)
     head[0, 1, 1] = True
