@@ -8,6 +8,7 @@ from util.files import read_text, write_text
 from util.script import UserError
 
 MOST_BYTES = 2 ** 24  # a hundred thousand cases
+MAKE_LISTS = 'python util/miscs/make_lists.py --val 1 --test 1'
 
 
 class Case(NamedTuple):
@@ -44,7 +45,7 @@ def read_list(path, root):
     try:
         lines = read_text(path, MOST_BYTES).splitlines()
     except FileNotFoundError:
-        raise UserError(f'{path}: no such case list; make lists with: python util/miscs/make_lists.py') from None
+        raise UserError(f'{path}: no such case list; make lists with: {MAKE_LISTS}') from None
     except OSError as error:
         raise UserError(f'{path}: cannot be read as a case list: {error.strerror}') from None
     cases = {}
@@ -70,7 +71,7 @@ def read_list(path, root):
             raise UserError(f'{where}: case {case.name} is in the list already; results are named after their cases')
         cases[case.name] = case
     if not cases:
-        raise UserError(f'{path}: an empty case list; make lists with: python util/miscs/make_lists.py')
+        raise UserError(f'{path}: an empty case list; make lists with: {MAKE_LISTS}')
     return list(cases.values())
 
 

@@ -113,8 +113,9 @@ class Drawing:
         degradation = self.degradations[which]
         draws = 3 if self._is_uneven(rng) else 1
         settings = [{key: _step(value, rng) for key, value in degradation.settings.items()} for _ in range(draws)]
+        of_axes = zip(shape, self.sampling.rate, self.sampling.offset, settings * (3 // draws))
         return [self._matrix(degradation_matrix, n, r, offset, degradation.name, **settings)
-                for n, r, offset, settings in zip(shape, self.sampling.rate, self.sampling.offset, settings * (3 // draws))]
+                for n, r, offset, settings in of_axes]
 
     def _widths(self, rng):
         """Of the blur, one an axis.

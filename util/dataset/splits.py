@@ -1,7 +1,7 @@
 """That training, validation and test have nothing in common."""
 import sys
 
-from util.dataset.case_lists import read_list
+from util.dataset.case_lists import MAKE_LISTS, read_list
 from util.dataset.case_names import without_suffix
 from util.dataset.pairs_info import folder_of_pairs, read_pairs_info, subject_of_case
 from util.dataset.same_scan import SeenScans
@@ -117,4 +117,4 @@ def by_subject(cases):
 def _refuse(one, other, what):
     (key, path), (other_key, other_path) = one, other
     raise UserError(f'{key} and {other_key} are not independent: {path} and {other_path} are {what}; make lists that '
-                    'share no case and no subject with: python util/miscs/make_lists.py')
+                    f'share no case and no subject with: {MAKE_LISTS}')

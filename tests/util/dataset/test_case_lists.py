@@ -36,7 +36,7 @@ def test_blank_lines_and_any_white_space_are_fine(root):
 
 
 @pytest.mark.parametrize('text, message', [
-    (None, 'list.txt: no such case list; make lists with: python util/miscs/make_lists.py'),
+    (None, 'list.txt: no such case list; make lists with: python util/miscs/make_lists.py --val 1 --test 1'),
     ('\n \n', 'list.txt: an empty case list'),
     ('LR/b.mhd\nLR/a.mhd HR/a.mhd more\n', 'list.txt, line 2: 3 fields'),
     ('LR/b.mhd\n\nLR/c.mhd\n', 'line 3: no volume .*LR/c.mhd; make it with: python util/miscs/make_lr_img.py'),

@@ -156,7 +156,8 @@ def test_cases_of_the_training_are_refused_and_a_training_that_is_not_known_is_t
     assert_refused(here(calibrate.main, *MODEL, '--list', 'mine.txt'), 'mine.txt: case 0001 has no HR volume')
     (unsure / 'val_list.txt').unlink()
     assert_refused(here(calibrate.main, *MODEL), 'val_list: val_list.txt: no such case list; make lists with: python '
-                                                 'util/miscs/make_lists.py; or name a list with --list\n')
+                                                 'util/miscs/make_lists.py --val 1 --test 1; or name a list with '
+                                                 '--list\n')
     assert (unsure / 'gen.npz').read_bytes() == before
     (unsure / 'mine.txt').write_text('LR/0001.mhd HR/0001.mhd\n')
     (unsure / 'training_list.txt').unlink()
