@@ -55,7 +55,7 @@ class Drawn(Section):
     # No more than leaves something of the head, and numbers that float32 can hold.
     blur: range_of(Annotated[Number, Field(ge=0, le=100)]) | None = None   # of HR: its width (FWHM), HR voxels
     blurred: Annotated[Number, Field(ge=0, le=1)] | None = None            # share of patches; null: all, if blur is set
-    uneven: Annotated[Number, Field(ge=0, le=1)] | None = None             # share: axes differ, of blur one, two or three
+    uneven: Annotated[Number, Field(ge=0, le=1)] | None = None             # share: axes differ, of blur some have none
     inverted: Annotated[Number, Field(ge=0, le=1)] | None = None           # share of patches: HR's contrast turned over
     gamma: range_of(Annotated[Number, Field(ge=0.1, le=10)]) | None = None  # of HR, before LR is made of it
     bias: range_of(Annotated[Number, Field(ge=0, le=10)]) | None = None    # of HR: a smooth field of that amplitude

@@ -174,7 +174,7 @@ def test_a_share_of_the_blurred_patches_is_blurred_by_a_width_of_its_own_along_e
 
 
 def test_one_axis_two_or_three_are_blurred_each_as_often():
-    """A step of white noise from voxel to voxel is sqrt(2) of its deviation; any blur of 2 voxels and more halves it."""
+    """A step of white noise from voxel to voxel is sqrt(2) of its deviation; blur of 2 voxels and more halves it."""
     hr = numpy.random.default_rng(1).random((1, 48, 48, 48), numpy.float32)
     dataset = make_dataset('bspline', (2, 2, 2), {'blur': [2, 6], 'uneven': 1}, 'none', 300, hr=hr, side=24)
     blurred = numpy.array([[numpy.diff(patch, axis=axis).std() < patch.std() for axis in (1, 2, 3)]
