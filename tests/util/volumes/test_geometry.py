@@ -76,3 +76,17 @@ def test_a_pair_of_another_rate_offset_place_or_number_of_channels_is_refused(ch
         moved = Volume(**{**vars(lr), field: value})
         with pytest.raises(UserError, match='mm away'):
             check_pair(moved, hr, sampling, ('LR.mhd', 'HR.mhd'))
+
+
+def test_lr_voxels_may_lie_a_hundredth_of_an_hr_voxel_elsewhere_and_no_more():
+    """HR voxels are 0.7 mm wide along their narrowest axis."""
+    hr, sampling = make_volume((8, 8, 12)), Sampling(2)
+    spacing, origin, direction = lr_volume_geometry(hr, sampling)
+    lr = numpy.zeros((1, 4, 4, 6), numpy.float32)
+
+    def check(distance):
+        check_pair(Volume(lr, spacing, (origin[0] + distance, *origin[1:]), direction), hr, sampling, 'LH')
+
+    check(0.0069)
+    with pytest.raises(UserError, match='L lies 0.0071 mm away'):
+        check(0.0071)
