@@ -40,6 +40,14 @@ def test_the_correlation_is_scipy_s():
         assert correlation == pytest.approx(expected, abs=1e-5) and 0.5 < correlation < 0.95
 
 
+def test_equal_values_have_their_mean_rank():
+    """Of two deviations and three errors in a few voxels most ranks are shared."""
+    error = numpy.array([1, 2, 2, 1, 4, 4, 2, 1], numpy.float32).reshape(2, 2, 2)
+    deviation = numpy.array([1, 1, 1, 3, 3, 3, 3, 1], numpy.float32).reshape(2, 2, 2)
+    (_, correlation), _ = region_sums(error, numpy.zeros_like(error), deviation, error > 1)
+    assert correlation == pytest.approx(stats.spearmanr(error.ravel(), deviation.ravel()).statistic)
+
+
 def test_integers_do_not_wrap_around_and_views_are_taken_as_they_lie():
     truth, mean, deviation, head = channel()
     truth, mean = truth.astype(numpy.int16), mean.clip(-1e4, 1e4).astype(numpy.int16)
