@@ -1,5 +1,6 @@
 """A Volume to a Volume: in the LR's intensity units, where it belongs in space, with what the network is unsure of."""
 from dataclasses import replace
+from pathlib import Path
 
 import numpy
 import pytest
@@ -7,8 +8,9 @@ from chainer.distributions import Normal, Poisson
 
 from models.bayesian_espcn3d import BayesianESPCN3D
 from models.espcn3d import ESPCN3D
+from util.dataset.case_lists import Case
 from util.inference import tiling
-from util.inference.super_resolution import super_resolve
+from util.inference.super_resolution import SuperResolved, moved, super_resolve
 from util.script import UserError
 from util.volumes.degradation import DEGRADATIONS, sampling_of
 from util.volumes.geometry import hr_volume_geometry
@@ -124,3 +126,17 @@ def test_maps_that_share_memory_or_lend_it_are_those_of_several_tiles(monkeypatc
         assert (whole is None) == (tiled is None)
         if whole is not None:
             numpy.testing.assert_allclose(whole.array, tiled.array, atol=1e-4 * numpy.abs(tiled.array).max())
+
+
+def test_a_deviation_that_is_moved_to_another_grid_stays_above_0(capsys):
+    """Beside a voxel that stands out a B-spline would be negative. The mean, which may be, is what the spline gives."""
+    here, there = sampling_of('bspline', (2, 2, 2)), sampling_of('block_mean', (2, 2, 2))
+    lr = scan()
+    array = numpy.zeros((1, 12, 14, 16), numpy.float32)
+    array[0, 6, 6, 8] = 1
+    hr = Volume(array, *hr_volume_geometry(lr, here))
+    found = moved(SuperResolved(hr, hr), Case('a', Path('a.mhd'), None), lr, here, there)
+    assert found.mean.array.min() < -0.01 and found.intrinsic is None
+    numpy.testing.assert_array_equal(found.deviation.array, found.mean.array.clip(0))
+    assert found.deviation.origin == hr_volume_geometry(lr, there).origin
+    assert 'note: a.mhd: its voxels are centred elsewhere' in capsys.readouterr().err
