@@ -32,6 +32,17 @@ def test_a_mirrored_volume_is_told_with_its_axes(head, reversed_axes):
     assert f'reversed along {" and ".join(reversed_axes)} (a' in told
 
 
+@pytest.mark.parametrize('side, is_told', [(4, False), (32, True)])
+def test_a_few_voxels_that_fit_better_mirrored_may_do_so_by_chance(side, is_told):
+    """Both halves of a symmetric volume are alike, and noise decides: of 64 voxels a correlation says little."""
+    rng = numpy.random.default_rng(0)
+    half = rng.normal(size=(1, side // 2, side, side))
+    lr, noise = numpy.concatenate([half, half[:, ::-1]], 1), rng.normal(size=(1, side, side, side))
+    hr = numpy.flip(lr + 0.6 * noise, 1).repeat(2, 1)
+    told = disagreement(lr + 0.3 * noise, hr, sampling_of('bspline', (2, 1, 1)))
+    assert ('reversed along z (a' in told) if is_told else told is None
+
+
 @pytest.mark.parametrize('name', ['bspline', 'gaussian'])
 @pytest.mark.parametrize('factor', [0.001, 3])
 def test_other_units_are_told_with_their_factor(head, factor, name):
