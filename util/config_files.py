@@ -101,8 +101,10 @@ def _parse_change(change):
     """``adam.alpha=1e-3`` as ``{'adam': {'alpha': '1e-3'}}``, the value read as YAML."""
     keys, equals, value = change.partition('=')
     parts = keys.strip().split('.')
-    if not equals or not all(parts) or len(parts) > DEEPEST or parts[0] == EXTENDS:
+    if not equals or not all(parts) or len(parts) > DEEPEST:
         raise UserError(f'--set {change}: KEY=VALUE is wanted, such as adam.alpha=1e-3')
+    if parts[0] == EXTENDS:
+        raise UserError(f'--set {change}: what a config extends stands in its file; write it there')
     nested = load_yaml(value, f'--set {change}')
     for part in reversed(parts):
         nested = {part: nested}

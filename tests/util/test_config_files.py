@@ -183,7 +183,7 @@ def test_the_command_line_changes_keys():
     ('seed', '--set seed: KEY=VALUE is wanted'),
     ('=1', '--set =1: KEY=VALUE is wanted'),
     ('adam..alpha=1', 'KEY=VALUE is wanted'),
-    ('extends=base.yml', 'KEY=VALUE is wanted'),
+    ('extends=base.yml', '--set extends=base.yml: what a config extends stands in its file; write it there'),
     ('seed=[1', '--set seed=[1: not valid YAML'),
     ('adam=1', 'adam: Input should be'),
 ])
