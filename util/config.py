@@ -180,7 +180,8 @@ def _one_line(error):
     elif first['type'] == 'missing':
         message = 'this key is missing'
     else:
-        message = first['msg'].removeprefix('Value error, ')
+        message = ('a mapping of keys to values is wanted' if first['type'] in ('model_type', 'dict_type')
+                   else first['msg'].removeprefix('Value error, '))  # pydantic's would name classes
         if not isinstance(first['input'], (dict, BaseModel)):
             message = f'{message}; found {first["input"]!r}'
     more = f' (and {len(faults) - 1} more)' if len(faults) > 1 else ''

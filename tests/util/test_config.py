@@ -109,6 +109,7 @@ def test_alpha_may_be_written_without_a_dot():
      'iteration = 100000, or null'),
     ('seed: 0', 'drawn: {gama: 1}', 'drawn.gama: unknown key; allowed: degradation, blur, blurred, uneven, '
      'inverted, gamma, bias, slices, noise'),
+    ('seed: 0', 'drawn: all', "drawn: a mapping of keys to values is wanted; found 'all'"),
     ('seed: 0', 'drawn: {gamma: [1.4, 0.7]}', 'drawn.gamma: the lower number comes first; found [1.4, 0.7]'),
     ('seed: 0', 'drawn: {gamma: [0.7]}', 'drawn.gamma: one number is wanted, or two: [low, high]; found [0.7]'),
     ('seed: 0', 'drawn: {slices: 0.05}', 'drawn.slices: thick slices have one axis with a rate above 1; '

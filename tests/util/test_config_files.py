@@ -185,7 +185,7 @@ def test_the_command_line_changes_keys():
     ('adam..alpha=1', 'KEY=VALUE is wanted'),
     ('extends=base.yml', '--set extends=base.yml: what a config extends stands in its file; write it there'),
     ('seed=[1', '--set seed=[1: not valid YAML'),
-    ('adam=1', 'adam: Input should be'),
+    ('adam=1', 'adam: a mapping of keys to values is wanted; found 1'),
 ])
 def test_a_change_is_checked_like_the_file(change, words):
     assert words in refusal(BASE, [change])
