@@ -33,6 +33,14 @@ def test_gains_are_paired_with_the_interpolation_that_is_best_in_the_region():
     assert gains(scores, 'ssim', '') == pytest.approx([0.02, 0.04])
 
 
+def test_the_best_interpolation_is_that_of_the_highest_mean():
+    """Not that which is best where all are worst, nor where they are best."""
+    one, other = {'nearest': 20.0, 'linear': 29.0, 'bspline': 28.0}, {'nearest': 39.0, 'linear': 31.0, 'bspline': 33.0}
+    scores = {case: {f'psnr_{method}': value for method, value in its.items()} for case, its in
+              (('0009', one), ('0010', other))}
+    assert best_interpolation(scores, '') == 'bspline'
+
+
 def test_seeds_are_averaged_before_cases():
     row, = rows_of([result(seed=0), result(seed=1, shift=0.5)])
     assert len(row.seeds) == 2
