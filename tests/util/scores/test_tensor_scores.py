@@ -71,3 +71,5 @@ def test_the_deviation_of_fa_is_that_of_its_linear_part_where_it_is_small():
     drawn = fa_deviation(mean, deviation, draws=2000)
     numpy.testing.assert_allclose(drawn, expected, rtol=0.1)
     numpy.testing.assert_array_equal(fa_deviation(mean, deviation), fa_deviation(mean, deviation))
+    pairs = fa_deviation(mean, deviation, draws=2)  # the variance of two draws is unbiased as well
+    assert numpy.mean(pairs ** 2) == pytest.approx(numpy.mean(expected ** 2), rel=0.3)
