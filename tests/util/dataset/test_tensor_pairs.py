@@ -44,6 +44,18 @@ def test_signals_of_0_and_below_give_finite_tensors():
     assert eigenvalues.min() > -1e-6 and eigenvalues.max() < LARGEST + 1e-5
 
 
+def test_a_signal_below_a_thousandth_of_the_brain_s_at_b_0_is_raised_to_that():
+    """So a signal of nothing tells of the largest diffusivity that one of a thousandth does."""
+    where = numpy.ones((3, 3, 3), bool)
+    images = signals(tensor_field((3, 3, 3)), where)  # 1000 at b = 0
+    fitted = []
+    for faint in (0, 1, 1.5):
+        images[1, 1, 1, 1] = faint
+        fitted.append(fit(images, where)[0][:, 1, 1, 1])
+    numpy.testing.assert_array_equal(fitted[0], fitted[1])
+    assert numpy.abs(fitted[2] - fitted[1]).max() > 0.001
+
+
 def test_the_brain_is_the_largest_bright_part_with_its_holes():
     inside = ball((30, 28, 26), 9)
     image = numpy.where(inside, 100.0, 3)
@@ -62,6 +74,15 @@ def test_a_brain_that_fills_no_lr_voxel_by_half_is_refused(tmp_path, monkeypatch
     monkeypatch.setattr(tensor_pairs, 'brain_mask', lambda image: brain)
     with pytest.raises(UserError, match=r'a.nii: its brain fills no LR voxel by half, at the rate \(4, 4, 4\)'):
         tensor_pairs.make_tensor_pair(Path('a.nii'), 'a', load_config(PROJECT / 'configs/base.yml'))
+
+
+def test_an_lr_voxel_is_of_the_brain_where_half_of_its_block_is():
+    mask = numpy.zeros((2, 4, 9), bool)
+    mask[0, :, :3], mask[:, 0, 6:], mask[:, 2:, 3:6] = True, True, True  # halves, quarters, and one block
+    mask[0, 0, 0] = False
+    blocks, voxels = tensor_pairs._whole_blocks(mask, (2, 2, 3))
+    numpy.testing.assert_array_equal(blocks, [[[False, False, True], [True, True, False]]])
+    numpy.testing.assert_array_equal(voxels, blocks.repeat(2, 0).repeat(2, 1).repeat(3, 2))
 
 
 def test_a_volume_without_a_brain_is_refused():
