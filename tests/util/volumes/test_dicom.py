@@ -73,7 +73,7 @@ STRAIGHT = Volume(make_volume().array, (1.0, 1.0, 3.0), (-10.0, 5.0, 2.0), (1.0,
 @pytest.mark.parametrize('change, words', [
     (lambda number, tags: number != 2, 'not evenly spaced, or some are missing: 6 mm from 0010.dcm to 0024.dcm, mostly '
                                        '3 mm'),
-    (tag('0020|0032', '-10\\5\\4.7'), 'not evenly spaced, or some are missing'),
+    (tag('0020|0032', '-10\\5\\5.16'), 'not evenly spaced, or some are missing: 3.16 mm from'),
     (tag('0020|0032', '-10\\5\\2'), 'two slices at one place, 0003.dcm and 0010.dcm: several volumes'),
     (shift(1, 0.3), 'by a gantry tilted by 5.71 degrees'),
     (tag('0020|0037', '0\\1\\0\\1\\0\\0'), 'the slices have several directions'),
@@ -106,6 +106,11 @@ def test_positions_rounded_as_scanners_do_are_even(tmp_path):
     save_series(tmp_path / 'a', volume, change=lambda number, tags: tags.update(
         {'0020|0032': f'-10\\5\\{2 + number / 3:.2f}'}))
     assert read_volume(tmp_path / 'a').spacing[2] == pytest.approx(1 / 3, abs=0.003)
+
+
+def test_slices_that_are_a_twentieth_of_their_distance_off_are_even(tmp_path):
+    save_series(tmp_path / 'a', STRAIGHT, change=tag('0020|0032', '-10\\5\\5.14'))
+    assert read_volume(tmp_path / 'a').spacing[2] == pytest.approx(3)
 
 
 def test_colours_and_frames_are_refused(tmp_path):
