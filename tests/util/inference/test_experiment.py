@@ -3,7 +3,7 @@ import pytest
 
 from util.config import check_values
 from util.config_files import load_config
-from util.inference.experiment import load_start
+from util.inference.experiment import choose_config, load_start
 from util.inference.model_file import arrays_of, save_network
 from util.inference.network import build_network
 from util.script import PROJECT, UserError
@@ -22,6 +22,19 @@ def made(generator=None, **changes):
 def start(folder, trained, wanted):
     save_network(folder / 'a.npz', trained[1], trained[0].to_yaml())
     load_start(folder / 'a.npz', wanted[1], wanted[0])
+
+
+@pytest.mark.parametrize('key, value', [
+    ('upsampling_rate', 2), ('degradation', 'block_mean'), ('degradation', {'name': 'bspline', 'noise_sigma': 1.0}),
+    ('intensity_scaling', 'percentile'), ('models', {'generator': UNCERTAIN})])
+def test_a_model_is_used_by_no_config_of_another_purpose(tmp_path, key, value):
+    trained, net = made()
+    save_network(tmp_path / 'a.npz', net, trained.to_yaml())
+    for name, changes in (('b.yml', {'seed': 7, 'loss': 'l1'}), ('c.yml', {key: value})):
+        (tmp_path / name).write_text(made(**changes)[0].to_yaml())
+    assert choose_config(tmp_path / 'a.npz', tmp_path / 'b.yml').seed == 7
+    with pytest.raises(UserError, match=rf'c.yml: {key} is not what .*a.npz was trained for'):
+        choose_config(tmp_path / 'a.npz', tmp_path / 'c.yml')
 
 
 @pytest.mark.parametrize('one, other', [('ESPCN3D', 'BayesianESPCN3D'), ('BayesianESPCN3D', 'ESPCN3D'),
