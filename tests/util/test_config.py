@@ -57,6 +57,15 @@ def test_nothing_is_drawn_unless_it_is_said_and_a_number_is_a_range():
     assert parse_config(config.to_yaml(), 'copy') == config
 
 
+@pytest.mark.parametrize('old, new', [
+    ('iteration_decay_start: 20000', 'iteration_decay_start: 100000'), ('flip_until: null', 'flip_until: 100000'),
+    ('patchside: 64', 'patchside: [64, 64, 48]\nmargin: 5'), ('patchside: 64', 'patchside: 1024'),
+    ('upsampling_rate: 4', 'upsampling_rate: 16'), ('seed: 0', 'seed: 4294967295')])
+def test_what_lies_at_a_limit_is_allowed(old, new):
+    """Four patches of 1024 voxels along each axis are 16 GiB."""
+    parse_config(changed(old, new).replace('batchsize: 5', 'batchsize: 4'), 'a.yml')
+
+
 def test_rate_per_axis_is_z_y_x():
     config = parse_config(changed('upsampling_rate: 4', 'upsampling_rate: [4, 1, 2]'), 'a.yml')
     assert config.upsampling_rate == (4, 1, 2)
