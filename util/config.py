@@ -149,7 +149,8 @@ class Config(Section):
         most = min((side // rate - 1) // 2 for side, rate in zip(self.patchside, self.upsampling_rate))
         if self.margin is not None and self.margin > most:
             raise ValueError(f'margin: {self.margin} LR voxels at each side leave nothing of patches of '
-                             f'{list(self.patchside)} HR voxels (z, y, x); allowed: at most {most}, or null')
+                             f'{list(self.patchside)} HR voxels (z, y, x); allowed: '
+                             f'{f"at most {most}, or " * (most > 0)}null')
         if self.drawn.blurred is not None and self.drawn.blur is None:
             raise ValueError('drawn.blurred: a share of the patches, and drawn.blur does not say how wide; set that '
                              'too')

@@ -100,6 +100,8 @@ def test_alpha_may_be_written_without_a_dot():
      'mapping of a name and its settings; found 5'),
     ('patchside: 64', 'patchside: [64, 64, 48]\nmargin: 6', 'margin: 6 LR voxels at each side leave nothing of patches '
      'of [64, 64, 48] HR voxels (z, y, x); allowed: at most 5, or null'),
+    ('patchside: 64', 'patchside: [64, 64, 8]\nmargin: 1', 'margin: 1 LR voxels at each side leave nothing of patches '
+     'of [64, 64, 8] HR voxels (z, y, x); allowed: null'),
     ('seed: 0', 'margin: 0', 'margin: Input should be greater than 0; found 0'),
     ('schedule: linear', 'schedule: [cosine]', 'schedule: a name is wanted (linear, cosine, constant), or a mapping'),
     ('loss: mse', 'loss: {name: gaussian_nll, beta: 1.1}', 'loss.beta: a number from 0 to 1 is wanted; found 1.1'),
