@@ -45,8 +45,7 @@ def blocks_of(table):
 
 
 def _format_block(table, title, suffix, headings):
-    width = max(map(len, table))
-    lines = [title, 'case'.ljust(width) + ''.join(f'  {heading:<7}' for heading in headings.values())]
-    lines += [case.ljust(width) + ''.join(f'  {values[metric + suffix]:<7.3f}' for metric in headings)
-              for case, values in table.items()]
-    return '\n'.join(line.rstrip() for line in lines)
+    columns = [['case', *table], *([f'{heading:<7}', *(f'{values[metric + suffix]:.3f}' for values in table.values())]
+                                   for metric, heading in headings.items())]
+    columns = [[text.ljust(max(map(len, column))) for text in column] for column in columns]
+    return '\n'.join([title, *('  '.join(line).rstrip() for line in zip(*columns))])

@@ -30,6 +30,15 @@ def test_text_has_each_number_below_its_heading():
                 assert float(line[heads.index(heading):].split()[0]) == pytest.approx(row[metric + suffix], abs=5e-4)
 
 
+def test_a_large_score_moves_no_other_from_below_its_heading():
+    """Such as the NLL of a network that is far too sure."""
+    rows = {case: {**values, 'nll': nll} for (case, values), nll in zip(ROWS.items(), (1234567.8, 0.5))}
+    _, heads, *lines = format_table(rows).split('\n\n')[0].splitlines()
+    for line, row in zip(lines, rows.values()):
+        for metric, heading in HEADINGS.items():
+            assert float(line[heads.index(heading):].split()[0]) == pytest.approx(row[metric], abs=5e-4)
+
+
 def test_a_calibrated_network_has_a_block_of_its_intervals_in_the_head(tmp_path):
     columns = [f'{metric}{suffix}' for suffix in ('', '_head') for metric in CALIBRATED]
     rows = {case: {**values, **{column: place + 0.25 for place, column in enumerate(columns)}}
