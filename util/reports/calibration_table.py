@@ -1,6 +1,7 @@
 """The report of a calibration: how wide intervals must be, and what the subjects it was learned from make of them."""
 from statistics import NormalDist
 
+from util.reports.uncertainty_table import in_columns
 from util.scores.intervals import PERCENTS, SCORED, subjects_needed
 
 MEANING = ("factor: what the predicted deviation is multiplied by, for half an interval's width; normal: what errors "
@@ -16,13 +17,13 @@ def format_calibration(fit):
     Returns:
         str: A line per level that is scored.
     """
-    lines = ['within the head', 'level  factor   normal   subjects hold      guaranteed']
+    rows = [['level', 'factor', 'normal', 'subjects hold', 'guaranteed']]
     for percent in SCORED:
         level = PERCENTS.index(percent)
         normal, coverage = NormalDist().inv_cdf((1 + percent / 100) / 2), 100 * fit.coverage[:, level]
-        lines.append(f'{percent} %   {fit.factors[level]:<7.3f}  {normal:<7.3f}  '
-                     f'{f"{coverage.min():.1f} to {coverage.max():.1f} %":<17}  {_guaranteed(fit, level)}')
-    return '\n'.join([*lines, MEANING])
+        rows.append([f'{percent} %', f'{fit.factors[level]:.3f}', f'{normal:.3f}',
+                     f'{coverage.min():.1f} to {coverage.max():.1f} %', _guaranteed(fit, level)])
+    return '\n'.join(['within the head', *in_columns(zip(*rows)), MEANING])
 
 
 def _guaranteed(fit, level):

@@ -47,5 +47,10 @@ def blocks_of(table):
 def _format_block(table, title, suffix, headings):
     columns = [['case', *table], *([f'{heading:<7}', *(f'{values[metric + suffix]:.3f}' for values in table.values())]
                                    for metric, heading in headings.items())]
+    return '\n'.join([title, *in_columns(columns)])
+
+
+def in_columns(columns):
+    """The lines (str) of a table of columns (sequences of str), each as wide as its longest text."""
     columns = [[text.ljust(max(map(len, column))) for text in column] for column in columns]
-    return '\n'.join([title, *('  '.join(line).rstrip() for line in zip(*columns))])
+    return ['  '.join(line).rstrip() for line in zip(*columns)]
