@@ -47,26 +47,28 @@ def main(argv=None):
     with blaming(args.model):
         check_samples(net, args.samples)
     rows = {}
-    for case in progress(inputs.pairs_of_folders(*args.pairs), 'probe_uncertainty', 'case'):
+    cases = inputs.pairs_of_folders(*args.pairs)
+    width = max(12, *(len(case.name) for case in cases))
+    for case in progress(cases, 'probe_uncertainty', 'case'):
         lr, hr = read_pair(case, config)
         with blaming(case.hr_path):
             for name, sizes in probe(net, config, lr, hr, case.name, args.samples):
                 if 'deviation' not in sizes:
                     break
                 if not rows:
-                    print(line('case', 'probe', sizes), flush=True)
+                    print(line(width, 'case', 'probe', sizes), flush=True)
                 rows.setdefault(name, []).append(sizes)
-                print(line(case.name, name, (f'{size:.2f}' for size in sizes.values())), flush=True)
+                print(line(width, case.name, name, (f'{size:.2f}' for size in sizes.values())), flush=True)
         if 'deviation' not in sizes:
             raise UserError(f'{args.model}: this network predicts no deviation, so there is nothing to probe; '
                             'configs/x4_bayesian.yml trains one that does')
     for name, found in rows.items() if len(rows[next(iter(rows))]) > 1 else ():
         ends = ([function(sizes[key] for sizes in found) for function in (min, max)] for key in found[0])
-        print(line('all', name, (f'{low:.2f}-{high:.2f}' for low, high in ends)))
+        print(line(width, 'all', name, (f'{low:.2f}-{high:.2f}' for low, high in ends)))
 
 
-def line(case, name, cells):
-    return f'{case:12}  {name:8}' + ''.join(f'{cell:>14}' for cell in cells)
+def line(width, case, name, cells):
+    return f'{case:{width}}  {name:8}' + ''.join(f'{cell:>14}' for cell in cells)
 
 
 if __name__ == '__main__':

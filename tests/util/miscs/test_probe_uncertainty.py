@@ -16,6 +16,7 @@ from util.volumes.geometry import lr_volume_geometry
 from util.volumes.head_mask import head_mask
 from util.volumes.interpolation import upsample
 from util.volumes.probes import level
+from util.volumes.reading import read_volume
 from util.volumes.volume import Volume
 from util.volumes.writing import remove_volume, write_volume
 
@@ -85,6 +86,17 @@ def test_of_drawn_networks_it_has_both_parts_and_what_there_is_none_of_has_no_ra
     assert heading.split()[2:] == ['parameter', 'intrinsic', 'deviation', 'error']
     assert first[22:].split()[0] == '0.00' and second[22:].split()[0] == 'nan'
     assert first[22:].split()[1] == first[22:].split()[2]
+
+
+def test_numbers_stand_below_their_headings_however_long_a_case_s_name_is(tmp_path, model, pairs, script):
+    for kind in ('LR', 'HR'):
+        write_volume(tmp_path / f'{kind}/sub-01_ses-one_T1w.mhd', read_volume(tmp_path / f'{kind}/b.mhd'))
+        remove_volume(tmp_path / f'{kind}/b.mhd')
+    heading, *lines = script(main, '-m', model[0], *pairs)[1].splitlines()
+    assert {line.split()[0] for line in lines} == {'a', 'sub-01_ses-one_T1w', 'all'}
+    ends = [heading.index(words) + len(words) for words in ('deviation', 'error')]
+    for line in lines:
+        assert len(line) == ends[1] and line[ends[0] - 1] != ' ' == line[ends[0]]
 
 
 def test_a_network_that_predicts_no_deviation_is_refused(tmp_path, pairs, script):
