@@ -163,7 +163,7 @@ def make_pairs(run, volumes, split):
     """
     info = read_pairs_info(run.pairs)
     states = states_of(volumes)
-    made = info and info.get('complete') and info['cases'] == list(states)
+    made = info and info.get('complete') and info['cases'] == sorted(states)
     if not made or max(time for state in states.values() for time in state[1::2]) > pairs_made_at(run.pairs):
         config = run.pairs.with_name(f'{run.pairs.name}.yml')
         write_text(config, run.config.model_copy(update={'seed': run.noise_seed}).to_yaml())

@@ -12,6 +12,7 @@ from util.comparison import runs
 from util.comparison.runs import check_same_data, infer, keep_data, make_pairs, plan_runs, states_of, train
 from util.config_files import load_config
 from util.dataset.case_lists import Case
+from util.dataset.pairs_info import write_pairs_info
 from util.reports.score_table import save_csv
 from util.scores.metrics import METRICS
 from util.script import PROJECT, UserError
@@ -180,6 +181,16 @@ def test_pairs_that_are_there_are_not_made_again(tmp_path, called):
     called.clear()
     make_pairs(run, tmp_path, ['--val', '1'])
     assert len(called) == 2
+
+
+def test_pairs_are_known_again_whatever_their_cases_are_called(tmp_path, called):
+    """The order of names is not that of files: a comes before a-b, and a-b.mhd before a.mhd."""
+    run, = plan_runs([BASE], tmp_path)
+    for name in ('a', 'a-b'):
+        (tmp_path / f'{name}.mhd').touch()
+    write_pairs_info(run.pairs, run.config, states_of(tmp_path), complete=True)
+    make_pairs(run, tmp_path, ['--val', '1'])
+    assert [Path(call[0]).name for call in called] == ['make_lists.py']
 
 
 def test_training_starts_goes_on_or_is_done(tmp_path, called):
