@@ -99,7 +99,8 @@ def train(args, config, device, stop, ranks, words):
         remove_strays(args.out / 'samples')
 
     numpy.random.seed(config.seed)  # the initial weights; they are drawn on the CPU and so are the same on every device
-    net = build_network(config, args.root)
+    with blaming(args.config_path):
+        net = build_network(config, args.root)
     if args.model:
         load_start(args.model, net, config, args.root)
     elif not args.resume:

@@ -127,6 +127,14 @@ def test_a_loss_that_cannot_be_had_is_refused_before_anything_is_written(experim
     assert train().returncode == 0
 
 
+@pytest.mark.parametrize('wrong, words', [
+    ('args.ksizes=[3, 2, 3]', 'args: ESPCN3D does not take'), ('fn=models/none.py', 'fn: no such Python file')])
+def test_a_network_that_cannot_be_made_is_told_with_the_file_that_wants_it(experiment, train, wrong, words):
+    done = train('--set', f'models.generator.{wrong}')
+    assert_refused(done, words)
+    assert done.stderr.startswith(f'error: experiment.yml: models.generator.{words}')
+
+
 def test_pairs_of_another_rate_are_refused(experiment, train):
     change(experiment / 'experiment.yml', 'upsampling_rate: 2', 'upsampling_rate: 4')
     assert_refused(train(), 'do not fit upsampling_rate (4, 4, 4)')

@@ -59,7 +59,8 @@ def open_model(model, config_path=None, root=PROJECT):
         UserError: If the weights are not those of the network.
     """
     config = choose_config(model, config_path, root)
-    net = build_network(config, root)
+    with blaming(config_path or model):
+        net = build_network(config, root)
     load_network(model, net)
     return config, net
 
@@ -108,7 +109,8 @@ def _check_same_answers(model, net, trained, config, root):
     """Refuse a network whose mean is to stay that of a model, and which makes something else of an LR volume."""
     if trained.models.generator.fn != config.models.generator.fn:  # which the user has named, and so trusts
         check_code_of_model(trained, model, root)
-    own = build_network(trained, root)
+    with blaming(model):
+        own = build_network(trained, root)
     load_network(model, own)
     lr = numpy.random.default_rng(0).random((1, net.in_channels, 5, 6, 7), numpy.float32)
     with chainer.no_backprop_mode(), chainer.using_config('train', False):

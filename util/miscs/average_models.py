@@ -10,7 +10,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # run as a file, Python looks beside that file only
 
 from util.inference.pretrained import model_path
-from util.script import PROJECT, UserError, a_path, check_there, run
+from util.script import PROJECT, UserError, a_path, blaming, check_there, run
 
 
 def parse_arguments(argv):
@@ -57,7 +57,8 @@ def main(argv=None):
             bare = [f' (of configs/base.yml, since {one} says nothing of its experiment)' for one in (model, last)
                     if read_experiment(one) is None]
             raise UserError(f'{model}: {key} is not that of {last}: {theirs} against {its}{"".join(bare)}')
-    net = build_network(config, args.root)
+    with blaming(last):
+        net = build_network(config, args.root)
     sums = {}
     for model in models:
         load_network(model, net)

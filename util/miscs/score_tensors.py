@@ -37,7 +37,8 @@ def main(argv=None):
     from util.script import progress
 
     config = experiment.choose_config(args.model, None, args.root)
-    net = build_network(config, args.root)
+    with blaming(args.model):
+        net = build_network(config, args.root)
     cases = [case for case in experiment.listed_cases(config, args.model, args.root) if case.hr_path]
     if not cases:
         raise UserError(f'{args.model}: dataset.test_list: no case has an HR volume to compare with')

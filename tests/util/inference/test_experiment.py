@@ -3,7 +3,7 @@ import pytest
 
 from util.config import check_values
 from util.config_files import load_config
-from util.inference.experiment import choose_config, load_start
+from util.inference.experiment import choose_config, load_start, open_model
 from util.inference.model_file import arrays_of, save_network
 from util.inference.network import build_network
 from util.script import PROJECT, UserError
@@ -35,6 +35,16 @@ def test_a_model_is_used_by_no_config_of_another_purpose(tmp_path, key, value):
     assert choose_config(tmp_path / 'a.npz', tmp_path / 'b.yml').seed == 7
     with pytest.raises(UserError, match=rf'c.yml: {key} is not what .*a.npz was trained for'):
         choose_config(tmp_path / 'a.npz', tmp_path / 'c.yml')
+
+
+def test_a_network_that_cannot_be_made_is_told_with_the_file_that_wants_it(tmp_path):
+    config, net = made()
+    text = config.to_yaml().replace('residual: none', 'residual: cubic')
+    save_network(tmp_path / 'a.npz', net, text)
+    (tmp_path / 'b.yml').write_text(text)
+    for config_path, name in ((None, 'a.npz'), (tmp_path / 'b.yml', 'b.yml')):
+        with pytest.raises(UserError, match=rf'{tmp_path / name}: models.generator.args: ESPCN3D does not take'):
+            open_model(tmp_path / 'a.npz', config_path)
 
 
 @pytest.mark.parametrize('one, other', [('ESPCN3D', 'BayesianESPCN3D'), ('BayesianESPCN3D', 'ESPCN3D'),
