@@ -8,7 +8,8 @@ import sys
 
 from util.inference.pretrained import list_models, model_path
 from util.mpiexec import hush, together
-from util.script import PROJECT, UserError, a_path, check_draws, check_jobs, check_there, importing, note, progress, run
+from util.script import (PROJECT, UserError, a_path, blaming, check_draws, check_jobs, check_there, importing, note,
+                         progress, run)
 
 
 class ListModels(argparse.Action):
@@ -160,7 +161,8 @@ def open_network(args, ranks):
     device = get_device(ranks.gpu(args.gpu))
     config, net = experiment.open_model(args.model, args.config_path, args.root)
     net.to_device(device)
-    check_samples(net, args.samples)
+    with blaming(args.model):
+        check_samples(net, args.samples)
     if isinstance(net, BayesianNetwork) and args.samples is None:
         note(f'{args.model}: its weights are uncertain, which the deviation says nothing of without --samples 32')
     consistent = None

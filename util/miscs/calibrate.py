@@ -46,6 +46,7 @@ def main(argv=None):
     from util.device import get_device
     from util.inference import experiment
     from util.inference.calibration import Calibration, save_calibration
+    from util.inference.super_resolution import check_samples
     from util.lock import locked
     from util.reports.calibration_table import format_calibration
     from util.scores.intervals import fit
@@ -54,6 +55,8 @@ def main(argv=None):
     with locked(args.model.resolve().parent, 'calibrate a copy in another folder'):
         config, net = experiment.open_model(args.model, args.config_path, args.root)
         net.to_device(device)
+        with blaming(args.model):
+            check_samples(net, args.samples)
         subjects = held_out(args, config)
         cases = [(number, case) for number, its in enumerate(subjects) for case in its]
         counts = [0] * len(subjects)

@@ -125,6 +125,12 @@ def test_what_an_ensemble_predicts_is_calibrated_by_itself(unsure, infer, calibr
     assert (done.returncode, done.stderr) == (0, '') and '0001_interval.mhd' in results(unsure)
 
 
+def test_networks_that_cannot_be_drawn_are_told_with_the_model(unsure, here, infer):
+    """No scan is to blame."""
+    for done in (here(calibrate.main, *MODEL, '--samples', 3), infer('--samples', 3)):
+        assert_refused(done, 'error: gen.npz: this network has no uncertain weights')
+
+
 def test_what_drawn_networks_predict_is_calibrated_by_itself(tmp_path, here, infer, calibrated):
     """By their whole deviation: that of a network and that of the draws."""
     make_experiment(tmp_path)
