@@ -186,7 +186,7 @@ def train(run, gpu, settings=None, started=None):
         UserError: If the folder holds a run of other settings, of other cases, or of older pairs.
     """
     out, experiment = run.folder / 'training', run.folder / 'experiment.yml'
-    if experiment.exists():
+    if out.exists() and experiment.exists():  # a training that was refused leaves no folder, and may be put right
         if load_config(experiment) != run.config:
             raise UserError(f'{run.folder} holds a run of other settings (experiment.yml there is not what '
                             f'{run.recipe} is now); remove that folder, or name another one with -o')

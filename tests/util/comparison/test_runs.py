@@ -209,9 +209,19 @@ def test_training_starts_goes_on_or_is_done(tmp_path, called):
 
 
 def test_a_recipe_that_changed_is_refused(tmp_path, called):
-    train(plan_runs([BASE], tmp_path, iterations=200)[0], -1)
+    run, other = (plan_runs([BASE], tmp_path, iterations=iterations)[0] for iterations in (200, 300))
+    train(run, -1)
+    (run.folder / 'training').mkdir()
     with pytest.raises(UserError, match='holds a run of other settings'):
-        train(plan_runs([BASE], tmp_path, iterations=300)[0], -1)
+        train(other, -1)
+
+
+def test_a_recipe_whose_training_was_refused_can_be_put_right(tmp_path, called):
+    """Such as one of another number of channels than the volumes have: it leaves no folder of its own."""
+    run, other = (plan_runs([BASE], tmp_path, iterations=iterations)[0] for iterations in (200, 300))
+    train(run, -1)
+    train(other, -1)
+    assert load_config(other.folder / 'experiment.yml') == other.config
 
 
 def test_a_finished_run_of_other_cases_is_not_taken_for_this_one(tmp_path, called):
