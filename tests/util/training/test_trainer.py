@@ -1,3 +1,4 @@
+import contextlib
 from types import SimpleNamespace
 
 import chainer
@@ -10,14 +11,43 @@ from util.training.pictures import MOST
 from util.training.trainer import every, make_iterator, seldom
 
 
+BASE = PROJECT / 'configs/base.yml'
+SMALL = 'batchsize=16', 'patchside=4', 'iteration=6', 'iteration_decay_start=0'
+RAMP = numpy.tile(numpy.arange(32, dtype=numpy.float32), (1, 32, 32, 1))  # HR that rises along x
+
+
+def batches(*changes, hr=RAMP, flip='none'):
+    """The batches of an experiment: of each the HR patches, (16, 4, 4, 4)."""
+    config = load_config(BASE, (*SMALL, *changes, f'flip={flip}'))
+    its = make_iterator(config, [(hr[:, ::4, ::4, ::4], hr)], chainer.get_device('@numpy'), slice(0, 16))
+    with contextlib.ExitStack() as last:
+        last.callback(its.finalize)
+        return [numpy.stack([hr[0] for _, hr in next(its)]) for _ in range(config.iteration)]
+
+
 def test_patches_are_mirrored_up_to_an_iteration_and_no_longer():
-    """HR rises along x, and falls where it is mirrored."""
-    config = load_config(PROJECT / 'configs/base.yml', (
-        'batchsize=16', 'patchside=4', 'flip=x', 'flip_until=3', 'iteration=6', 'iteration_decay_start=0'))
-    hr = numpy.tile(numpy.arange(32, dtype=numpy.float32), (1, 16, 16, 1))
-    batches = make_iterator(config, [(hr[:, ::4, ::4, ::4], hr)], chainer.get_device('@numpy'), slice(0, 16))
-    mirrored = [sum(hr[0, 0, 0, 0] > hr[0, 0, 0, -1] for _, hr in next(batches)) for _ in range(config.iteration)]
+    mirrored = [(hr[..., 0] > hr[..., -1]).all(axis=(1, 2)).sum() for hr in batches('flip_until=3', flip='x')]
     assert all(0 < count < 16 for count in mirrored[:3]) and mirrored[3:] == [0, 0, 0]
+
+
+def test_patches_are_those_of_the_seed():
+    one, same, other = batches(), batches(), batches('seed=1')
+    numpy.testing.assert_array_equal(one, same)
+    assert not numpy.array_equal(one, other)
+
+
+def test_the_share_of_patches_from_anywhere_is_that_of_the_config():
+    """The head is a corner of the volume, an eighth of it."""
+    hr = numpy.ones((1, 32, 32, 32), numpy.float32)
+    hr[:, :16, :16, :16] = 100
+    in_head = [numpy.mean([(patches == 100).all(axis=(1, 2, 3)) for patches in batches(*changes, hr=hr)])
+               for changes in (('background_share=0',), ('background_share=0.5',), ())]
+    assert in_head[0] == 1 and 0.35 < in_head[1] < 0.75 and in_head[2] < 0.3
+
+
+def test_patches_differ_as_the_config_says_scans_do():
+    plain, inverted = (numpy.concatenate(batches(*changes)) for changes in ((), ('drawn.inverted=1',)))
+    assert (plain[..., 0] < plain[..., -1]).all() and (inverted[..., 0] > inverted[..., -1]).all()
 
 
 @pytest.mark.parametrize('iteration, evaluation_interval', [
