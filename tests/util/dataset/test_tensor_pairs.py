@@ -10,6 +10,7 @@ from util.config_files import load_config
 from util.dataset import tensor_pairs
 from util.dataset.tensor_pairs import LARGEST, brain_mask, fit_tensors
 from util.script import PROJECT, UserError
+from util.volumes.degradation import degrade, noise_rng
 from util.volumes.tensors import as_matrices
 
 
@@ -64,6 +65,21 @@ def test_the_brain_is_the_largest_bright_part_with_its_holes():
     mask = brain_mask(image + numpy.random.default_rng(0).uniform(0, 2, image.shape))
     assert mask[15, 14, 13] and not mask[2, 2, 2]
     assert mask[ball((30, 28, 26), 7.5)].all() and not mask[~inside].any()  # the median rounds it off
+
+
+def test_the_images_are_degraded_with_the_noise_of_the_config_s_seed_and_the_case(monkeypatch):
+    series = SimpleNamespace(images=make_volume(size=(8, 8, 8), channels=7), bvals=numpy.r_[0.0, [1000.0] * 6],
+                             vectors=None)
+    monkeypatch.setattr(tensor_pairs, 'read_series', lambda path: series)
+    monkeypatch.setattr(tensor_pairs, 'brain_mask', lambda image: numpy.ones((8, 8, 8), bool))
+    fitted = []
+    monkeypatch.setattr(tensor_pairs, 'fit_tensors', lambda images, *others: fitted.append(images) or (images[:6], ''))
+    for seed, case in ((3, 'a'), (4, 'a'), (3, 'b')):
+        config = load_config(PROJECT / 'configs/dti_x2.yml', ['degradation.noise_sigma=2', f'seed={seed}'])
+        tensor_pairs.make_tensor_pair(Path('a.nii'), case, config)
+        expected = degrade(series.images.array, (2, 2, 2), 'block_mean', 2, noise_rng(seed, case))
+        numpy.testing.assert_array_equal(fitted[-2], expected)
+        numpy.testing.assert_array_equal(fitted[-1], series.images.array)
 
 
 def test_a_brain_that_fills_no_lr_voxel_by_half_is_refused(tmp_path, monkeypatch):
