@@ -5,10 +5,14 @@ import chainer
 import numpy
 import pytest
 
+from models.bayesian_espcn3d import BayesianESPCN3D
 from util.config_files import load_config
+from util.dataset.pairs import Pairs
+from util.inference.network import build_network
 from util.script import PROJECT
 from util.training.pictures import MOST
-from util.training.trainer import every, make_iterator, seldom
+from util.training.trainer import every, make_iterator, make_trainer, seldom
+from util.volumes.geometry import Geometry
 
 
 BASE = PROJECT / 'configs/base.yml'
@@ -48,6 +52,52 @@ def test_the_share_of_patches_from_anywhere_is_that_of_the_config():
 def test_patches_differ_as_the_config_says_scans_do():
     plain, inverted = (numpy.concatenate(batches(*changes)) for changes in ((), ('drawn.inverted=1',)))
     assert (plain[..., 0] < plain[..., -1]).all() and (inverted[..., 0] > inverted[..., -1]).all()
+
+
+BAYESIAN = ('models.generator.fn=models/bayesian_espcn3d.py', 'models.generator.name=BayesianESPCN3D', 'seed=5',
+            'models.generator.args={conv3_init: zero}', 'loss={name: gaussian_nll, beta: 0}')
+
+
+def trainer_of(folder, *changes):
+    """One whose truth is 3 everywhere, with two volumes of 16 voxels along each axis."""
+    config = load_config(BASE, ('batchsize=2', 'patchside=8', 'flip=none', *changes))
+    numpy.random.seed(0)
+    hr = numpy.full((1, 16, 16, 16), 3, numpy.float32)
+    geometry = Geometry((1.0,) * 3, (0.0,) * 3, tuple(numpy.eye(3).ravel()))
+    pairs = Pairs(['a', 'b'], [(hr[:, ::4, ::4, ::4], hr)] * 2, [geometry] * 2, [0, 0])
+    return make_trainer(config, build_network(config), pairs, pairs, folder)
+
+
+def loss_of(trainer):
+    """That of the next update."""
+    observation = {}
+    with trainer.reporter.scope(observation):
+        trainer.updater.update()
+    return float(observation['main/loss'])
+
+
+def test_the_loss_has_the_settings_of_the_config(tmp_path):
+    """sqrt((0 - 3)^2 + epsilon^2): conv3 is 0."""
+    changes = 'models.generator.args={conv3_init: zero}', 'loss={name: charbonnier, epsilon: 4}'
+    assert loss_of(trainer_of(tmp_path, *changes)) == pytest.approx(5)
+
+
+def test_the_divergence_of_uncertain_weights_counts_once_per_voxel_of_the_training_set(tmp_path, monkeypatch):
+    losses = []
+    for divergence in (0, 7):
+        monkeypatch.setattr(BayesianESPCN3D, 'divergence', lambda net, each=divergence: each * 2 * 16 ** 3)
+        losses.append(loss_of(trainer_of(tmp_path, *BAYESIAN)))
+    assert losses[1] - losses[0] == pytest.approx(7, rel=1e-3)
+
+
+def test_the_noise_of_uncertain_weights_is_that_of_the_seed_and_the_iteration(tmp_path, monkeypatch):
+    begun, seed_noise = [], BayesianESPCN3D.seed_noise
+    monkeypatch.setattr(BayesianESPCN3D, 'seed_noise', lambda net, *numbers, **which: (
+        begun.append((numbers, which)), seed_noise(net, *numbers, **which)))
+    trainer = trainer_of(tmp_path, *BAYESIAN)
+    for _ in range(2):
+        loss_of(trainer)
+    assert begun == [((5, iteration), {'batchsize': 2, 'share': slice(0, 2)}) for iteration in (0, 1)]
 
 
 @pytest.mark.parametrize('iteration, evaluation_interval', [
