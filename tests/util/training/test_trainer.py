@@ -76,6 +76,13 @@ def loss_of(trainer):
     return float(observation['main/loss'])
 
 
+def test_the_optimizer_has_the_settings_of_the_config_and_what_the_network_makes_of_it(tmp_path, monkeypatch):
+    tuned = []
+    monkeypatch.setattr(BayesianESPCN3D, 'tune', lambda net, optimizer: tuned.append(optimizer))
+    adam = trainer_of(tmp_path, *BAYESIAN, 'adam={alpha: 0.5, beta1: 0.25, beta2: 0.75}').updater.get_optimizer('main')
+    assert (adam.alpha, adam.beta1, adam.beta2) == (0.5, 0.25, 0.75) and tuned == [adam]
+
+
 def test_the_loss_has_the_settings_of_the_config(tmp_path):
     """sqrt((0 - 3)^2 + epsilon^2): conv3 is 0."""
     changes = 'models.generator.args={conv3_init: zero}', 'loss={name: charbonnier, epsilon: 4}'
