@@ -11,6 +11,7 @@ from util.config_files import load_config
 from util.dataset.case_lists import read_list
 from util.reports.score_table import columns_of
 from util.scores.error_regions import ERROR_REGIONS
+from util.volumes.head_mask import head_mask
 from util.volumes.interpolation import METHODS
 from util.volumes.reading import read_volume
 from util.volumes.volume import Volume
@@ -45,6 +46,17 @@ def test_a_planted_checkerboard_is_measured_drawn_and_read_back(tmp_path, channe
     stamp = picture.stat().st_mtime_ns
     assert analyse_errors(tmp_path / 'out', cases, config) == measured
     assert picture.stat().st_mtime_ns == stamp  # done already: nothing is computed again
+
+
+def test_a_checkerboard_in_the_air_is_none(tmp_path):
+    cases, config = prepare(tmp_path)
+    hr = read_volume(tmp_path / 'HR/0001.mhd').array
+    block = numpy.array([-30.0, 30.0] * 4, numpy.float32).reshape(2, 2, 2)
+    noise = numpy.random.default_rng(0).normal(0, 3, hr.shape).astype(numpy.float32)
+    in_air = numpy.where(head_mask(hr), 0, numpy.tile(block, (12, 12, 12)))
+    write_volume(tmp_path / 'out/0001.mhd', Volume(hr + noise + in_air, *HR_GEOMETRY))
+    row = analyse_errors(tmp_path / 'out', cases, config)['0001']
+    assert row['pattern_network'] < 0.01 and row['worst_phase_network'] < 1.2
 
 
 def test_errors_of_a_newer_result_or_without_a_measure_are_measured_again(tmp_path):
