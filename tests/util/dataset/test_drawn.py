@@ -217,7 +217,7 @@ def test_widths_are_drawn_from_end_to_end():
     for seed in range(60):
         lr, _ = dataset.drawing.draw(0, hr, whole((9, 3, 3)), whole((27, 9, 9)), numpy.random.default_rng(seed))
         widths.append(numpy.sqrt(4 * numpy.log(2) / numpy.log(lr[0, 4, 1, 1] / lr[0, 5, 1, 1])))
-    assert min(widths) == pytest.approx(0.8, abs=0.06) and max(widths) == pytest.approx(1.6, abs=0.06)
+    assert min(widths) == pytest.approx(0.8, abs=0.03) and max(widths) == pytest.approx(1.6, abs=0.03)
     assert numpy.mean(widths) == pytest.approx(1.2, abs=0.1)
 
 
