@@ -25,7 +25,7 @@ TABLE = {
         '68609350e44456f37fe9d1f141b780db650936585aafe6cffe94097d66a0ce72',
         'T1w heads, x2 along each axis: the same network and training'),
     'thick_t1w': Pretrained(
-        '6e45fd04e906ea23b7351d97098c03df98a1ddcc88e23d2998baf7705ee37064',
+        '93e4767c0f20a561c19e01240c5131f573ae38133b121be7500dce2474f59735',
         'T1w heads, thick slices, x4 across them: the same network and training'),
     'thick_clinic': Pretrained(
         'b07404ca26252e09590ec17f57daf19ee3c059ff47a4a869be8eb2f768460503',
