@@ -22,7 +22,7 @@ TABLE = {
         '1892709dd433fb8b683e1055dd02928cc56cccc38982000f712c049a63ca62e4',
         'the network of x4_t1w, with a standard deviation for each voxel'),
     'x2_t1w': Pretrained(
-        '68609350e44456f37fe9d1f141b780db650936585aafe6cffe94097d66a0ce72',
+        'b19bfb4703a8420460ff7eb81d0f0c0fb06d1580bf15d7e9be07bf6fc79fbd93',
         'T1w heads, x2 along each axis: the same network and training'),
     'thick_t1w': Pretrained(
         '93e4767c0f20a561c19e01240c5131f573ae38133b121be7500dce2474f59735',
