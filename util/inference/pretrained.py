@@ -28,7 +28,7 @@ TABLE = {
         '93e4767c0f20a561c19e01240c5131f573ae38133b121be7500dce2474f59735',
         'T1w heads, thick slices, x4 across them: the same network and training'),
     'thick_clinic': Pretrained(
-        'b07404ca26252e09590ec17f57daf19ee3c059ff47a4a869be8eb2f768460503',
+        'ccae855089641f7ff3cba1036f4a9764fdda58754af805bc389f90a54041a565',
         'thick slices of a clinic, x4 across them: means over their thickness; T2w and FLAIR to look at'),
     'x4_t1w_paper': Pretrained(
         '9c13360df9e3d9e2effc2b5ebf88c8239030f8c05418970950540e51065da493',
