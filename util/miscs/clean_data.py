@@ -38,6 +38,8 @@ def parse_arguments(argv):
 def main(argv=None):
     """Run the script with a command line (default: the process's)."""
     args = parse_arguments(argv)
+    if args.channels < 1:
+        raise UserError(f'--channels {args.channels}: the channels that a volume must have, 1 or more')
     if not args.input.is_dir():
         raise UserError(f'{args.input}: no such folder; put the volumes there, in any tree, or name another with -i')
     found = find_files(args.input, args.pattern)

@@ -59,6 +59,15 @@ def test_volumes_of_any_tree_are_numbered_by_their_sorted_paths_and_keep_geometr
             numpy.testing.assert_allclose(getattr(volume, field), getattr(expected, field), atol=1e-6)
 
 
+@pytest.mark.parametrize('channels', [0, -1])
+def test_channels_that_no_volume_has_are_refused_before_any_is_read(folders, script, make_head, channels):
+    raw, interim = folders
+    save(raw / 'a_T1w.nii', make_head())
+    code, out, err = script(main, '-i', raw, '-o', interim, '--channels', channels)
+    assert (code, out) == (2, '') and not interim.exists()
+    assert err == f'error: --channels {channels}: the channels that a volume must have, 1 or more\n'
+
+
 @pytest.mark.parametrize('vector', [False, True])
 def test_volumes_of_the_channels_asked_for_are_taken_with_geometry_and_type(folders, script, make_head, vector):
     raw, interim = folders
