@@ -1,7 +1,7 @@
 """The report of a calibration: how wide intervals must be, and what the subjects it was learned from make of them."""
 from statistics import NormalDist
 
-from util.reports.uncertainty_table import in_columns
+from util.reports.score_table import in_columns
 from util.scores.intervals import PERCENTS, SCORED, subjects_needed
 
 MEANING = ("factor: what the predicted deviation is multiplied by, for half an interval's width; normal: what errors "

@@ -104,9 +104,13 @@ def format_table(rows):
 
 def _format_block(table, methods, suffix, name):
     firsts, groups = ['', 'case', *table], [_format_group(table, methods, metric, suffix) for metric in UNITS]
-    name_width = max(map(len, firsts))
-    lines = ('  '.join([first.ljust(name_width), *parts]).rstrip() for first, *parts in zip(firsts, *groups))
-    return '\n'.join([name, *lines])
+    return '\n'.join([name, *in_columns([firsts, *groups])])
+
+
+def in_columns(columns):
+    """The lines (str) of a table of columns (sequences of str), each as wide as its longest text."""
+    columns = [[text.ljust(max(map(len, column))) for text in column] for column in columns]
+    return ['  '.join(line).rstrip() for line in zip(*columns)]
 
 
 def _format_group(table, methods, metric, suffix):

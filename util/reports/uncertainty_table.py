@@ -1,5 +1,5 @@
 """The table of how good predicted deviations are: one row per case, and their mean."""
-from util.reports.score_table import with_mean, write_table
+from util.reports.score_table import in_columns, with_mean, write_table
 from util.scores.intervals import SCORED
 from util.scores.metrics import REGIONS
 
@@ -48,9 +48,3 @@ def _format_block(table, title, suffix, headings):
     columns = [['case', *table], *([f'{heading:<7}', *(f'{values[metric + suffix]:.3f}' for values in table.values())]
                                    for metric, heading in headings.items())]
     return '\n'.join([title, *in_columns(columns)])
-
-
-def in_columns(columns):
-    """The lines (str) of a table of columns (sequences of str), each as wide as its longest text."""
-    columns = [[text.ljust(max(map(len, column))) for text in column] for column in columns]
-    return ['  '.join(line).rstrip() for line in zip(*columns)]
