@@ -81,20 +81,21 @@ def train(args, config, device, stop, ranks, words):
     import numpy
     from util.config_files import load_config
     from util.dataset.splits import check_splits
-    from util.files import remove_strays
+    from util.files import remove_strays, sha256
     from util.inference.experiment import load_start
     from util.inference.network import build_network
-    from util.training.archive import archive_run, read_start
+    from util.training.archive import RANDOM, archive_run, read_start
     from util.training.resume import holds_run, remove_log_strays, resume
     from util.training.snapshot import copy_first
     from util.training.trainer import make_trainer, ran_with
 
+    start = sha256(args.model) if args.model else RANDOM
     if ranks.is_first:
         if holds_run(args.out) and not args.resume:
             raise UserError(f'{args.out} holds a run already; go on with it with --resume, or name another folder with '
                             '-o')
         if args.resume and args.model:
-            check_model(args)
+            check_model(args, start)
         remove_log_strays(args.out)
         remove_strays(args.out / 'samples')
 
@@ -104,7 +105,7 @@ def train(args, config, device, stop, ranks, words):
     if args.model:
         load_start(args.model, net, config, args.root)
     elif not args.resume:
-        check_start(args, net)
+        check_start(args, net, start)
     net.to_device(device)
     pairs, val_pairs = load_data(args, config)
     with blaming(args.config_path):
@@ -113,14 +114,15 @@ def train(args, config, device, stop, ranks, words):
     snapshot = None
     if args.resume and ranks.is_first:
         def began():
-            check_start(args, net, read_start(args.out))
+            check_start(args, net, start, read_start(args.out))
             archive = args.out / 'config.yml'
             return load_config(archive) if archive.exists() else config
 
         snapshot = resume(trainer, None if args.resume == NEWEST else args.resume, ran_with(config, pairs, val_pairs),
                           began)
     if ranks.is_first:
-        start = read_start(Path(snapshot).parent) if snapshot else check_start(args, net)
+        if snapshot:
+            start = read_start(Path(snapshot).parent)
         archive_run(args.out, config, args.root, bool(args.resume), start)
     if ranks.size > 1:
         copy_first(trainer, ranks)
@@ -133,47 +135,43 @@ def train(args, config, device, stop, ranks, words):
     return stop.exit_code if interrupted else 0
 
 
-def check_model(args):
+def check_model(args, start):
     """Refuse to go on with a run with another model (-m) than it began with.
+
+    Args:
+        start (str): What the command line says it begins with, as `util.training.archive.read_start` has it.
 
     Raises:
         UserError: If its folder says that it began with another one, or with random weights.
     """
-    from util.files import sha256
     from util.training.archive import read_start
 
     folder = args.out if args.resume == NEWEST else Path(args.resume).parent
     began = read_start(folder)
-    if began and began != sha256(args.model):
+    if began and began != start:
         raise UserError(f'{folder}: the run there did not begin with {args.model}; to go on with it give -m as it was, '
                         'or none once it has a snapshot; or begin another run from these weights with -o, without '
                         '--resume')
 
 
-def check_start(args, net, began=None):
+def check_start(args, net, start, began=None):
     """Refuse to begin with other weights than the run began with before, or than the network can be used with.
 
     Args:
-        began (str or None): What it began with before, as `util.training.archive.read_start` has it.
-
-    Returns:
-        str: What it begins with now, likewise.
+        start (str): What it begins with now, as `util.training.archive.read_start` has it.
+        began (str or None): What it began with before, likewise.
 
     Raises:
         UserError: If that is another model, or none for a network whose mean stays as it is.
     """
     from models.network import has_fixed_mean
-    from util.files import sha256
-    from util.training.archive import RANDOM
 
-    start = sha256(args.model) if args.model else RANDOM
     if began and began != start:  # another model has been refused already
         raise UserError(f'{args.out}: no snapshot there can be gone on from, and the run did not begin with random '
                         'weights; give -m as it was, or begin another run with -o')
     if has_fixed_mean(net) and not args.model:
         raise UserError(f'{args.config_path}: models.generator.args.fixed_mean: what the network says of HR would stay '
                         'that of random weights; give the model whose answers it is to have with -m')
-    return start
 
 
 def finish(args, config, trainer, interrupted, launcher, words):
